@@ -1,0 +1,34 @@
+"""Memory: what a compiled program needs, and what the device has."""
+
+from pathlib import Path
+
+import jax
+import psutil
+
+
+def needed(compiled: jax.stages.Compiled) -> int:
+    """Bytes that a compiled program occupies: arguments, results and temporaries, by XLA's own analysis."""
+    usage = compiled.memory_analysis()
+    return (
+        usage.argument_size_in_bytes
+        + usage.output_size_in_bytes
+        + usage.temp_size_in_bytes
+        - usage.alias_size_in_bytes
+    )
+
+
+def available(device: jax.Device) -> int:
+    """Bytes that a program may use: the accelerator's limit, or the memory that the machine has free."""
+    stats = device.memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    free = psutil.virtual_memory().available
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container, which psutil does not see
+    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+        free = min(free, int(text))
+    return free
+
+
+def text(size: float) -> str:
+    """Bytes for people: 1.23 GB."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

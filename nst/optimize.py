@@ -1,0 +1,232 @@
+"""init / step / run: the optimisation of the pixels, as pure functions around Optax.
+
+`run` is a device loop of a variable number of steps: one compiled program for a (spec, shape), whatever
+the chunks it is cut into, so an interrupted run continues to the same bytes.
+"""
+
+import ast
+import dataclasses
+import inspect
+from functools import partial
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from nst import problem as problems
+from nst.errors import UserError, choose
+from nst.lbfgs import scale_by_torch_lbfgs
+from nst.problem import Problem, Spec
+
+OWN = ("lbfgs", "lbfgs_torch", "gradient_descent")  # beside every optimiser of optax, by its name there
+LINE_SEARCHES = ("zoom", "backtracking", "none")
+_NOT_OPTIMIZERS = ("lbfgs", "optimistic_gradient_descent", "noisy_sgd")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """The static choices of the optimisation; hashable. Fields are the config's, validated here."""
+
+    name: str = "lbfgs"
+    learning_rate: float = 1.0
+    memory: int = 20
+    line_search: str = "zoom"
+    max_line_search_steps: int = 20
+    options: str = ""  # "b1=0.9,b2=0.99": keyword arguments of the optax optimiser
+    schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
+    schedule_options: str = ""
+    pixel_range: float = 1.0  # the optimiser sees pixels in [0, pixel_range]
+    clamp: bool = False
+    ema: float = 0.0
+
+    def __post_init__(self):
+        if self.name not in OWN and not callable(getattr(optax, self.name, None)):
+            names = [name for name in dir(optax) if _is_optimizer(name)]
+            choose("optimizer.name", self.name, (*OWN, *names))
+        choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
+        if self.learning_rate <= 0:
+            raise UserError(f"optimizer.learning_rate = {self.learning_rate}: must be positive")
+        if self.memory < 1 or self.max_line_search_steps < 1:
+            raise UserError("optimizer.memory and optimizer.max_line_search_steps must be at least 1")
+        if self.pixel_range <= 0:
+            raise UserError(f"optimizer.pixel_range = {self.pixel_range}: must be positive")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
+        transformation(self)  # so that wrong options are found here
+
+    @property
+    def searches(self) -> bool:
+        """Whether a line search evaluates the loss inside an update."""
+        return self.name == "lbfgs" and self.line_search != "none"
+
+
+def _is_optimizer(name: str) -> bool:
+    function = getattr(optax, name)
+    if not inspect.isfunction(function) or name in _NOT_OPTIMIZERS:
+        return False
+    return next(iter(inspect.signature(function).parameters), "") == "learning_rate"
+
+
+def _options(field: str, text: str, function) -> dict:
+    """Parses "name=value,name=value" and checks the names against a function's parameters."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        assert not call.args
+    except (SyntaxError, ValueError, AssertionError) as error:
+        raise UserError(f"{field} = {text!r}: write it as name=value,name=value") from error
+    for name in options:
+        choose(f"{field}, option", name, inspect.signature(function).parameters)
+    return options
+
+
+def _learning_rate(optimizer: Optimizer):
+    """A number, or an optax schedule of the step that starts at (or peaks at) `learning_rate`."""
+    if not optimizer.schedule:
+        return optimizer.learning_rate
+    names = [name for name in dir(optax) if name.endswith("_schedule")]
+    function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, names))
+    options = _options("optimizer.schedule_options", optimizer.schedule_options, function)
+    main = [n for n in ("peak_value", "init_value", "value") if n in inspect.signature(function).parameters]
+    try:
+        return function(**({main[0]: optimizer.learning_rate} | options))
+    except (TypeError, ValueError, IndexError) as error:
+        raise UserError(f"optimizer.schedule = {optimizer.schedule!r}: {error}") from error
+
+
+def transformation(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
+    """The Optax transformation that `optimizer` describes.
+
+    Raises:
+      UserError: unknown or ill-fitting options.
+    """
+    rate = _learning_rate(optimizer)
+    if optimizer.name == "lbfgs_torch":
+        steps = optax.chain(scale_by_torch_lbfgs(optimizer.memory), optax.scale_by_learning_rate(rate))
+        return optax.with_extra_args_support(steps)
+    if optimizer.name == "gradient_descent":
+        return optax.with_extra_args_support(optax.sgd(rate))
+    if optimizer.name == "lbfgs":
+        searches = {
+            "zoom": lambda: optax.scale_by_zoom_linesearch(
+                max_linesearch_steps=optimizer.max_line_search_steps, initial_guess_strategy="one"
+            ),
+            "backtracking": lambda: optax.scale_by_backtracking_linesearch(
+                max_backtracking_steps=optimizer.max_line_search_steps, store_grad=True
+            ),
+        }
+        if optimizer.searches:
+            rate = None
+        search = searches[optimizer.line_search]() if optimizer.searches else None
+        steps = optax.lbfgs(rate, memory_size=optimizer.memory, linesearch=search)
+        return optax.with_extra_args_support(steps)
+    function = getattr(optax, optimizer.name)
+    options = _options("optimizer.options", optimizer.options, function)
+    try:
+        return optax.with_extra_args_support(function(rate, **options))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer.name = {optimizer.name!r}: {error}") from error
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that a run carries from step to step; saved whole, it continues to the same bytes."""
+
+    pixels: jax.Array  # 1xHxWx3, in [0, pixel_range]
+    optimizer: optax.OptState
+    step: jax.Array  # int32, updates made
+    evaluations: jax.Array  # int32, losses with gradient computed
+    ema: jax.Array | None  # sum of decayed pixels, not yet corrected for its start
+
+
+def init(optimizer: Optimizer, image_1xHxWx3: jax.Array) -> State:
+    """The state before the first step, from an image in [0, 1]."""
+    pixels = optimizer.pixel_range * jnp.asarray(image_1xHxWx3, jnp.float32)
+    state = State(
+        pixels=pixels,
+        optimizer=transformation(optimizer).init(pixels),
+        step=jnp.zeros((), jnp.int32),
+        evaluations=jnp.zeros((), jnp.int32),
+        ema=jnp.zeros_like(pixels) if optimizer.ema else None,
+    )
+    # Optax starts with weakly typed scalars, which would compile the loop a second time, and with leaves
+    # that share a buffer, which cannot be donated
+    return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype, copy=True), state)
+
+
+def image(optimizer: Optimizer, state: State) -> jax.Array:
+    """The picture of a state, `1xHxWx3`, not clipped: the iterate, or the average of the iterates.
+
+    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates after the first step
+    (Kingma & Ba 2014, section 3, bias correction).
+    """
+    pixels = state.pixels
+    if optimizer.ema:
+        average = state.ema / jnp.maximum(1 - optimizer.ema**state.step, 1e-30)
+        pixels = jnp.where(state.step > 0, average, pixels)
+    return pixels / optimizer.pixel_range
+
+
+def step(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> tuple[State, jax.Array]:
+    """One update of the pixels: the new state, and the loss that the old pixels had."""
+
+    def objective(pixels):
+        return problems.loss(spec, problem, pixels / optimizer.pixel_range)
+
+    update = transformation(optimizer).update
+    if optimizer.searches:
+        # the search has left the loss and gradient of its accepted point, unless it is the first step
+        fresh = ~jnp.isfinite(optax.tree.get(state.optimizer, "value"))
+        value, gradient = optax.value_and_grad_from_state(objective)(state.pixels, state=state.optimizer)
+        updates, inner = update(
+            gradient, state.optimizer, state.pixels, value=value, grad=gradient, value_fn=objective
+        )
+        evaluations = fresh + optax.tree.get(inner, "num_linesearch_steps")
+    else:
+        value, gradient = jax.value_and_grad(objective)(state.pixels)
+        # optimisers such as polyak_sgd read the value
+        updates, inner = update(gradient, state.optimizer, state.pixels, value=value)
+        evaluations = 1
+    pixels = optax.apply_updates(state.pixels, updates)
+    if optimizer.clamp:
+        pixels = jnp.clip(pixels, 0, optimizer.pixel_range)
+        if optimizer.searches:  # what the search left belongs to the point before clamping
+            inner = optax.tree.set(inner, value=jnp.full((), jnp.inf))
+    ema = optimizer.ema * state.ema + (1 - optimizer.ema) * pixels if optimizer.ema else None
+    new = State(
+        pixels=pixels,
+        optimizer=inner,
+        step=state.step + 1,
+        evaluations=state.evaluations + evaluations,
+        ema=ema,
+    )
+    return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), value
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
+def run(
+    spec: Spec, optimizer: Optimizer, problem: Problem, state: State, count: jax.Array
+) -> tuple[State, jax.Array]:
+    """`count` steps on the device, or fewer: it stops after a step that began at a non-finite loss.
+
+    Returns the state and the loss at the start of the last step made. `state` is donated.
+    """
+
+    def unfinished(carry):
+        index, _, value = carry
+        return (index < count) & jnp.isfinite(value)
+
+    def body(carry):
+        index, state, _ = carry
+        return (index + 1, *step(spec, optimizer, problem, state))
+
+    _, state, value = lax.while_loop(unfinished, body, (0, state, jnp.zeros((), jnp.float32)))
+    return state, value
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def measure(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> dict[str, jax.Array]:
+    """The weighted terms of the loss at the state's pixels, for the record: a forward pass."""
+    return problems.terms(spec, problem, state.pixels / optimizer.pixel_range)

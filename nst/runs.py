@@ -1,0 +1,183 @@
+"""The run folder: all that a run was, and all that it takes to continue it.
+
+    config.json       every field, resolved
+    manifest.json     versions, device, command, commit, hashes of the inputs, one entry a session
+    metrics.jsonl     a line a record: step, evaluations, seconds, loss, each weighted term
+    previews/         pictures on the way
+    checkpoint.npz    the whole state, optimiser memory included
+    result.png        the picture (or as output.format says)
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import filelock
+import jax
+import numpy as np
+
+from nst import config as configs
+from nst.errors import UserError
+from nst.files import replacing
+
+
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[Path]:
+    """Makes the folder and holds it for this process; a second process is refused."""
+    try:
+        (workdir / "previews").mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(workdir / ".lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UserError(f"{workdir}: another process works in this folder; wait, or use another") from error
+    except OSError as error:
+        raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
+    with lock:
+        yield workdir
+
+
+def write_json(path: Path, content) -> None:
+    """Writes readable JSON, whole or not at all."""
+    with replacing(path) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path):
+    """The content of a JSON file, or None if it is not there."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
+
+
+def enter(workdir: Path, config: dict, inputs: Mapping[str, str]) -> None:
+    """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
+
+    Args:
+      workdir: the locked folder.
+      config: from nst.config.as_dict.
+      inputs: {role: sha256} of every file that the result depends on.
+
+    Raises:
+      UserError: the folder holds another run; names every field or file that differs.
+    """
+    old_config, manifest = read_json(workdir / "config.json"), read_json(workdir / "manifest.json")
+    if old_config is not None:
+        found = configs.differences(old_config, config)
+        before = (manifest or {}).get("inputs", inputs)
+        roles = sorted(before.keys() | inputs.keys())
+        found += [f"{role}: another file than before" for role in roles if before.get(role) != inputs.get(role)]
+        if found:
+            raise UserError(f"{workdir} holds another run: {'; '.join(found)}; use another --workdir")
+    manifest = manifest or {"sessions": []}
+    manifest |= {"config_digest": configs.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
+    manifest["sessions"].append(session())
+    write_json(workdir / "config.json", config)
+    write_json(workdir / "manifest.json", manifest)
+
+
+def session() -> dict:
+    """How and on what this process runs."""
+    packages = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_collections")
+    devices = jax.devices()
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": sys.argv,
+        "git_commit": git_commit(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "platform": platform.platform(),
+        "device": {"kind": devices[0].device_kind, "backend": devices[0].platform, "count": len(devices)},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """The commit of this source tree, with `-dirty` if it was changed, or None."""
+    try:
+        output = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+        return output.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
+    """Adds one line to metrics.jsonl."""
+    with open(workdir / "metrics.jsonl", "a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def rewind_metrics(workdir: Path, step: int) -> list[dict]:
+    """Drops the records after `step` (and a half-written line); returns those that stay."""
+    path = workdir / "metrics.jsonl"
+    kept = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            record = json.loads(line)
+            if record["step"] <= step:
+                kept.append(record)
+    with replacing(path) as file:
+        file.write("".join(json.dumps(record) + "\n" for record in kept).encode())
+    return kept
+
+
+def save_checkpoint(workdir: Path, state, seconds: float) -> None:
+    """Writes the state's leaves, bit for bit, and the seconds worked so far."""
+    leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
+    arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+    with replacing(workdir / "checkpoint.npz") as file:
+        np.savez(file, seconds=np.float64(seconds), **arrays)
+
+
+def load_checkpoint(workdir: Path, template):
+    """(state, seconds) of the checkpoint, or None if there is none.
+
+    `template` is a state or its shapes; a checkpoint of another structure is refused.
+    """
+    path = workdir / "checkpoint.npz"
+    if not path.exists():
+        return None
+    leaves, treedef = jax.tree.flatten_with_path(template)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise UserError(f"{path}: damaged ({error}); delete it to begin this run again") from error
+    restored = []
+    for key, leaf in leaves:
+        array = arrays.get(jax.tree_util.keystr(key))
+        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
+            raise UserError(f"{path}: does not fit this version of nst; delete it to begin this run again")
+        restored.append(jax.numpy.array(array))
+    return jax.tree.unflatten(treedef, restored), float(arrays["seconds"])
+
+
+def tensorboard_writer(workdir: Path, step: int):
+    """A tensorboardX writer into the run folder that forgets what came after `step`."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise UserError("log.tensorboard needs tensorboardX: pip install -e '.[tensorboard]'") from error
+    return SummaryWriter(workdir / "tensorboard", purge_step=step)

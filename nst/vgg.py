@@ -1,0 +1,253 @@
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2014) as frozen feature extractors.
+
+`features(network, variables, image, layers)` maps an image to the activations that were asked for, by the
+papers' names: `conv3_1` before the rectifier, `relu3_1` after it, `pool3` after the block. Nothing beyond
+the deepest requested layer is built, and no gradient with respect to the weights exists.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from nst.errors import UserError, choose
+from nst.pooling import POOLING, pooling
+
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
+WIDTHS = (64, 128, 256, 512, 512)  # their output channels
+PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
+PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
+DTYPES = ("float32", "bfloat16")
+
+
+class Preprocessing(NamedTuple):
+    """What the network was trained on: (scale * image[channels] - mean) / std, for an image in [0, 1]."""
+
+    channels: str  # "RGB" or "BGR"
+    scale: float
+    mean: tuple[float, float, float]  # in the order of `channels`, in units of `scale`
+    std: tuple[float, float, float]
+
+    def __call__(self, image_BxHxWx3: jax.Array) -> jax.Array:
+        ordered = image_BxHxWx3[..., ::-1] if self.channels == "BGR" else image_BxHxWx3
+        mean, std = (jnp.asarray(value, ordered.dtype) for value in (self.mean, self.std))
+        return (self.scale * ordered - mean) / std
+
+
+PREPROCESSING = {
+    "caffe": Preprocessing("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "torchvision": Preprocessing("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The static choices of the feature extractor; hashable, so that it can key a compiled program."""
+
+    architecture: str = "vgg19"
+    widths: tuple[int, ...] = WIDTHS
+    preprocessing: Preprocessing = PREPROCESSING["caffe"]
+    pooling: str = "max"
+    pooling_p: float = 3.0
+    pooling_mix: float = 0.5
+    pooling_gain: float = 1.0
+    padding: str = "zero"
+    dtype: str = "float32"
+    precision: str = "float32"
+
+    def __post_init__(self):
+        choose("network.architecture", self.architecture, BLOCKS)
+        choose("network.pooling", self.pooling, POOLING)
+        choose("network.padding", self.padding, PADDING)
+        choose("network.dtype", self.dtype, DTYPES)
+        choose("network.precision", self.precision, PRECISION)
+        if self.pooling_p <= 0:
+            raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
+        if not 0 <= self.pooling_mix <= 1:
+            raise UserError(f"network.pooling_mix = {self.pooling_mix}: must lie in [0, 1]")
+
+
+def layer_names(architecture: str) -> tuple[str, ...]:
+    """All layers in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5."""
+    names = []
+    for block, convolutions in enumerate(BLOCKS[architecture], start=1):
+        for index in range(1, convolutions + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+def layers_to(architecture: str, layers: Sequence[str], field: str = "layers") -> tuple[str, ...]:
+    """`layer_names` up to and including the deepest of `layers`.
+
+    Raises:
+      UserError: a layer that the architecture does not have, naming the nearest.
+    """
+    names = layer_names(architecture)
+    depth = max((names.index(choose(field, layer, names)) for layer in layers), default=-1)
+    return names[: depth + 1]
+
+
+def minimum_size(network: Network, layers: Sequence[str]) -> int:
+    """The shortest image edge, in pixels, that leaves a pixel (reflect padding: two) at the deepest layer."""
+    scale, edge = 1, 1
+    for name in layers_to(network.architecture, layers):
+        scale *= 2 if name.startswith("pool") else 1
+        reflects = name.startswith("conv") and network.padding == "reflect"
+        edge = max(edge, scale * (2 if reflects else 1))
+    return edge
+
+
+def convolve(x: jax.Array, kernel: jax.Array, pad: int, precision: lax.Precision) -> jax.Array:
+    """Plain stride-1 convolution, NHWC x HWIO: the one form that XLA:CPU runs fast inside a loop."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(1, 1),
+        padding=((pad, pad), (pad, pad)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=precision,
+    )
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def frozen_convolve(x, kernel, adjoint, pad, precision):
+    """`convolve` with respect to `x` only; its gradient is a forward convolution with `adjoint_kernel`.
+
+    Autodiff would transpose the kernel's channels inside the gradient, a layout that XLA:CPU does not
+    optimise in loop bodies (4-5 times slower there), and would keep every input for a weight gradient
+    that nobody wants. There is no forward-mode derivative.
+    """
+    return convolve(x, kernel, pad, precision)
+
+
+def _frozen_forward(x, kernel, adjoint, pad, precision):
+    return convolve(x, kernel, pad, precision), adjoint
+
+
+def _frozen_backward(pad, precision, adjoint, cotangent):
+    # a 3x3 convolution padded by p is undone by one padded by 2 - p
+    return convolve(cotangent, adjoint, 2 - pad, precision), None, None
+
+
+frozen_convolve.defvjp(_frozen_forward, _frozen_backward)
+
+
+def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
+    """The kernel of the transposed convolution: flipped in space, input and output channels swapped."""
+    return jnp.flip(kernel_3x3xIxO, (0, 1)).transpose(0, 1, 3, 2)
+
+
+class FrozenConv(nn.Module):
+    """3x3 convolution and bias; the adjoint kernel stands beside the kernel, made once."""
+
+    features: int
+    padding: str
+    precision: str
+
+    @nn.compact
+    def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
+        shape = (3, 3, x_BxHxWxC.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
+        pad = 1
+        if self.padding != "zero":
+            x_BxHxWxC = jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=PADDING[self.padding])
+            pad = 0
+        return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
+
+
+class VGG(nn.Module):
+    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `Bxhxwxc`}, as deep as `layers` ask."""
+
+    network: Network
+    layers: tuple[str, ...]
+
+    @nn.compact
+    def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
+        net = self.network
+        pool = pooling(net.pooling, p=net.pooling_p, mix=net.pooling_mix, gain=net.pooling_gain)
+        x = net.preprocessing(image_BxHxWx3).astype(net.dtype)
+        activations = {}
+        for name in layers_to(net.architecture, self.layers):
+            if name.startswith("conv"):
+                width = net.widths[int(name[4]) - 1]
+                x = FrozenConv(width, net.padding, net.precision, name=name)(x)
+            else:
+                x = nn.relu(x) if name.startswith("relu") else pool(x)
+            if name in self.layers:
+                activations[name] = x
+        return activations
+
+
+def freeze(params: dict, dtype: str = "float32") -> dict:
+    """Checkpoint params {conv: {kernel, bias}} -> the module's variables, with adjoint kernels, in `dtype`."""
+    params = jax.tree.map(lambda array: jnp.asarray(array, dtype), params)
+    adjoint = {name: {"kernel": adjoint_kernel(conv["kernel"])} for name, conv in params.items()}
+    return {"params": params, "adjoint": adjoint}
+
+
+def features(
+    network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: Sequence[str]
+) -> dict[str, jax.Array]:
+    """The activations of `layers` for an image (RGB, [0, 1]): {layer: `Bxhxwxc`} in `network.dtype`.
+
+    Args:
+      network: static choices.
+      variables: from `freeze`.
+      image_BxHxWx3: at least `minimum_size` pixels on either edge.
+      layers: any of `layer_names`; duplicates are harmless.
+    """
+    return VGG(network, tuple(layers)).apply(variables, image_BxHxWx3)
+
+
+def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:
+    """Scales each filter so that its rectified output has mean 1 over images and positions.
+
+    With a_l the mean of relu_l of each filter: w_l <- w_l a_{l-1} / a_l (over inputs, outputs) and
+    b_l <- b_l / a_l, which scales every activation and changes nothing else, since rectifier and pooling are
+    homogeneous. A filter that never fires keeps its scale. Gatys, Ecker & Bethge 2015b (*Texture Synthesis
+    Using Convolutional Neural Networks*), section 2; the `vgg_normalised` of their code.
+
+    Args:
+      network: its pooling and padding take part in the means.
+      params: {conv: {kernel, bias}}.
+      images_1xHxWx3: RGB, [0, 1].
+
+    Raises:
+      UserError: no images.
+    """
+    layers = tuple(conv.replace("conv", "relu") for conv in params)
+    layers = layers_to(network.architecture, layers)
+    relus = tuple(name for name in layers if name.startswith("relu"))
+    variables = freeze(params)
+    means = jax.jit(
+        lambda variables, image: jax.tree.map(
+            lambda relu: relu.mean((0, 1, 2)), features(network, variables, image, relus)
+        )
+    )
+    sums, pixels = {relu: 0.0 for relu in relus}, 0
+    for image in images_1xHxWx3:
+        area = image.shape[1] * image.shape[2]
+        pixels += area
+        found = means(variables, jnp.asarray(image))
+        sums = {relu: sums[relu] + area * np.asarray(found[relu], np.float64) for relu in relus}
+    if not pixels:
+        raise UserError("weights.normalize: no images to normalise by")
+    result, before = {}, np.ones(3)
+    for relu in relus:
+        conv = relu.replace("relu", "conv")
+        mean = sums[relu] / pixels
+        mean = np.where(mean > 0, mean, 1.0)
+        kernel = np.asarray(params[conv]["kernel"]) * before[:, None] / mean
+        bias = np.asarray(params[conv]["bias"]) / mean
+        result[conv] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+        before = mean
+    return result

@@ -1,0 +1,351 @@
+"""Named checkpoints -> Flax params: find, download, verify, convert.
+
+Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the
+mirror `NST_WEIGHTS_URL`), into the user cache.
+"""
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import platformdirs
+import safetensors
+import safetensors.numpy
+from tqdm import tqdm
+
+from nst import torchfile
+from nst.errors import UserError
+from nst.files import digest
+from nst.vgg import BLOCKS, WIDTHS, layer_names, layers_to
+
+
+class Checkpoint(NamedTuple):
+    """A published file of weights."""
+
+    architecture: str
+    preprocessing: str  # key of vgg.PREPROCESSING
+    url: str
+    hash: str  # "md5:..." or "sha256:..." (possibly only its first digits)
+
+
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+_TORCH = "https://download.pytorch.org/models"
+CHECKPOINTS = {
+    # Simonyan & Zisserman's own training (Oxford, Caffe convention), in Keras' no-top files
+    "vgg19": Checkpoint(
+        "vgg19",
+        "caffe",
+        f"{_KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:253f8cb515780f3b799900260a226db6",
+    ),
+    "vgg16": Checkpoint(
+        "vgg16",
+        "caffe",
+        f"{_KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:6d6bbae143d832006294945121d1f1fc",
+    ),
+    # trained anew by torchvision; artists mostly prefer the Oxford weights
+    "vgg19_torchvision": Checkpoint(
+        "vgg19", "torchvision", f"{_TORCH}/vgg19-dcbb9e9d.pth", "sha256:dcbb9e9d"
+    ),
+    "vgg16_torchvision": Checkpoint(
+        "vgg16", "torchvision", f"{_TORCH}/vgg16-397923af.pth", "sha256:397923af"
+    ),
+}
+NAMES = (*CHECKPOINTS, "random")
+SUFFIXES = (".h5", ".safetensors", ".npz", ".pth")
+CONVENTION = {".h5": "caffe", ".pth": "torchvision"}  # what a bare file of that kind usually is
+
+
+class Loaded(NamedTuple):
+    """Weights and where they came from."""
+
+    params: dict[str, dict[str, np.ndarray]]  # {conv: {kernel: 3x3xIxO, bias: O}}, float32
+    architecture: str
+    preprocessing: str  # key of vgg.PREPROCESSING
+    path: Path | None  # None: random
+    sha256: str  # of the file, or "" for random
+
+
+def load(
+    name: str,
+    layers: Sequence[str],
+    *,
+    seed: int = 0,
+    architecture: str = "vgg19",
+    preprocessing: str = "",
+) -> Loaded:
+    """The weights that `layers` need, from a name or a path.
+
+    Args:
+      name: of CHECKPOINTS, "random" (He et al. 2015 initialisation from `seed`), or a path with one of
+        SUFFIXES.
+      layers: activations that will be asked for; a checkpoint may lack what is deeper.
+      seed: of the random weights.
+      architecture: of a path or of random weights; a named checkpoint brings its own.
+      preprocessing: key of vgg.PREPROCESSING for a path; "" is caffe for .h5, torchvision for .pth.
+
+    Raises:
+      UserError: not found, wrong hash, wrong shapes, a missing layer, a damaged file, no network.
+    """
+    if name == "random":
+        return Loaded(_random(architecture, layers, seed), architecture, "torchvision", None, "")
+    checkpoint = CHECKPOINTS.get(name)
+    if checkpoint:
+        architecture, preprocessing = checkpoint.architecture, preprocessing or checkpoint.preprocessing
+    path = find(name, layers)
+    preprocessing = preprocessing or CONVENTION.get(path.suffix, "")
+    if not preprocessing:
+        raise UserError(f"{path}: say how it was trained: weights.preprocessing = 'caffe' or 'torchvision'")
+    params = read(path, architecture, layers)
+    return Loaded(params, architecture, preprocessing, path, digest(path))
+
+
+def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
+    """Normal kernels of variance 2 / (9 inputs), zero biases: a baseline the literature uses.
+
+    He et al. 2016 (*A Powerful Generative Model Using Random Weights for the Deep Image Representation*).
+    """
+    params, inputs = {}, 3
+    for index, conv in enumerate(_convolutions(architecture, layers)):
+        width = WIDTHS[int(conv[4]) - 1]
+        draw = np.random.default_rng((seed, index)).standard_normal((3, 3, inputs, width), np.float32)
+        kernel = draw * np.float32((2 / (9 * inputs)) ** 0.5)
+        params[conv] = {"kernel": kernel, "bias": np.zeros(width, np.float32)}
+        inputs = width
+    return params
+
+
+def _convolutions(architecture: str, layers: Sequence[str]) -> list[str]:
+    return [name for name in layers_to(architecture, layers) if name.startswith("conv")]
+
+
+# --- find and download
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: the user's cache folder, or `NST_CACHE_DIR`."""
+    return Path(os.environ.get("NST_CACHE_DIR") or platformdirs.user_cache_dir("nst")) / "weights"
+
+
+def find(name: str, layers: Sequence[str] = ()) -> Path:
+    """The file of a checkpoint: a path as given, or by the search order of the module.
+
+    In `NST_WEIGHTS_DIR` any file of the checkpoint's architecture and layout will do (its hash goes into
+    the manifest); the official file name is preferred.
+    """
+    if name not in CHECKPOINTS:
+        path = Path(name).expanduser()
+        if path.suffix not in SUFFIXES:
+            raise UserError(
+                f"weights.name = {name!r}: allowed: {', '.join(NAMES)}, or a path to {', '.join(SUFFIXES)}"
+            )
+        if not path.is_file():
+            raise UserError(f"weights.name: no such file: {path}")
+        return path
+    checkpoint = CHECKPOINTS[name]
+    folder = os.environ.get("NST_WEIGHTS_DIR")
+    if folder:
+        found = _find_in(Path(folder), name, layers)
+        if found:
+            return found
+    cached = cache_folder() / Path(checkpoint.url).name
+    return cached if cached.is_file() else download(name)
+
+
+def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
+    """The best file for a checkpoint in a folder: the official name, else a fitting file of its kind."""
+    if not folder.is_dir():
+        raise UserError(f"NST_WEIGHTS_DIR = {folder}: no such folder")
+    checkpoint = CHECKPOINTS[name]
+    official = folder / Path(checkpoint.url).name
+    if official.is_file():
+        return official
+    reasons = []
+    for path in sorted(folder.glob(f"{checkpoint.architecture}*{official.suffix}")):
+        try:
+            read(path, checkpoint.architecture, layers)
+            return path
+        except UserError as error:
+            reasons.append(str(error))
+    if reasons:
+        raise UserError(f"NST_WEIGHTS_DIR holds no usable {name}: {'; '.join(reasons)}")
+    return None
+
+
+def download(name: str) -> Path:
+    """Fetches a named checkpoint into the cache: resumable, with a progress bar, verified, then renamed.
+
+    Proxies are taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces
+    everything before the file name.
+
+    Raises:
+      UserError: no network, or a file whose hash is wrong (it is deleted).
+    """
+    checkpoint = CHECKPOINTS[name]
+    file_name = Path(checkpoint.url).name
+    mirror = os.environ.get("NST_WEIGHTS_URL")
+    url = f"{mirror.rstrip('/')}/{file_name}" if mirror else checkpoint.url
+    target = cache_folder() / file_name
+    partial = target.with_name(target.name + ".part")
+    advice = f"fetch {checkpoint.url} by other means and set NST_WEIGHTS_DIR to its folder"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, partial)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}") from error
+    except OSError as error:
+        raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
+    algorithm, expected = checkpoint.hash.split(":")
+    actual = digest(partial, algorithm)
+    if not actual.startswith(expected):
+        partial.unlink()
+        raise UserError(
+            f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; run again, or {advice}"
+        )
+    os.replace(partial, target)
+    return target
+
+
+def _fetch(url: str, partial: Path) -> None:
+    """Downloads `url` to `partial`, going on where an earlier try stopped."""
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is left to fetch; the hash decides
+            return
+        raise
+    with response:
+        if response.status != 206:  # the server starts again from the beginning
+            have = 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem)
+        with open(partial, "ab" if have else "wb") as file, bar:
+            while block := response.read(1 << 20):
+                file.write(block)
+                have += len(block)
+                bar.update(len(block))
+    if total is not None and have < total:
+        raise ConnectionError(f"the connection broke at {have} of {total} bytes")
+
+
+# --- read and convert
+
+
+def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Params of the convolutions that `layers` need, checked: {conv: {kernel: 3x3xIxO, bias: O}}.
+
+    Raises:
+      UserError: naming the file and the layer.
+    """
+    arrays = _READERS[path.suffix](path)
+    names = _known_names(architecture)
+    params: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        conv, part = names.get(key, (None, None))
+        if conv:
+            transposed = part == "weight"  # PyTorch's OIHW
+            part = "kernel" if transposed else part
+            params.setdefault(conv, {})[part] = array.transpose(2, 3, 1, 0) if transposed else array
+    inputs = 3
+    for conv in (needed := _convolutions(architecture, layers)):
+        width = WIDTHS[int(conv[4]) - 1]
+        for part, shape in (("kernel", (3, 3, inputs, width)), ("bias", (width,))):
+            array = params.get(conv, {}).get(part)
+            if array is None:
+                raise UserError(f"{path}: has no {part} of {conv}; is it a {architecture} checkpoint?")
+            if array.shape != shape:
+                raise UserError(f"{path}: {part} of {conv} has shape {array.shape}, not {shape}")
+            if not np.isfinite(array).all():
+                raise UserError(f"{path}: {part} of {conv} holds values that are not finite")
+        inputs = width
+    return {
+        conv: {part: np.ascontiguousarray(array, np.float32) for part, array in params[conv].items()}
+        for conv in needed
+    }
+
+
+def _known_names(architecture: str) -> dict[str, tuple[str, str]]:
+    """Every name under which checkpoints hold a tensor -> (conv, "kernel", "weight" or "bias")."""
+    names = {}
+    positions = [name for name in layer_names(architecture)]
+    for conv in (name for name in positions if name.startswith("conv")):
+        block, index = conv[4], conv[6]
+        keras = f"block{block}_conv{index}"
+        torch = f"features.{positions.index(conv)}"
+        names |= {
+            f"{conv}/kernel": (conv, "kernel"),  # ours
+            f"{conv}/bias": (conv, "bias"),
+            f"{keras}/{keras}_W_1:0": (conv, "kernel"),  # Keras 1 and 2
+            f"{keras}/{keras}_b_1:0": (conv, "bias"),
+            f"{keras}/{keras}/kernel:0": (conv, "kernel"),
+            f"{keras}/{keras}/bias:0": (conv, "bias"),
+            f"{torch}.weight": (conv, "weight"),  # torchvision; also jcjohnson's Caffe conversion
+            f"{torch}.bias": (conv, "bias"),
+            f"{conv}.weight": (conv, "weight"),  # Gatys' vgg_conv.pth
+            f"{conv}.bias": (conv, "bias"),
+        }
+    return names
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: truncated or damaged ({error}); delete it and fetch it again")
+
+
+def _read_h5(path: Path) -> dict[str, np.ndarray]:
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
+    # whole-model files keep them one group down
+    return {name.removeprefix("model_weights/"): array for name, array in arrays.items()}
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # zipfile, zlib and numpy raise what they like at a damaged archive
+        raise _damaged(path, error) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return safetensors.numpy.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+_READERS = {
+    ".h5": _read_h5,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".pth": torchfile.read,
+}
+
+
+def save(path: Path, params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Writes params as a `.safetensors` file that `read` reads, with names like `conv1_1/kernel`."""
+    safetensors.numpy.save_file(
+        {f"{conv}/{part}": np.asarray(array) for conv, parts in params.items() for part, array in parts.items()},
+        path,
+    )
+
+
+assert all(checkpoint.architecture in BLOCKS for checkpoint in CHECKPOINTS.values())
