@@ -1,5 +1,6 @@
 """What the programs share: errors as one line for people, exit status 1, a traceback only with --debug."""
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,11 +15,18 @@ CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
     """Parses the flags and runs `main`, whose return value is the exit status."""
+    # jax tells of every backend that it looked for and did not find
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
     def parse(argv):
         try:
-            return flags.FLAGS(argv)
-        except (flags.Error, UserError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+            rest = flags.FLAGS(argv)
+            if CONFIG.value is None:
+                raise ValueError("give a config: --config=configs/gatys2016.py")
+            _ = CONFIG.value.is_locked  # a config that did not load says so when it is first used
+            return rest
+        # what the flag parsers, ml_collections and the config's own code raise at a wrong flag
+        except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
             fail(error, "--debug" in argv)
 
     def guarded(argv):
@@ -26,9 +34,6 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
             return main(argv)
         except UserError as error:
             fail(error, DEBUG.value)
-        except MemoryError as error:
-            fail(UserError("out of memory: choose a smaller size or optimizer.memory") if not DEBUG.value else error,
-                 DEBUG.value)  # fmt: skip
 
     app.run(guarded, flags_parser=parse)
 
@@ -37,5 +42,12 @@ def fail(error: Exception, debug: bool) -> None:
     """Ends the program with the error as one line."""
     if debug:
         raise error
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    text = str(error)
+    if isinstance(error, KeyError | AttributeError):  # ml_collections' words, quoted twice
+        text = (
+            f"no such field of the config: {error.args[0]}".replace("\\n", " ")
+            .replace("\\'", "")
+            .replace("'", "")
+        )
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     sys.exit(1)

@@ -11,11 +11,13 @@ from absl import flags
 import nst
 from experiments import cli
 
-WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; give it again to continue a run.", required=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; give it again to continue a run.")
 
 
 def main(argv) -> int:
     del argv
+    if not WORKDIR.value:
+        raise nst.UserError("give a folder for the run: --workdir=runs/first")
     received = []
 
     def stop_later(number, frame):

@@ -23,7 +23,7 @@ FILES = ("content", "style", "weights.name", "init.image")
 
 
 def names(value) -> tuple[str, ...]:
-    """A sequence of names however it was typed: ('a', 'b'), ['a', 'b'], 'a,b', or the flag parser's ('a,b',)."""
+    """A sequence of names however typed: ('a', 'b'), ['a', 'b'], 'a,b', or the flag parser's ('a,b',)."""
     parts = [value] if isinstance(value, str | os.PathLike) else list(value)
     return tuple(name.strip() for part in parts for name in str(part).split(",") if name.strip())
 
@@ -38,7 +38,9 @@ def numbers(field: str, value) -> tuple[float, ...]:
     """A sequence of numbers however it was typed: (1, 2), 1, '1,2', or the flag parser's ('1,2',)."""
     parts = [value] if isinstance(value, int | float | str) else list(value)
     try:
-        return tuple(float(x) for part in parts for x in (part.split(",") if isinstance(part, str) else [part]))
+        return tuple(
+            float(x) for part in parts for x in (part.split(",") if isinstance(part, str) else [part])
+        )
     except (TypeError, ValueError) as error:
         raise UserError(f"{field} = {value!r}: give numbers, such as 1,0.5,0.25") from error
 

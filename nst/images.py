@@ -260,7 +260,9 @@ def check_format(name: str, bits: int) -> None:
     choose("output.format", name, FORMATS)
     if bits not in FORMATS[name]:
         able = ", ".join(key for key, depths in FORMATS.items() if bits in depths)
-        raise UserError(f"output.bits = {bits}: {name} holds {FORMATS[name]}; formats for it: {able or 'none'}")
+        raise UserError(
+            f"output.bits = {bits}: {name} holds {FORMATS[name]}; formats for it: {able or 'none'}"
+        )
 
 
 def write(

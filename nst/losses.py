@@ -16,9 +16,7 @@ CONTENT = {
 }
 
 
-def content_distance(
-    features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, normalization: str
-) -> jax.Array:
+def content_distance(features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, normalization: str) -> jax.Array:
     """c sum (F - P)^2 between the activations of the image (F) and of the photograph (P), in float32.
 
     `normalization` names c in CONTENT.

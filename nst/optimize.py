@@ -22,7 +22,6 @@ from nst.problem import Problem, Spec
 
 OWN = ("lbfgs", "lbfgs_torch", "gradient_descent")  # beside every optimiser of optax, by its name there
 LINE_SEARCHES = ("zoom", "backtracking", "none")
-_NOT_OPTIMIZERS = ("lbfgs", "optimistic_gradient_descent", "noisy_sgd")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +41,7 @@ class Optimizer:
     ema: float = 0.0
 
     def __post_init__(self):
-        if self.name not in OWN and not callable(getattr(optax, self.name, None)):
-            names = [name for name in dir(optax) if _is_optimizer(name)]
-            choose("optimizer.name", self.name, (*OWN, *names))
+        choose("optimizer.name", self.name, (*OWN, *filter(_is_optimizer, dir(optax))))
         choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
         if self.learning_rate <= 0:
             raise UserError(f"optimizer.learning_rate = {self.learning_rate}: must be positive")
@@ -63,8 +60,9 @@ class Optimizer:
 
 
 def _is_optimizer(name: str) -> bool:
+    """Whether optax's `name` is an optimiser: a function whose first argument is the learning rate."""
     function = getattr(optax, name)
-    if not inspect.isfunction(function) or name in _NOT_OPTIMIZERS:
+    if not inspect.isfunction(function) or name in OWN or name.startswith(("_", "scale_by_")):
         return False
     return next(iter(inspect.signature(function).parameters), "") == "learning_rate"
 

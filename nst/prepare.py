@@ -52,50 +52,29 @@ def prepare(content, style, config: ConfigDict) -> Job:
     configs.check_counts(config)
     images.check_format(config.output.format, config.output.bits)
     optimizer = configs.make_optimizer(config)
-    architecture, preprocessing = _convention(config)
-    # a misspelt layer is found before a large file is read or fetched
-    configs.make_spec(config, configs.make_network(config, architecture, preprocessing))
+    chosen = config.weights
+    architecture, preprocessing = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
+    spec = configs.make_spec(config, configs.make_network(config, architecture, preprocessing))
     photo, paintings, named = _read_pictures(content, style, config)
-    loaded = weights.load(
-        config.weights.name,
-        configs.layers(config),
-        seed=config.seed,
-        architecture=config.weights.architecture,
-        preprocessing=config.weights.preprocessing,
-    )
-    network = configs.make_network(config, loaded.architecture, loaded.preprocessing)
-    spec = configs.make_spec(config, network)
     loss_weights = configs.make_problem_weights(config, spec, len(paintings))
     notes = [f"{role}: {note}" for role, (_, picture, _) in named.items() for note in picture.notes]
     notes += _size_notes(spec, named)
-    source = loaded.path or f"random, seed {config.seed}: an untrained baseline"
-    notes.append(f"weights: {config.weights.name} ({source}), {preprocessing or loaded.preprocessing} input")
-    inputs = {role: sha256 for role, (_, _, sha256) in named.items()} | {"weights": loaded.sha256}
-    params = loaded.params
-    if config.weights.normalize:
-        files = _image_files(Path(config.weights.normalize))
-        params = vgg.normalize(network, params, _small_images(files))
-        inputs["weights.normalize"] = _digest_all(files)
-        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
     start = initial_image(config, photo.rgb_HxWx3, paintings[0].rgb_HxWx3)
+    inputs = {role: sha256 for role, (_, _, sha256) in named.items()}
     if config.init.kind == "image":
         inputs["init.image"] = digest(config.init.image)
-    variables = vgg.freeze(params, network.dtype)
-    return Job(
-        spec, optimizer, variables, loss_weights, photo, paintings, start[None], inputs, tuple(notes)
-    )
-
-
-def _convention(config: ConfigDict) -> tuple[str, str]:
-    """(architecture, preprocessing) as far as the config alone tells."""
-    choose("weights.architecture", config.weights.architecture, vgg.BLOCKS)
-    checkpoint = weights.CHECKPOINTS.get(config.weights.name)
-    preprocessing = config.weights.preprocessing
-    if preprocessing:
-        choose("weights.preprocessing", preprocessing, vgg.PREPROCESSING)
-    if checkpoint:
-        return checkpoint.architecture, preprocessing or checkpoint.preprocessing
-    return config.weights.architecture, preprocessing or "caffe"
+    loaded = weights.load(chosen.name, architecture, spec.layers, config.seed)
+    inputs["weights"] = loaded.sha256
+    source = loaded.path or f"seed {config.seed}: an untrained baseline, textures rather than a painting"
+    notes.append(f"weights: {chosen.name} ({source}), {preprocessing} input")
+    params = loaded.params
+    if chosen.normalize:
+        files = _image_files(Path(chosen.normalize))
+        params = vgg.normalize(spec.network, params, _small_images(files))
+        inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
+    variables = vgg.freeze(params, spec.network.dtype)
+    return Job(spec, optimizer, variables, loss_weights, photo, paintings, start[None], inputs, tuple(notes))
 
 
 def _read_pictures(content, style, config: ConfigDict):
@@ -121,12 +100,10 @@ def _read_sized(source, size: int, config: ConfigDict) -> tuple[Picture, Picture
     original = images.read(source)
     height, width = images.target_size(*original.rgb_HxWx3.shape[:2], size, config.size_mode)
     is_file = isinstance(source, str | Path)
-    sha256 = digest(source) if is_file else _digest_array(original.rgb_HxWx3)
+    sha256 = (
+        digest(source) if is_file else hashlib.sha256(np.ascontiguousarray(original.rgb_HxWx3)).hexdigest()
+    )
     return original, images.resize_picture(original, height, width, config.resize_filter), sha256
-
-
-def _digest_array(array: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
 def _size_notes(spec: Spec, named) -> Iterator[str]:
@@ -158,10 +135,6 @@ def _small_images(files: list[Path]) -> Iterator[np.ndarray]:
         rgb = images.read(path).rgb_HxWx3
         height, width = images.target_size(*rgb.shape[:2], min(512, max(rgb.shape)), "long")
         yield images.resize(rgb, height, width, "lanczos")[None]
-
-
-def _digest_all(files: list[Path]) -> str:
-    return hashlib.sha256("".join(digest(path) for path in files).encode()).hexdigest()
 
 
 def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np.ndarray) -> np.ndarray:
@@ -210,9 +183,7 @@ def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Com
     height, width = size or job.content.rgb_HxWx3.shape[:2]
     styles = [abstract(*picture.rgb_HxWx3.shape[:2]) for picture in job.styles]
     make_problem = partial(problem.make_problem, job.spec)
-    shapes = jax.eval_shape(
-        make_problem, job.variables, abstract(height, width), styles, job.loss_weights
-    )
+    shapes = jax.eval_shape(make_problem, job.variables, abstract(height, width), styles, job.loss_weights)
     state = jax.eval_shape(partial(optimize.init, job.optimizer), abstract(height, width))
     count = jax.ShapeDtypeStruct((), jnp.int32)
     return optimize.run.lower(job.spec, job.optimizer, shapes, state, count).compile()
@@ -236,7 +207,9 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
     while min(height, width) * scale >= least:
         smaller = round(height * scale), round(width * scale)
         if memory.needed(compile_run(job, smaller)) <= limit:
-            advice = f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
+            advice = (
+                f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
+            )
             break
         scale *= 0.95
     raise UserError(

@@ -95,7 +95,9 @@ def make_weights(
     def fit(field, values, count, what):
         values = tuple(values) * count if len(values) == 1 else tuple(values)
         if len(values) != count:
-            raise UserError(f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one")
+            raise UserError(
+                f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one"
+            )
         return scalar(field, values)
 
     def scalar(field, value):
@@ -143,9 +145,13 @@ def make_problem(
     losses (`spec.style_blend`).
     """
     content = describe_content(spec, variables, content_1xHxWx3) if spec.content_layers else {}
-    styles = [describe_style(spec, variables, image) for image in styles_1xHxWx3] if spec.style_layers else [{}]
+    styles = (
+        [describe_style(spec, variables, image) for image in styles_1xHxWx3] if spec.style_layers else [{}]
+    )
     if spec.style_blend == "targets":
-        blended = jax.tree.map(lambda *stats: sum(w * s for w, s in zip(weights.styles, stats)), *styles)
+        blended = jax.tree.map(
+            lambda *stats: sum(w * s for w, s in zip(weights.styles, stats, strict=True)), *styles
+        )
         styles, weights = [blended], weights.replace(styles=jnp.ones(1))
     return Problem(variables=variables, content=content, styles=tuple(styles), weights=weights)
 

@@ -71,7 +71,9 @@ class Recorder:
         if self._bar is None:
             left = pace * (self.config.steps - step)
             rate = f", {1 / pace:.2f} steps/s, {left / 60:.0f}:{left % 60:02.0f} left" if pace else ""
-            self.say(f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}")
+            self.say(
+                f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}"
+            )
 
     def preview(self, state: State) -> None:
         """Writes the picture as it is now to previews/."""

@@ -1,11 +1,11 @@
 """The run folder: all that a run was, and all that it takes to continue it.
 
-    config.json       every field, resolved
-    manifest.json     versions, device, command, commit, hashes of the inputs, one entry a session
-    metrics.jsonl     a line a record: step, evaluations, seconds, loss, each weighted term
-    previews/         pictures on the way
-    checkpoint.npz    the whole state, optimiser memory included
-    result.png        the picture (or as output.format says)
+config.json       every field, resolved
+manifest.json     versions, device, command, commit, hashes of the inputs, one entry a session
+metrics.jsonl     a line a record: step, evaluations, seconds, loss, each weighted term
+previews/         pictures on the way
+checkpoint.npz    the whole state, optimiser memory included
+result.png        the picture (or as output.format says)
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import filelock
@@ -60,28 +60,33 @@ def read_json(path: Path):
         raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
 
 
-def enter(workdir: Path, config: dict, inputs: Mapping[str, str]) -> None:
+def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str]) -> None:
     """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
 
     Args:
       workdir: the locked folder.
       config: from nst.config.as_dict.
       inputs: {role: sha256} of every file that the result depends on.
+      notes: what was done to the inputs, for the manifest.
 
     Raises:
       UserError: the folder holds another run; names every field or file that differs.
     """
     old_config, manifest = read_json(workdir / "config.json"), read_json(workdir / "manifest.json")
+    if not (workdir / "checkpoint.npz").exists():  # nothing was saved: nothing to continue, or to lose
+        old_config = manifest = None
     if old_config is not None:
         found = configs.differences(old_config, config)
         before = (manifest or {}).get("inputs", inputs)
         roles = sorted(before.keys() | inputs.keys())
-        found += [f"{role}: another file than before" for role in roles if before.get(role) != inputs.get(role)]
+        found += [
+            f"{role}: another file than before" for role in roles if before.get(role) != inputs.get(role)
+        ]
         if found:
             raise UserError(f"{workdir} holds another run: {'; '.join(found)}; use another --workdir")
     manifest = manifest or {"sessions": []}
     manifest |= {"config_digest": configs.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
-    manifest["sessions"].append(session())
+    manifest["sessions"].append(session() | {"notes": list(notes)})
     write_json(workdir / "config.json", config)
     write_json(workdir / "manifest.json", manifest)
 

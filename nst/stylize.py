@@ -64,7 +64,7 @@ def stylize(
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
             if workdir:
-                runs.enter(workdir, plain, job.inputs)
+                runs.enter(workdir, plain, job.inputs, job.notes)
             problem, state = None, _restore(recorder, job, config)
             if state is None or int(state.step) < config.steps:
                 compiled = compile_run(job)
@@ -129,7 +129,10 @@ def _optimize(
     step, pace = int(state.step), 0.0
 
     def terms(state: State) -> dict[str, float]:
-        return {name: float(value) for name, value in optimize.measure(job.spec, job.optimizer, problem, state).items()}
+        return {
+            name: float(value)
+            for name, value in optimize.measure(job.spec, job.optimizer, problem, state).items()
+        }
 
     def settle(state: State, *, save: bool, log: bool) -> None:
         """Records and saves a state after making sure that its loss is finite."""

@@ -118,7 +118,9 @@ def _read_legacy(path: Path):
 def _view(tensor: _Tensor, storages: dict[str, bytes]) -> np.ndarray:
     key, dtype = tensor.storage
     flat = np.frombuffer(storages[key], dtype)
-    last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides))
+    last = tensor.offset + sum(
+        (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
+    )
     if min((0, tensor.offset, *tensor.strides)) < 0 or (0 not in tensor.shape and last >= flat.size):
         raise ValueError("a tensor reaches beyond its storage")
     strides = tuple(stride * flat.itemsize for stride in tensor.strides)

@@ -188,7 +188,7 @@ class VGG(nn.Module):
 
 
 def freeze(params: dict, dtype: str = "float32") -> dict:
-    """Checkpoint params {conv: {kernel, bias}} -> the module's variables, with adjoint kernels, in `dtype`."""
+    """Params {conv: {kernel, bias}} -> the module's variables, adjoint kernels beside, in `dtype`."""
     params = jax.tree.map(lambda array: jnp.asarray(array, dtype), params)
     adjoint = {name: {"kernel": adjoint_kernel(conv["kernel"])} for name, conv in params.items()}
     return {"params": params, "adjoint": adjoint}

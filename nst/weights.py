@@ -7,7 +7,8 @@ mirror `NST_WEIGHTS_URL`), into the user cache.
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,9 @@ import safetensors.numpy
 from tqdm import tqdm
 
 from nst import torchfile
-from nst.errors import UserError
+from nst.errors import UserError, choose
 from nst.files import digest
-from nst.vgg import BLOCKS, WIDTHS, layer_names, layers_to
+from nst.vgg import BLOCKS, PREPROCESSING, WIDTHS, layer_names, layers_to
 
 
 class Checkpoint(NamedTuple):
@@ -59,51 +60,62 @@ CHECKPOINTS = {
 }
 NAMES = (*CHECKPOINTS, "random")
 SUFFIXES = (".h5", ".safetensors", ".npz", ".pth")
-CONVENTION = {".h5": "caffe", ".pth": "torchvision"}  # what a bare file of that kind usually is
 
 
 class Loaded(NamedTuple):
     """Weights and where they came from."""
 
     params: dict[str, dict[str, np.ndarray]]  # {conv: {kernel: 3x3xIxO, bias: O}}, float32
-    architecture: str
-    preprocessing: str  # key of vgg.PREPROCESSING
     path: Path | None  # None: random
     sha256: str  # of the file, or "" for random
 
 
-def load(
-    name: str,
-    layers: Sequence[str],
-    *,
-    seed: int = 0,
-    architecture: str = "vgg19",
-    preprocessing: str = "",
-) -> Loaded:
-    """The weights that `layers` need, from a name or a path.
+def convention(name: str, architecture: str, preprocessing: str) -> tuple[str, str]:
+    """(architecture, preprocessing) that go with weights, before they are looked for.
 
     Args:
-      name: of CHECKPOINTS, "random" (He et al. 2015 initialisation from `seed`), or a path with one of
-        SUFFIXES.
-      layers: activations that will be asked for; a checkpoint may lack what is deeper.
-      seed: of the random weights.
+      name: of CHECKPOINTS, "random", or a path with one of SUFFIXES.
       architecture: of a path or of random weights; a named checkpoint brings its own.
-      preprocessing: key of vgg.PREPROCESSING for a path; "" is caffe for .h5, torchvision for .pth.
+      preprocessing: key of vgg.PREPROCESSING; "" is the checkpoint's own, caffe for a path to .h5,
+        torchvision for .pth and random (whose unit variance suits He's initialisation).
+
+    Raises:
+      UserError: neither a name nor a path, or a path whose kind does not tell its preprocessing.
+    """
+    choose("weights.architecture", architecture, BLOCKS)
+    if preprocessing:
+        choose("weights.preprocessing", preprocessing, PREPROCESSING)
+    if name in CHECKPOINTS:
+        return CHECKPOINTS[name].architecture, preprocessing or CHECKPOINTS[name].preprocessing
+    suffix = Path(name).suffix
+    if name != "random" and suffix not in SUFFIXES:
+        choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
+    preprocessing = preprocessing or {".h5": "caffe", ".npz": "", ".safetensors": ""}.get(
+        suffix, "torchvision"
+    )
+    if not preprocessing:
+        raise UserError(
+            f"weights.name = {name!r}: say how it was trained: weights.preprocessing = caffe, torchvision"
+        )
+    return architecture, preprocessing
+
+
+def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> Loaded:
+    """The weights that `layers` need; a checkpoint may lack what is deeper.
+
+    Args:
+      name: as for `convention`; "random" is He et al. 2015's initialisation.
+      architecture: from `convention`.
+      layers: activations that will be asked for.
+      seed: of the random weights.
 
     Raises:
       UserError: not found, wrong hash, wrong shapes, a missing layer, a damaged file, no network.
     """
     if name == "random":
-        return Loaded(_random(architecture, layers, seed), architecture, "torchvision", None, "")
-    checkpoint = CHECKPOINTS.get(name)
-    if checkpoint:
-        architecture, preprocessing = checkpoint.architecture, preprocessing or checkpoint.preprocessing
+        return Loaded(_random(architecture, layers, seed), None, "")
     path = find(name, layers)
-    preprocessing = preprocessing or CONVENTION.get(path.suffix, "")
-    if not preprocessing:
-        raise UserError(f"{path}: say how it was trained: weights.preprocessing = 'caffe' or 'torchvision'")
-    params = read(path, architecture, layers)
-    return Loaded(params, architecture, preprocessing, path, digest(path))
+    return Loaded(read(path, architecture, layers), path, digest(path))
 
 
 def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
@@ -141,10 +153,6 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
     """
     if name not in CHECKPOINTS:
         path = Path(name).expanduser()
-        if path.suffix not in SUFFIXES:
-            raise UserError(
-                f"weights.name = {name!r}: allowed: {', '.join(NAMES)}, or a path to {', '.join(SUFFIXES)}"
-            )
         if not path.is_file():
             raise UserError(f"weights.name: no such file: {path}")
         return path
@@ -197,9 +205,11 @@ def download(name: str) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, partial)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise UserError(f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}") from error
+        raise UserError(
+            f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}"
+        ) from error
     except OSError as error:
         raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
     algorithm, expected = checkpoint.hash.split(":")
@@ -207,7 +217,8 @@ def download(name: str) -> Path:
     if not actual.startswith(expected):
         partial.unlink()
         raise UserError(
-            f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; run again, or {advice}"
+            f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; "
+            f"run again, or {advice}"
         )
     os.replace(partial, target)
     return target
@@ -277,7 +288,7 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
 def _known_names(architecture: str) -> dict[str, tuple[str, str]]:
     """Every name under which checkpoints hold a tensor -> (conv, "kernel", "weight" or "bias")."""
     names = {}
-    positions = [name for name in layer_names(architecture)]
+    positions = layer_names(architecture)
     for conv in (name for name in positions if name.startswith("conv")):
         block, index = conv[4], conv[6]
         keras = f"block{block}_conv{index}"
@@ -338,14 +349,3 @@ _READERS = {
     ".safetensors": _read_safetensors,
     ".pth": torchfile.read,
 }
-
-
-def save(path: Path, params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Writes params as a `.safetensors` file that `read` reads, with names like `conv1_1/kernel`."""
-    safetensors.numpy.save_file(
-        {f"{conv}/{part}": np.asarray(array) for conv, parts in params.items() for part, array in parts.items()},
-        path,
-    )
-
-
-assert all(checkpoint.architecture in BLOCKS for checkpoint in CHECKPOINTS.values())
