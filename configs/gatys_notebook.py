@@ -1,7 +1,15 @@
-"""The notebook of leongatys/PytorchNeuralStyleTransfer, to the letter: the numeric reference.
+"""The notebook of leongatys/PytorchNeuralStyleTransfer (2017), to the letter: the numeric reference.
 
     python -m experiments.stylize --config=configs/gatys_notebook.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/notebook
+
+Short edge 512, Caffe weights (BGR, 0..255), max pooling, relu layers, Gram/HW with mean squares and weights
+1e3/C^2, torch.optim.LBFGS with its defaults (100 pairs, no line search) from the photograph. The filter is
+bilinear without antialiasing, as its printed losses imply. The notebook's "Iteration n" is the loss of
+closure call n - 1.
+
+For tuebingen_neckarfront + starry_night it printed 1388532 at 50, 707861 at 100, 538045 at 150 and 469375 at
+200; RESULT.
 """
 
 from configs import default

@@ -36,7 +36,11 @@ SIZE_MODES = ("long", "short", "area")
 FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits a channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error)
+# what decoders raise at a damaged file; imagecodecs' own errors are RuntimeErrors
+_BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, RuntimeError),
+    *(struct.error, zlib.error),
+)
 
 
 class Picture(NamedTuple):
@@ -65,18 +69,18 @@ def read(source) -> Picture:
 
 
 def _read_file(path: Path) -> Picture:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; give the path of a picture")
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; give the path of a picture in it")
     try:
+        if not path.exists():
+            raise UserError(f"{path}: no such file; give the path of a picture")
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder; give the path of a picture in it")
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty (0 bytes); fetch or export it again")
         with warnings.catch_warnings():
-            # between one and two times Pillow's limit it only warns; beyond, it raises
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # of odd metadata, and of a size between one and two times Pillow's limit (beyond, it raises)
+            warnings.simplefilter("ignore")
             with Image.open(path) as image:
-                return _decode_16bit(image, path) if _is_16bit_color(image) else _from_pillow(image, path)
+                return _decode_16bit(image, path) if _is_16bit(image) else _from_pillow(image, path)
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: too many pixels, perhaps a decompression bomb ({error})") from error
     except UnidentifiedImageError as error:
@@ -89,38 +93,57 @@ def _read_file(path: Path) -> Picture:
         raise UserError(f"{path}: truncated or damaged image ({error}); export it again") from error
 
 
-def _is_16bit_color(image: Image.Image) -> bool:
-    """Whether Pillow would silently cut 16 bits a channel to 8 (it keeps them for plain grey only)."""
+def _is_16bit(image: Image.Image) -> bool:
+    """Whether Pillow would cut 16 bits a channel to 8, or (grey TIFF) mistake white for black."""
     if image.format == "PNG":
         return bool(image.tile) and ";16B" in str(image.tile[0].args) and image.mode != "I;16"
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(258, (1,))
-        return len(bits) > 1 and set(bits) == {16}
-    return False
+    return image.format == "TIFF" and set(image.tag_v2.get(258, ())) == {16}
 
 
 def _decode_16bit(image: Image.Image, path: Path) -> Picture:
     if image.format == "PNG":
         array = imagecodecs.png_decode(path.read_bytes())
     else:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
-            array = page.asarray()
-            if page.axes == "SYX":
-                array = np.moveaxis(array, 0, -1)
-            if page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
-                raise UserError(f"{path}: 16-bit {page.photometric.name} TIFF; save it as RGB")
-    array = _ORIENT[image.getexif().get(0x0112, 1)](array)
-    picture = _from_array(array, path)
-    profile = image.info.get("icc_profile")
+        array = _decode_tiff(path)
+    # an orientation outside 1..8 is nonsense that some cameras write
+    array = _ORIENT.get(image.getexif().get(0x0112), _ORIENT[1])(array)
+    gray = array.ndim == 2 or array.shape[-1] < 3
+    picture = _from_array(array, path)._replace(notes=_frames(image))
+    return _convert_16bit(picture, gray, image.info.get("icc_profile"))
+
+
+def _decode_tiff(path: Path) -> np.ndarray:
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        array = page.asarray()
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            array = ~array
+        elif page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
+            raise UserError(f"{path}: 16-bit {page.photometric.name} TIFF; save it as RGB")
+        if page.axes == "SYX":
+            array = np.moveaxis(array, 0, -1)
+        if page.extrasamples:
+            kind, colors = page.extrasamples[0], page.samplesperpixel - len(page.extrasamples)
+            color, alpha = array[..., :colors], array[..., colors : colors + 1]
+            if kind == tifffile.EXTRASAMPLE.UNSPECIFIED:
+                return color
+            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours were multiplied by it
+                color = np.rint(np.minimum(color * (65535 / np.maximum(alpha, 1)), 65535)).astype(array.dtype)
+            array = np.concatenate([color, alpha], axis=-1)
+    return array
+
+
+def _convert_16bit(picture: Picture, gray: bool, profile: bytes | None) -> Picture:
     if not profile or _is_srgb(profile):
         return picture
+    image = Image.fromarray(np.rint(picture.rgb_HxWx3 * 255).astype(np.uint8))
+    image = image.convert("L") if gray else image
+    converted, note = _to_srgb(image, profile)
+    if converted is image:
+        return picture._replace(notes=(*picture.notes, note))
     # lcms through Pillow works on 8 bits; said in the log, since it costs the low byte
-    rgb_8bit = Image.fromarray(np.rint(picture.rgb_HxWx3 * 255).astype(np.uint8))
-    rgb_8bit.info["icc_profile"] = profile
-    converted = _from_pillow(rgb_8bit, path)
-    notes = (*converted.notes, "16 bits reduced to 8 by the colour conversion")
-    return Picture(converted.rgb_HxWx3, picture.alpha_HxW, notes)
+    notes = (*picture.notes, note, "16 bits reduced to 8 by the colour conversion")
+    return picture._replace(rgb_HxWx3=np.asarray(converted, np.float32) / 255, notes=notes)
 
 
 # EXIF orientation -> the operation that makes the stored array upright
@@ -136,23 +159,31 @@ _ORIENT = {
 }
 
 
+def _frames(image: Image.Image) -> tuple[str, ...]:
+    frames = getattr(image, "n_frames", 1)
+    return (f"{frames} frames: the first is used",) if frames > 1 else ()
+
+
 def _from_pillow(image: Image.Image, name) -> Picture:
-    notes = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{image.n_frames} frames: the first is used")
+    notes = list(_frames(image))
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
-        return _from_array(np.asarray(image).astype(np.uint16), name)._replace(notes=tuple(notes))
+        array = np.asarray(image)
+        if array.min() < 0 or array.max() > 65535:
+            raise UserError(f"{name}: 32-bit integers beyond 0..65535; save it with 16 bits")
+        picture = _from_array(array.astype(np.uint16), name)._replace(notes=tuple(notes))
+        return _convert_16bit(picture, True, profile)
     if image.mode == "F":
         return _from_array(np.asarray(image), name)._replace(notes=tuple(notes))
     alpha = None
     if image.has_transparency_data:
+        mode = "L" if image.mode in ("L", "LA") else "RGB"  # a grey profile fits grey pixels only
         image = image.convert("RGBA")
         alpha_8bit = image.getchannel("A")
         if alpha_8bit.getextrema() != (255, 255):
             alpha = np.asarray(alpha_8bit, np.float32) / 255
-        image = image.convert("RGB")
+        image = image.convert(mode)
     elif image.mode in ("1", "P"):
         image = image.convert("RGB")
     if profile and not _is_srgb(profile):
@@ -164,7 +195,8 @@ def _from_pillow(image: Image.Image, name) -> Picture:
 
 def _is_srgb(profile: bytes) -> bool:
     try:
-        return "srgb" in ImageCms.getProfileDescription(io.BytesIO(profile)).lower()
+        name = ImageCms.getProfileDescription(io.BytesIO(profile)).lower()
+        return "srgb" in name and "linear" not in name  # "linear sRGB" shares only the primaries
     except (ImageCms.PyCMSError, OSError):
         return False
 
@@ -283,7 +315,7 @@ def write(
       description: put into the file's metadata.
     """
     suffix = Path(path).suffix.lower()
-    format = SUFFIXES[choose("suffix", suffix, SUFFIXES)]
+    format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
     check_format(format, bits)
     planes = [np.asarray(rgb_HxWx3)]
     if alpha_HxW is not None and format != "jpeg":
@@ -303,7 +335,7 @@ def _encode_png(array: np.ndarray, description: str) -> bytes:
     data = imagecodecs.png_encode(array)  # Pillow has no 16-bit colour
     chunks = {
         b"iCCP": b"sRGB\0\0" + zlib.compress(_srgb_profile()),
-        b"tEXt": b"Description\0" + description.encode("latin-1", "replace"),
+        b"iTXt": b"Description\0\0\0\0\0" + description.encode(),
     }
     extra = b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -320,7 +352,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
         photometric="rgb",
         extrasamples=["unassalpha"] if array.shape[-1] == 4 else None,
         compression="zlib",
-        description=description,
+        description=description.encode(),  # as bytes, or it must be ASCII
         iccprofile=_srgb_profile(),
         software="nst",
         metadata=None,
@@ -331,7 +363,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
 def _encode_lossy(format: str):
     def encode(array: np.ndarray, description: str) -> bytes:
         exif = Image.Exif()
-        exif[0x010E] = description  # ImageDescription
+        exif[0x010E] = description.encode()  # ImageDescription; Pillow would make "?" of what is not ASCII
         options = {"subsampling": 0} if format == "JPEG" else {"method": 4}
         return _encode_pillow(array, format, quality=95, exif=exif, **options)
 

@@ -42,7 +42,7 @@ class Recorder:
             if self.config.log.tensorboard:
                 self._writer = runs.tensorboard_writer(self.workdir, step)
         if sys.stderr.isatty():
-            self._bar = tqdm(total=self.config.steps, initial=step, unit="step", dynamic_ncols=True)
+            self._bar = tqdm(total=self.config.steps, initial=max(step, 0), unit="step", dynamic_ncols=True)
 
     def close(self) -> None:
         for resource in (self._bar, self._writer):

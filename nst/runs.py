@@ -166,8 +166,9 @@ def load_checkpoint(workdir: Path, template):
         return None
     leaves, treedef = jax.tree.flatten_with_path(template)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as file:  # np.load leaves a damaged file open
+            saved = np.load(file, allow_pickle=False)
+            arrays = {name: saved[name] for name in saved.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise UserError(f"{path}: damaged ({error}); delete it to begin this run again") from error
     restored = []

@@ -1,0 +1,31 @@
+"""fast.ai, *Cutting Edge Deep Learning for Coders*, lesson 8 (2017): style transfer in Keras.
+
+    python -m experiments.stylize --config=configs/fastai_lesson8.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/fastai
+
+VGG-16 with average pooling; style on the second convolution (rectified) of the five blocks with weights .05
+.2 .2 .25 .3; content on block4_conv2, divided by 10; Gram/CHW with mean squares; L-BFGS from a small uniform
+noise. The lesson calls SciPy's L-BFGS-B ten times for 20 evaluations and clips in between; this runs one
+uninterrupted L-BFGS of as many steps.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.weights.name = "vgg16"
+    config.steps = 200
+    config.network.pooling = "average"
+    config.content_loss.layers = ("relu4_2",)
+    config.content_loss.weight = 0.1
+    config.style_loss.normalization = "chw_mse"
+    config.style_loss.layers = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
+    config.style_loss.layer_weights = (0.05, 0.2, 0.2, 0.25, 0.3)
+    config.style_loss.weight = 1.0
+    config.init.kind = "noise"
+    config.init.noise = "uniform"
+    config.init.noise_scale = 0.025 / 255  # +-2.5 / 100 pixel values
+    config.init.center = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+    config.optimizer.memory = 10
+    return config

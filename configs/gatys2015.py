@@ -1,0 +1,19 @@
+"""Gatys, Ecker & Bethge 2015, *A Neural Algorithm of Artistic Style* (arXiv 1508.06576).
+
+    python -m experiments.stylize --config=configs/gatys2015.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/gatys2015
+
+Content on conv4_2 (eq. 1), style on conv1_1 .. conv5_1 with w_l = 1/5 (eqs. 3-5), average pooling, gradient
+descent from white noise; figure 2 has alpha/beta = 1e-3 (its E, F: 2e-4 and 1e-4). The
+paper does not name the optimiser of its figures; the authors' code and every rival use L-BFGS, so does this.
+The plain rule x := x - lr dJ/dx is `--config.optimizer.name=gradient_descent`.
+"""
+
+from configs import gatys2016
+
+
+def get_config():
+    config = gatys2016.get_config()
+    config.style_loss.weight = 1e3
+    config.init.noise_scale = 0.1
+    return config

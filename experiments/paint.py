@@ -1,0 +1,153 @@
+"""Paints the painting that the project ships: swirling strokes in oil, drawn from a seed.
+
+It gives the first command of the README a style that anyone may redistribute:
+
+python -m experiments.paint --out=nst/data/painting.jpg
+
+A vector field turns around a few suns and runs along the hills below. Curved strokes follow it, from a
+broad brush to a fine one; each is a bundle of bristles with a colour and a height of its own, and the
+light that falls on the heights gives the paint its body.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+from PIL import Image, ImageDraw, ImageFilter
+
+OVERSAMPLING = 2  # the strokes are drawn larger and averaged, for smooth edges
+BRUSHES = ((30, 3.0), (17, 3.0), (10.5, 2.4), (6.5, 1.3), (4, 0.4))  # width at 640 pixels, coats of paint
+POINTS = 14  # of the path of a stroke
+
+# x, y and radius relative to the width of the picture, and the speed and sense of the turn
+SUNS = (
+    (0.27, 0.33, 0.155, 1.0),
+    (0.73, 0.17, 0.105, -0.9),
+    (0.93, 0.41, 0.065, 0.8),
+    (0.53, 0.39, 0.045, -0.7),
+)
+RIDGES = (
+    (0.56, 0.030, 5.0, 0.9),
+    (0.635, 0.035, 6.5, 3.4),
+    (0.715, 0.030, 5.5, 5.6),
+)  # y, waves of the hills
+
+# from dark to light, RGB
+SKY = ((12, 20, 66), (20, 42, 112), (32, 78, 158), (28, 122, 150), (112, 180, 182), (226, 226, 192))
+SUN = ((20, 70, 130), (36, 132, 148), (206, 92, 40), (226, 160, 40), (246, 206, 92), (255, 243, 205))
+HILLS = (
+    ((14, 26, 62), (18, 58, 88), (30, 98, 112), (96, 150, 138)),
+    ((34, 24, 40), (96, 60, 36), (182, 120, 36), (230, 182, 84)),
+    ((10, 16, 34), (16, 38, 56), (28, 78, 80), (160, 120, 48)),
+)
+ACCENTS = ((214, 64, 30), (240, 176, 52), (250, 236, 196))
+
+
+def mix(colours, t):
+    """The colour at t in [0, 1] of a row of colours."""
+    steps = np.linspace(0, 1, len(colours))
+    return np.stack([np.interp(t, steps, channel) for channel in zip(*colours, strict=True)], -1)
+
+
+def ground(x, y):
+    """The hill at a point, -1 for the sky, and the slope of its ridge."""
+    hill, slope = np.full(x.shape, -1), np.zeros(x.shape)
+    for number, (height, amplitude, frequency, phase) in enumerate(RIDGES):
+        below = y > height + amplitude * np.sin(frequency * x + phase)
+        hill[below] = number
+        slope[below] = (amplitude * frequency * np.cos(frequency * x + phase))[below]
+    return hill, slope
+
+
+def field(x, y):
+    """The direction of the brush at a point: a unit vector."""
+    u, v = 0.5 + 0 * x, 0.35 * np.sin(7 * x + 3 * y) + 0.25 * np.cos(4 * x - 9 * y)
+    for sun_x, sun_y, radius, speed in SUNS:
+        dx, dy = x - sun_x, y - sun_y
+        turn = 4 * speed / radius * np.exp(-(dx**2 + dy**2) / (1.6 * radius) ** 2)
+        u, v = u - turn * dy, v + turn * dx
+    hill, slope = ground(x, y)
+    land = hill >= 0
+    ploughed = np.where(hill == 1, 0.9 * np.sin(6 * x + 1), 0.25 * np.sin(23 * x + 31 * y))  # furrows
+    u, v = np.where(land, 1.0, u), np.where(land, slope + ploughed, v)
+    length = np.hypot(u, v) + 1e-9
+    return u / length, v / length
+
+
+def colours_at(x, y, rng):
+    """A colour for a stroke at each point: from the ramp of its region, with the painter's whims."""
+    whim = rng.normal(0, 1, x.shape)
+    waves = np.sin(9 * x + 14 * y + 2 * np.sin(5 * x)) + 0.6 * np.sin(23 * y - 8 * x)
+    colour = mix(SKY, (0.34 + 0.15 * waves + 0.16 * whim).clip(0, 1))
+    for sun_x, sun_y, radius, _ in SUNS:
+        distance = np.hypot(x - sun_x, y - sun_y) / radius
+        rings = 1.08 - 0.72 * distance + 0.13 * np.cos(13 * distance) + 0.09 * whim
+        glow = rng.random(x.shape) < 1.5 - distance  # the disc frays into the sky
+        colour = np.where(glow[:, None], mix(SUN, rings.clip(0, 1)), colour)
+    hill, _ = ground(x, y)
+    for number, ramp in enumerate(HILLS):
+        light = 0.45 + 0.22 * np.sin(40 * y + 9 * x + 3 * number) + 0.2 * whim
+        colour = np.where((hill == number)[:, None], mix(ramp, light.clip(0, 1)), colour)
+    accent = np.array(ACCENTS)[rng.integers(len(ACCENTS), size=x.shape)]
+    return np.where((rng.random(x.shape) < 0.035)[:, None], accent, colour)
+
+
+def paint(size=640, seed=0):
+    """The painting as a PIL image, `size` wide and four fifths as high."""
+    rng = np.random.default_rng(seed)
+    width, height = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
+    canvas, relief = Image.new("RGB", (width, height), SKY[0]), Image.new("L", (width, height), 90)
+    draw, emboss = ImageDraw.Draw(canvas), ImageDraw.Draw(relief)
+    for brush, coats in BRUSHES:
+        breadth, length = brush / 640, (5.5 * brush + 12) / 640
+        number = round(coats * 0.8 / (breadth * length))
+        x, y = rng.uniform(-0.03, 1.03, number), rng.uniform(-0.03, 0.83, number)
+        colour = colours_at(x, y, rng)
+        step = length * rng.uniform(0.6, 1.2, number) / POINTS
+        path, normals = [], []
+        for _ in range(POINTS):
+            u, v = field(x, y)
+            path.append(np.stack([x, y], -1))
+            normals.append(np.stack([-v, u], -1))
+            x, y = x + step * u, y + step * v
+        path, normals = np.stack(path, 1), np.stack(normals, 1)
+        bristles = max(3, round(brush / 1.3))
+        across = np.linspace(-0.5, 0.5, bristles)
+        taper = np.sin(np.linspace(0.35, np.pi - 0.15, POINTS)) ** 0.4
+        for stroke in range(number):
+            offsets = breadth * (across + rng.normal(0, 0.02, bristles))[:, None, None] * taper[:, None]
+            lines = (path[stroke] + offsets * normals[stroke]) * width
+            load = np.convolve(rng.normal(0, 1, bristles + 2), (0.3, 0.6, 0.3), "valid")
+            shades = (colour[stroke] * (1 + 0.16 * load[:, None]) + rng.normal(0, 5, 3)).clip(0, 255)
+            heights = (110 + 45 * load + 60 * (np.abs(across) > 0.38)).clip(
+                0, 255
+            )  # paint piles up at the rim
+            starts, ends = rng.integers(0, 3, bristles), POINTS - rng.integers(0, 4, bristles)
+            for line, shade, top, start, end in zip(
+                lines, shades.astype(int), heights.astype(int), starts, ends, strict=True
+            ):
+                points, thick = line[start:end].ravel().tolist(), max(1, round(1.7 * width / 640))
+                draw.line(points, tuple(shade.tolist()), thick)
+                emboss.line(points, int(top), thick)
+    heights = np.asarray(relief.filter(ImageFilter.GaussianBlur(width / 1280)), np.float32)
+    down, right = np.gradient(heights)
+    light = 1 - 0.011 * (down + right) * width / 1280  # from above, on the left
+    shaded = (np.asarray(canvas, np.float32) * light.clip(0.55, 1.5)[..., None]).clip(0, 255)
+    return Image.fromarray(shaded.astype(np.uint8)).resize(
+        (size, round(size * 0.8)), Image.Resampling.LANCZOS
+    )
+
+
+OUT = flags.DEFINE_string("out", "painting.jpg", "The picture to write.")
+SIZE = flags.DEFINE_integer("size", 640, "Its width in pixels.", lower_bound=16)
+SEED = flags.DEFINE_integer("seed", 0, "Another seed, other strokes.")
+
+
+def main(argv):
+    del argv
+    Path(OUT.value).parent.mkdir(parents=True, exist_ok=True)
+    paint(SIZE.value, SEED.value).save(OUT.value, quality=90)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,116 @@
+"""Settings however they are typed, and the errors for those that make no sense."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from configs import default
+from nst import config as configs
+from nst.errors import UserError
+
+FILES = sorted(Path("configs").glob("*.py"))
+CONFIGS = [path for path in FILES if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("typed", [("a", "b"), ["a", "b"], "a,b", ("a,b",), " a , b "])
+def test_names_however_typed(typed):
+    assert configs.names(typed) == ("a", "b")
+
+
+@pytest.mark.parametrize("typed", [(1, 0.5), [1, 0.5], "1,0.5", ("1,0.5",), ("1", "0.5")])
+def test_numbers_however_typed(typed):
+    assert configs.numbers("f", typed) == (1.0, 0.5)
+
+
+def test_one_number_and_bad_numbers():
+    assert configs.numbers("f", 3) == (3.0,)
+    with pytest.raises(UserError, match="style_loss.layer_weights = .*give numbers"):
+        configs.numbers("style_loss.layer_weights", ("a",))
+
+
+def test_a_path_that_exists_keeps_its_comma(tmp_path):
+    odd = tmp_path / "a,b.jpg"
+    odd.write_bytes(b"")
+    assert configs.paths((str(odd),)) == (str(odd),)
+    assert configs.paths(("x.jpg,y.jpg",)) == ("x.jpg", "y.jpg")
+    assert configs.paths("x.jpg") == ("x.jpg",)
+
+
+def load(path):
+    module = importlib.util.spec_from_file_location(path.stem, path)
+    loaded = importlib.util.module_from_spec(module)
+    module.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_makes_a_spec(path):
+    module = load(path)
+    config = module.get_config()
+    assert "python -m experiments.stylize" in module.__doc__
+    fields = set(dict(flat(default.get_config())))
+    assert {name for name, _ in flat(config)} == fields
+    network = configs.make_network(config, config.weights.architecture, "caffe")
+    spec = configs.make_spec(config, network)
+    configs.make_problem_weights(config, spec, 1)
+    configs.make_optimizer(config)
+    configs.check_counts(config)
+
+
+def flat(config, prefix=""):
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def test_every_field_of_default_is_commented():
+    lines = Path("configs/default.py").read_text().splitlines()
+    fields = [line for line in lines if line.strip().startswith("config.") and "ConfigDict()" not in line]
+    assert len(fields) == len(list(flat(default.get_config())))
+    without = [line for line in fields if "  # " not in line]
+    assert without == [
+        '    config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")'
+    ]
+
+
+def test_differences_name_the_fields():
+    old, new = default.get_config(), default.get_config()
+    new.size = 256
+    new.optimizer.name = "adam"
+    new.steps, new.log.every, new.output.format = 9, 3, "tiff"  # free to differ
+    new.content, new.style, new.weights.name = "a.jpg", ("b.jpg",), "c.h5"  # compared by content
+    found = configs.differences(configs.as_dict(old), configs.as_dict(new))
+    assert found == ["optimizer.name: 'lbfgs' -> 'adam'", "size: 512 -> 256"]
+
+
+def test_digest_stands_for_what_changes_the_result():
+    base = default.get_config()
+    digest = configs.digest(configs.as_dict(base))
+    base.log.every = 3
+    assert configs.digest(configs.as_dict(base)) == digest
+    base.style_loss.layers = ("relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",)  # the flag parser's way
+    assert configs.digest(configs.as_dict(base)) == digest
+    base.tv.weight = 0.5
+    assert configs.digest(configs.as_dict(base)) != digest
+
+
+@pytest.mark.parametrize("field, value", [
+    ("steps", 0), ("size", -1), ("style_size", -5), ("style_scale", 0.0), ("log.every", 0),
+    ("log.preview_every", -1), ("checkpoint.seconds", -1.0),
+])  # fmt: skip
+def test_senseless_counts_are_refused(field, value):
+    config = default.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=field):
+        configs.check_counts(config)
+
+
+def test_no_layers_at_all_is_refused():
+    config = default.get_config()
+    config.content_loss.layers = config.style_loss.layers = ()
+    with pytest.raises(UserError, match="both empty"):
+        configs.make_spec(config, configs.make_network(config, "vgg19", "caffe"))
