@@ -16,31 +16,27 @@ from absl import app, flags
 from PIL import Image, ImageDraw, ImageFilter
 
 OVERSAMPLING = 2  # the strokes are drawn larger and averaged, for smooth edges
-BRUSHES = ((30, 3.0), (17, 3.0), (10.5, 2.4), (6.5, 1.3), (4, 0.4))  # width at 640 pixels, coats of paint
+BRUSHES = ((34, 3.0), (20, 3.0), (12.5, 2.4), (8, 1.2), (5, 0.35))  # width at 640 pixels, coats of paint
 POINTS = 14  # of the path of a stroke
-
-# x, y and radius relative to the width of the picture, and the speed and sense of the turn
-SUNS = (
-    (0.27, 0.33, 0.155, 1.0),
-    (0.73, 0.17, 0.105, -0.9),
-    (0.93, 0.41, 0.065, 0.8),
-    (0.53, 0.39, 0.045, -0.7),
-)
-RIDGES = (
-    (0.56, 0.030, 5.0, 0.9),
-    (0.635, 0.035, 6.5, 3.4),
-    (0.715, 0.030, 5.5, 5.6),
-)  # y, waves of the hills
 
 # from dark to light, RGB
 SKY = ((12, 20, 66), (20, 42, 112), (32, 78, 158), (28, 122, 150), (112, 180, 182), (226, 226, 192))
-SUN = ((20, 70, 130), (36, 132, 148), (206, 92, 40), (226, 160, 40), (246, 206, 92), (255, 243, 205))
+SUN = ((24, 84, 136), (178, 62, 40), (222, 122, 40), (234, 172, 48), (248, 212, 100), (255, 243, 205))
+CLOUD = ((18, 50, 116), (24, 100, 140), (64, 156, 164), (150, 200, 186), (244, 226, 176), (255, 240, 204))
 HILLS = (
-    ((14, 26, 62), (18, 58, 88), (30, 98, 112), (96, 150, 138)),
-    ((34, 24, 40), (96, 60, 36), (182, 120, 36), (230, 182, 84)),
-    ((10, 16, 34), (16, 38, 56), (28, 78, 80), (160, 120, 48)),
+    ((22, 24, 70), (30, 58, 104), (34, 106, 118), (120, 160, 140)),
+    ((10, 20, 40), (16, 54, 66), (40, 96, 84), (170, 140, 60)),
+    ((36, 22, 34), (104, 52, 34), (184, 118, 38), (236, 190, 96)),
 )
 ACCENTS = ((214, 64, 30), (240, 176, 52), (250, 236, 196))
+# x, y and radius relative to the width of the picture, the speed and sense of the turn, the colours
+VORTICES = (
+    (0.67, 0.47, 0.21, 1.0, SUN),
+    (0.20, 0.17, 0.13, -1.0, CLOUD),
+    (0.46, 0.11, 0.07, 0.9, CLOUD),
+    (0.94, 0.17, 0.085, -0.9, CLOUD),
+)
+RIDGES = ((0.50, 0.035, 5.0, 0.7), (0.555, 0.030, 6.5, 3.6), (0.62, 0.035, 4.0, 5.9))  # y, waves of the hills
 
 
 def mix(colours, t):
@@ -62,34 +58,42 @@ def ground(x, y):
 def field(x, y):
     """The direction of the brush at a point: a unit vector."""
     u, v = 0.5 + 0 * x, 0.35 * np.sin(7 * x + 3 * y) + 0.25 * np.cos(4 * x - 9 * y)
-    for sun_x, sun_y, radius, speed in SUNS:
-        dx, dy = x - sun_x, y - sun_y
-        turn = 4 * speed / radius * np.exp(-(dx**2 + dy**2) / (1.6 * radius) ** 2)
+    for center_x, center_y, radius, speed, _ in VORTICES:
+        dx, dy = x - center_x, y - center_y
+        turn = 4 * speed / radius * np.exp(-(dx**2 + dy**2) / (1.5 * radius) ** 2)
         u, v = u - turn * dy, v + turn * dx
     hill, slope = ground(x, y)
-    land = hill >= 0
-    ploughed = np.where(hill == 1, 0.9 * np.sin(6 * x + 1), 0.25 * np.sin(23 * x + 31 * y))  # furrows
-    u, v = np.where(land, 1.0, u), np.where(land, slope + ploughed, v)
+    u, v = np.where(hill >= 0, 1.0, u), np.where(hill >= 0, slope + 0.3 * np.sin(23 * x + 31 * y), v)
+    furrows = hill == len(RIDGES) - 1  # of the field in front: they meet behind the hills
+    u, v = np.where(furrows, x - VORTICES[0][0], u), np.where(furrows, y - 0.53 + 0.04 * np.sin(30 * x), v)
     length = np.hypot(u, v) + 1e-9
     return u / length, v / length
+
+
+def heading(x, y, step):
+    """The direction half a step ahead: with it a turn stays a turn."""
+    u, v = field(x, y)
+    return field(x + step * u / 2, y + step * v / 2)
 
 
 def colours_at(x, y, rng):
     """A colour for a stroke at each point: from the ramp of its region, with the painter's whims."""
     whim = rng.normal(0, 1, x.shape)
     waves = np.sin(9 * x + 14 * y + 2 * np.sin(5 * x)) + 0.6 * np.sin(23 * y - 8 * x)
-    colour = mix(SKY, (0.34 + 0.15 * waves + 0.16 * whim).clip(0, 1))
-    for sun_x, sun_y, radius, _ in SUNS:
-        distance = np.hypot(x - sun_x, y - sun_y) / radius
+    colour = mix(SKY, (0.36 + 0.2 * waves + 0.15 * whim).clip(0, 1))
+    for center_x, center_y, radius, _, ramp in VORTICES:
+        distance = np.hypot(x - center_x, y - center_y) / radius
         rings = 1.08 - 0.72 * distance + 0.13 * np.cos(13 * distance) + 0.09 * whim
         glow = rng.random(x.shape) < 1.5 - distance  # the disc frays into the sky
-        colour = np.where(glow[:, None], mix(SUN, rings.clip(0, 1)), colour)
+        colour = np.where(glow[:, None], mix(ramp, rings.clip(0, 1)), colour)
     hill, _ = ground(x, y)
     for number, ramp in enumerate(HILLS):
-        light = 0.45 + 0.22 * np.sin(40 * y + 9 * x + 3 * number) + 0.2 * whim
+        fan = (x - VORTICES[0][0]) / np.maximum(y - 0.5, 0.02)  # constant along a furrow
+        waves = np.sin(40 * y + 9 * x) if number < len(HILLS) - 1 else np.sin(9 * fan)
+        light = 0.45 + 0.24 * waves + 0.18 * whim
         colour = np.where((hill == number)[:, None], mix(ramp, light.clip(0, 1)), colour)
     accent = np.array(ACCENTS)[rng.integers(len(ACCENTS), size=x.shape)]
-    return np.where((rng.random(x.shape) < 0.035)[:, None], accent, colour)
+    return np.where((rng.random(x.shape) < 0.02)[:, None], accent, colour)
 
 
 def paint(size=640, seed=0):
@@ -104,14 +108,17 @@ def paint(size=640, seed=0):
         x, y = rng.uniform(-0.03, 1.03, number), rng.uniform(-0.03, 0.83, number)
         colour = colours_at(x, y, rng)
         step = length * rng.uniform(0.6, 1.2, number) / POINTS
+        for _ in range(POINTS // 2):  # back to where the stroke begins
+            u, v = heading(x, y, -step)
+            x, y = x - step * u, y - step * v
         path, normals = [], []
         for _ in range(POINTS):
-            u, v = field(x, y)
+            u, v = heading(x, y, step)
             path.append(np.stack([x, y], -1))
             normals.append(np.stack([-v, u], -1))
             x, y = x + step * u, y + step * v
         path, normals = np.stack(path, 1), np.stack(normals, 1)
-        bristles = max(3, round(brush / 1.3))
+        bristles = max(3, round(brush / 1.7))
         across = np.linspace(-0.5, 0.5, bristles)
         taper = np.sin(np.linspace(0.35, np.pi - 0.15, POINTS)) ** 0.4
         for stroke in range(number):
@@ -126,16 +133,14 @@ def paint(size=640, seed=0):
             for line, shade, top, start, end in zip(
                 lines, shades.astype(int), heights.astype(int), starts, ends, strict=True
             ):
-                points, thick = line[start:end].ravel().tolist(), max(1, round(1.7 * width / 640))
+                points, thick = line[start:end].ravel().tolist(), max(1, round(2.2 * width / 640))
                 draw.line(points, tuple(shade.tolist()), thick)
                 emboss.line(points, int(top), thick)
-    heights = np.asarray(relief.filter(ImageFilter.GaussianBlur(width / 1280)), np.float32)
-    down, right = np.gradient(heights)
+    wet = ImageFilter.GaussianBlur(width / 1150)  # neighbouring bristles run into each other a little
+    down, right = np.gradient(np.asarray(relief.filter(wet), np.float32))
     light = 1 - 0.011 * (down + right) * width / 1280  # from above, on the left
-    shaded = (np.asarray(canvas, np.float32) * light.clip(0.55, 1.5)[..., None]).clip(0, 255)
-    return Image.fromarray(shaded.astype(np.uint8)).resize(
-        (size, round(size * 0.8)), Image.Resampling.LANCZOS
-    )
+    shaded = (np.asarray(canvas.filter(wet), np.float32) * light.clip(0.6, 1.4)[..., None]).clip(0, 255)
+    return Image.fromarray(shaded.astype(np.uint8)).resize((size, round(size * 0.8)), Image.Resampling.BOX)
 
 
 OUT = flags.DEFINE_string("out", "painting.jpg", "The picture to write.")

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from nst.errors import UserError
+from nst.errors import UserError, choose
 from nst.optimize import Optimizer
-from nst.pooling import MATCHED_GAIN
+from nst.pooling import MATCHED_GAIN, POOLING
 from nst.problem import Spec, Weights, make_weights
 from nst.vgg import PREPROCESSING, WIDTHS, Network
 
@@ -106,7 +106,14 @@ def make_network(config: ConfigDict, architecture: str, preprocessing: str) -> N
     prepare = PREPROCESSING[preprocessing]
     if net.input_scale:
         prepare = prepare._replace(scale=float(net.input_scale))
-    gain = net.pooling_gain or MATCHED_GAIN.get(net.pooling, 1.0)
+    measured = {"lp": net.pooling_p == 3, "mixed": net.pooling_mix == 0.5}.get(net.pooling, True)
+    if net.pooling_gain == 0 and not measured:
+        raise UserError(
+            "network.pooling_gain = 0: the matching gain is known for pooling_p = 3 and pooling_mix = 0.5; "
+            "give a number"
+        )
+    choose("network.pooling", net.pooling, POOLING)
+    gain = net.pooling_gain or MATCHED_GAIN[net.pooling]
     return Network(
         architecture=architecture,
         widths=WIDTHS,

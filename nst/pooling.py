@@ -16,8 +16,8 @@ import jax.numpy as jnp
 # both of the same input, the last rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4)
 # of the max-pooled VGG-19 (Oxford), over 40 photographs of BSDS500 (every 12th by name, long edge 321
 # pixels); geometric mean of the four layers. lp at p = 3, mixed at mix = 0.5: other values want their own.
-# A layer departs by up to a third from it: average 1.39 1.88 1.55 2.30, l2 0.64 0.76 0.69 0.83. Peers
-# round these: crowsonkb/style-transfer-pytorch uses 2 for average and 0.78 for l2.
+# A layer departs by up to a third from it: average 1.39 1.88 1.55 2.30, l2 0.64 0.76 0.69 0.83.
+# crowsonkb/style-transfer-pytorch uses 2 for average and 0.78 for l2.
 MATCHED_GAIN = {
     "max": 1.0,
     "average": 1.745,

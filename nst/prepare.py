@@ -166,12 +166,11 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
     return share * noise + (1 - share) * content_HxWx3
 
 
-def make(job: Job) -> tuple[Problem, optimize.State]:
-    """The targets and the first state, on the device."""
+def make_problem(job: Job) -> Problem:
+    """The targets, on the device."""
     styles = [jnp.asarray(picture.rgb_HxWx3)[None] for picture in job.styles]
     content = jnp.asarray(job.content.rgb_HxWx3)[None]
-    made = problem.make_problem(job.spec, job.variables, content, styles, job.loss_weights)
-    return made, optimize.init(job.optimizer, job.start)
+    return problem.make_problem(job.spec, job.variables, content, styles, job.loss_weights)
 
 
 def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Compiled:
@@ -182,8 +181,8 @@ def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Com
 
     height, width = size or job.content.rgb_HxWx3.shape[:2]
     styles = [abstract(*picture.rgb_HxWx3.shape[:2]) for picture in job.styles]
-    make_problem = partial(problem.make_problem, job.spec)
-    shapes = jax.eval_shape(make_problem, job.variables, abstract(height, width), styles, job.loss_weights)
+    targets = partial(problem.make_problem, job.spec)
+    shapes = jax.eval_shape(targets, job.variables, abstract(height, width), styles, job.loss_weights)
     state = jax.eval_shape(partial(optimize.init, job.optimizer), abstract(height, width))
     count = jax.ShapeDtypeStruct((), jnp.int32)
     return optimize.run.lower(job.spec, job.optimizer, shapes, state, count).compile()

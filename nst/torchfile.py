@@ -1,12 +1,12 @@
 """Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
 
-A `.pth` is a pickle, and unpickling runs what the pickle names. This unpickler admits seven harmless
-names (ordered dictionaries, tensor and storage records) and nothing else, so no code of the file can run.
-It was chosen over an optional dependency on torch: that is hundreds of megabytes to read one file, and
-`torch.load` of older versions runs what it is given.
+A `.pth` is a pickle, and unpickling runs what the pickle names. This unpickler admits a handful of
+harmless names (ordered dictionaries, parameter, tensor and storage records) and nothing else, so no code
+of the file can run. It was chosen over an optional dependency on torch: that is hundreds of megabytes to
+read one file, and `torch.load` of older versions runs what it is given.
 
-Both layouts are read: the zip of PyTorch >= 1.6, and the older run of pickles that the official VGG files
-of torchvision still use.
+Both layouts are read, little-endian: the zip of PyTorch >= 1.6, and the older run of pickles that the
+official VGG files of torchvision still use. The tar of 2016 is not.
 """
 
 import collections
@@ -26,102 +26,135 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8"}
 
 
+class _Storage(NamedTuple):
+    """The flat array that tensors are views of; made from a persistent id and nowhere else."""
+
+    key: str
+    dtype: str
+
+
 class _Tensor(NamedTuple):
     """A view of a storage, in elements."""
 
-    storage: tuple  # (key, dtype)
+    storage: _Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+
+
+class _Parameter:
+    """torch.nn.Parameter as it was pickled before `_rebuild_parameter` existed: a tensor and its flags."""
+
+    def __new__(cls, tensor=None, *_):  # not __init__, which a pickle of protocol 2 does not call
+        self = super().__new__(cls)
+        self.tensor = tensor
+        return self
+
+    def __setstate__(self, state):
+        if len(state) == 5:  # the oldest hold the tensor here; the later three are all flags
+            self.tensor = state[0]
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_):
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
+def _rebuild_parameter(tensor, *_):
+    return tensor
+
+
 _ADMITTED = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
-    ("torch.nn.parameter", "Parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch.nn.parameter", "Parameter"): _Parameter,
 }
 
 
 class _Unpickler(pickle.Unpickler):
     """Resolves tensors and storages; refuses every other name."""
 
+    def __init__(self, file):
+        super().__init__(file)
+        self.dtypes = {}  # of every storage met, by key
+
     def find_class(self, module, name):
         if (module, name) in _ADMITTED:
             return _ADMITTED[module, name]
         if module in ("torch", "torch.storage") and name in _STORAGES:
             return name
-        raise UserError(f"refused: the pickle names {module}.{name}, which a file of tensors does not need")
+        raise UserError(f"refused: it names {module + '.' + name!r}, which a file of weights does not need")
 
     def persistent_load(self, record):
-        kind, storage, key, *_ = record
-        if kind != "storage" or storage not in _STORAGES:
-            raise UserError(f"refused: unknown record {kind!r} in the pickle")
-        return str(key), _STORAGES[storage]
+        kind, storage, key, _, _, *view = record
+        if kind != "storage" or storage not in _STORAGES or view not in ([], [None]):
+            raise UserError("refused: it holds a reference that is not a plain storage")
+        self.dtypes[str(key)] = _STORAGES[storage]
+        return _Storage(str(key), _STORAGES[storage])
 
 
 def read(path: str | PathLike) -> dict[str, np.ndarray]:
-    """The tensors of a state dict by name, float32 or as stored, in PyTorch's layout (OIHW).
+    """The tensors of a state dict by name, as stored, in PyTorch's layout (OIHW); read-only.
+
+    A state dict wrapped as {"state_dict": ...} is unwrapped; what is not a tensor is left out.
 
     Raises:
-      UserError: truncated, not a PyTorch file, or naming anything but tensors.
+      UserError: truncated, not a state dict, or naming anything but tensors.
     """
     path = Path(path)
     try:
-        tensors, storages = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-        return {name: _view(tensor, storages) for name, tensor in _named(tensors)}
+        with open(path, "rb") as file:
+            tensors, storages = _read_zip(file) if file.peek(2)[:2] == b"PK" else _read_legacy(file)
+        return {name: _view(tensor, storages) for name, tensor in tensors.items()}
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, struct.error, ValueError) as error:
-        raise UserError(f"{path}: truncated or not a PyTorch checkpoint ({error}); fetch it again") from error
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not a state dict of tensors ({error!r})") from error
+    except Exception as error:  # an unpickler raises what it likes at bytes that are not a pickle
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: truncated or not a PyTorch checkpoint ({reason})") from error
 
 
-def _named(tensors):
-    """(name, tensor) of a state dict, also one wrapped as {"state_dict": ...}."""
-    tensors = tensors.get("state_dict", tensors)
-    return [(name, tensor) for name, tensor in tensors.items() if isinstance(tensor, _Tensor)]
+def _tensors(found) -> dict[str, _Tensor]:
+    if not isinstance(found, dict):
+        raise UserError(f"holds a {type(found).__name__}, not a state dict of tensors")
+    found = found.get("state_dict", found)
+    found = {key: value.tensor if isinstance(value, _Parameter) else value for key, value in found.items()}
+    return {key: value for key, value in found.items() if isinstance(value, _Tensor)}
 
 
-def _read_zip(path: Path):
-    with zipfile.ZipFile(path) as archive:
+def _read_zip(file):
+    with zipfile.ZipFile(file) as archive:
         (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        tensors = _tensors(_Unpickler(io.BytesIO(archive.read(index))).load())
         folder = index.removesuffix("data.pkl") + "data/"
-        tensors = _Unpickler(io.BytesIO(archive.read(index))).load()
-        names = [name for name in archive.namelist() if name.startswith(folder)]
-        return tensors, {name.removeprefix(folder): archive.read(name) for name in names}
+        return tensors, {key: archive.read(folder + key) for key in {t.storage.key for t in tensors.values()}}
 
 
-def _read_legacy(path: Path):
-    with open(path, "rb") as file:
-        magic = _Unpickler(file).load()
-        if magic != _LEGACY_MAGIC:
-            raise ValueError("wrong magic number")
-        _Unpickler(file).load()  # protocol version
-        _Unpickler(file).load()  # byte order and sizes of the writer
-        tensors = _Unpickler(file).load()
-        keys = _Unpickler(file).load()
-        dtypes = {tensor.storage[0]: tensor.storage[1] for _, tensor in _named(tensors)}
-        storages = {}
-        for key in map(str, keys):
-            (count,) = struct.unpack("<q", file.read(8))
-            storages[key] = file.read(count * np.dtype(dtypes[key]).itemsize)
-        return tensors, storages
+def _read_legacy(file):
+    if _Unpickler(file).load() != _LEGACY_MAGIC:
+        raise ValueError("wrong magic number")
+    _Unpickler(file).load()  # protocol version
+    _Unpickler(file).load()  # byte order and sizes of the writer
+    unpickler = _Unpickler(file)
+    tensors = _tensors(unpickler.load())
+    keys = _Unpickler(file).load()
+    storages = {}
+    for key in map(str, keys):
+        (count,) = struct.unpack("<q", file.read(8))
+        storages[key] = file.read(count * np.dtype(unpickler.dtypes[key]).itemsize)
+    return tensors, storages
 
 
 def _view(tensor: _Tensor, storages: dict[str, bytes]) -> np.ndarray:
-    key, dtype = tensor.storage
-    flat = np.frombuffer(storages[key], dtype)
-    last = tensor.offset + sum(
-        (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
-    )
-    if min((0, tensor.offset, *tensor.strides)) < 0 or (0 not in tensor.shape and last >= flat.size):
+    storage, offset, shape, strides = tensor
+    if not isinstance(storage, _Storage) or any(
+        type(number) is not int or number < 0 for number in (offset, *shape, *strides)
+    ):
+        raise ValueError("a tensor is not a view of a storage")
+    buffer, dtype = storages[storage.key], np.dtype(storage.dtype)
+    # in Python's integers: numpy's own check can overflow
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if 0 not in shape and last >= len(buffer) // dtype.itemsize:
         raise ValueError("a tensor reaches beyond its storage")
-    strides = tuple(stride * flat.itemsize for stride in tensor.strides)
-    return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides).copy()
+    strides = tuple(stride * dtype.itemsize for stride in strides)
+    return np.ndarray(shape, dtype, buffer, offset * dtype.itemsize, strides)

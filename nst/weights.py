@@ -12,10 +12,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
+import filelock
 import h5py
 import numpy as np
 import platformdirs
-import safetensors
 import safetensors.numpy
 from tqdm import tqdm
 
@@ -59,7 +59,8 @@ CHECKPOINTS = {
     ),
 }
 NAMES = (*CHECKPOINTS, "random")
-SUFFIXES = (".h5", ".safetensors", ".npz", ".pth")
+# of a path -> how such a file was most probably trained; "": the kind does not tell
+SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}
 
 
 class Loaded(NamedTuple):
@@ -90,9 +91,7 @@ def convention(name: str, architecture: str, preprocessing: str) -> tuple[str, s
     suffix = Path(name).suffix
     if name != "random" and suffix not in SUFFIXES:
         choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
-    preprocessing = preprocessing or {".h5": "caffe", ".npz": "", ".safetensors": ""}.get(
-        suffix, "torchvision"
-    )
+    preprocessing = preprocessing or ("torchvision" if name == "random" else SUFFIXES[suffix])
     if not preprocessing:
         raise UserError(
             f"weights.name = {name!r}: say how it was trained: weights.preprocessing = caffe, torchvision"
@@ -152,7 +151,7 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
     the manifest); the official file name is preferred.
     """
     if name not in CHECKPOINTS:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         if not path.is_file():
             raise UserError(f"weights.name: no such file: {path}")
         return path
@@ -187,24 +186,32 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
 
 
 def download(name: str) -> Path:
-    """Fetches a named checkpoint into the cache: resumable, with a progress bar, verified, then renamed.
+    """Fetches a named checkpoint into the cache, if it is not there: resumable, verified, then renamed.
 
     Proxies are taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces
-    everything before the file name.
+    everything before the file name. A progress bar is shown on a terminal.
 
     Raises:
-      UserError: no network, or a file whose hash is wrong (it is deleted).
+      UserError: no network, a folder that cannot be written, or a file whose hash is wrong (it is deleted).
     """
     checkpoint = CHECKPOINTS[name]
-    file_name = Path(checkpoint.url).name
-    mirror = os.environ.get("NST_WEIGHTS_URL")
-    url = f"{mirror.rstrip('/')}/{file_name}" if mirror else checkpoint.url
+    official, _, file_name = checkpoint.url.rpartition("/")
+    url = f"{(os.environ.get('NST_WEIGHTS_URL') or official).rstrip('/')}/{file_name}"
     target = cache_folder() / file_name
     partial = target.with_name(target.name + ".part")
+    algorithm, expected = checkpoint.hash.split(":")
     advice = f"fetch {checkpoint.url} by other means and set NST_WEIGHTS_DIR to its folder"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(url, partial)
+        with filelock.FileLock(f"{target}.lock"):  # runs started together share one download
+            if target.is_file():
+                return target
+            _fetch(url, partial)
+            actual = digest(partial, algorithm)
+            if actual.startswith(expected):
+                os.replace(partial, target)
+                return target
+            partial.unlink()
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(
@@ -212,16 +219,9 @@ def download(name: str) -> Path:
         ) from error
     except OSError as error:
         raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
-    algorithm, expected = checkpoint.hash.split(":")
-    actual = digest(partial, algorithm)
-    if not actual.startswith(expected):
-        partial.unlink()
-        raise UserError(
-            f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; "
-            f"run again, or {advice}"
-        )
-    os.replace(partial, target)
-    return target
+    raise UserError(
+        f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; run again, or {advice}"
+    )
 
 
 def _fetch(url: str, partial: Path) -> None:
@@ -231,6 +231,7 @@ def _fetch(url: str, partial: Path) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=30)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416:  # nothing is left to fetch; the hash decides
             return
         raise
@@ -239,8 +240,8 @@ def _fetch(url: str, partial: Path) -> None:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem)
-        with open(partial, "ab" if have else "wb") as file, bar:
+        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=None)
+        with bar, open(partial, "ab" if have else "wb") as file:
             while block := response.read(1 << 20):
                 file.write(block)
                 have += len(block)
@@ -258,31 +259,44 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
     Raises:
       UserError: naming the file and the layer.
     """
-    arrays = _READERS[path.suffix](path)
-    names = _known_names(architecture)
-    params: dict[str, dict[str, np.ndarray]] = {}
-    for key, array in arrays.items():
-        conv, part = names.get(key, (None, None))
-        if conv:
-            transposed = part == "weight"  # PyTorch's OIHW
-            part = "kernel" if transposed else part
-            params.setdefault(conv, {})[part] = array.transpose(2, 3, 1, 0) if transposed else array
-    inputs = 3
-    for conv in (needed := _convolutions(architecture, layers)):
+    found = _known_arrays(path, architecture)
+
+    def take(conv, part, shape):
+        array = found.get((conv, part))
+        if array is None:
+            raise UserError(f"{path}: has no {part} of {conv}; is it a {architecture} checkpoint?")
+        if array.shape != shape or array.dtype.kind != "f":
+            kind = f"shape {array.shape} and type {array.dtype}"
+            raise UserError(f"{path}: {part} of {conv} has {kind}, not {shape} and floats")
+        with np.errstate(over="ignore"):  # reported in the next line
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: {part} of {conv} holds values that are not finite")
+        return array
+
+    params, inputs = {}, 3
+    for conv in _convolutions(architecture, layers):
         width = WIDTHS[int(conv[4]) - 1]
-        for part, shape in (("kernel", (3, 3, inputs, width)), ("bias", (width,))):
-            array = params.get(conv, {}).get(part)
-            if array is None:
-                raise UserError(f"{path}: has no {part} of {conv}; is it a {architecture} checkpoint?")
-            if array.shape != shape:
-                raise UserError(f"{path}: {part} of {conv} has shape {array.shape}, not {shape}")
-            if not np.isfinite(array).all():
-                raise UserError(f"{path}: {part} of {conv} holds values that are not finite")
+        if (conv, "weight") in found:  # PyTorch's OIHW
+            kernel = np.ascontiguousarray(take(conv, "weight", (width, inputs, 3, 3)).transpose(2, 3, 1, 0))
+        else:
+            kernel = take(conv, "kernel", (3, 3, inputs, width))
+        params[conv] = {"kernel": kernel, "bias": take(conv, "bias", (width,))}
         inputs = width
-    return {
-        conv: {part: np.ascontiguousarray(array, np.float32) for part, array in params[conv].items()}
-        for conv in needed
-    }
+    return params
+
+
+def _known_arrays(path: Path, architecture: str) -> dict[tuple[str, str], np.ndarray]:
+    """The arrays of a file that `_known_names` knows: {(conv, "kernel", "weight" or "bias"): array}."""
+    try:
+        arrays = _READERS[path.suffix](path)
+    except UserError:
+        raise
+    except Exception as error:  # HDF5, zip and numpy raise what they like at a damaged file
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read ({reason}); if it is damaged, fetch it again") from error
+    names = _known_names(architecture)
+    return {names[key]: array for key, array in arrays.items() if key in names}
 
 
 def _known_names(architecture: str) -> dict[str, tuple[str, str]]:
@@ -308,44 +322,27 @@ def _known_names(architecture: str) -> dict[str, tuple[str, str]]:
     return names
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: truncated or damaged ({error}); delete it and fetch it again")
-
-
 def _read_h5(path: Path) -> dict[str, np.ndarray]:
     arrays = {}
 
     def visit(name, item):
         if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
+            # whole-model files keep the layers one group down
+            arrays[name.removeprefix("model_weights/")] = item[()]
 
-    try:
-        with h5py.File(path) as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from error
-    # whole-model files keep them one group down
-    return {name.removeprefix("model_weights/"): array for name, array in arrays.items()}
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return arrays
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except Exception as error:  # zipfile, zlib and numpy raise what they like at a damaged archive
-        raise _damaged(path, error) from error
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from error
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
 
 
 _READERS = {
     ".h5": _read_h5,
     ".npz": _read_npz,
-    ".safetensors": _read_safetensors,
+    ".safetensors": safetensors.numpy.load_file,
     ".pth": torchfile.read,
 }

@@ -114,3 +114,12 @@ def test_no_layers_at_all_is_refused():
     config.content_loss.layers = config.style_loss.layers = ()
     with pytest.raises(UserError, match="both empty"):
         configs.make_spec(config, configs.make_network(config, "vgg19", "caffe"))
+
+
+def test_the_matching_gain_and_where_it_is_unknown():
+    config = default.get_config()
+    config.network.pooling, config.network.pooling_gain = "average", 0.0
+    assert 1.5 < configs.make_network(config, "vgg19", "caffe").pooling_gain < 2.5
+    config.network.pooling, config.network.pooling_p = "lp", 4.0
+    with pytest.raises(UserError, match="network.pooling_gain"):
+        configs.make_network(config, "vgg19", "caffe")

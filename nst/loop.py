@@ -1,0 +1,130 @@
+"""The host's loop around the device's: chunks of steps, and what is written between them."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from nst import images, optimize
+from nst.errors import UserError
+from nst.optimize import State
+from nst.prepare import Job
+from nst.problem import Problem
+from nst.recorder import Recorder
+
+_CHUNK_SECONDS = 3.0  # of device work between looks at the host: how long a stop may have to wait
+
+
+class Run(NamedTuple):
+    """A job that is compiled and has its targets."""
+
+    job: Job
+    config: ConfigDict
+    compiled: jax.stages.Compiled  # optimize.run
+    problem: Problem
+    recorder: Recorder
+
+
+def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
+    """Steps from `state` (None: the start) to config.steps, or until `stop()`; the host writes what is due.
+
+    Raises:
+      UserError: the loss is not finite; the last finite state and image are saved.
+    """
+    config, recorder = run.config, run.recorder
+    state = optimize.init(run.job.optimizer, run.job.start) if state is None else state
+    step, pace = int(state.step), 0.0
+    if not recorder.metrics:
+        recorder.record(state, _finite_terms(run, state), pace)
+    while step < config.steps and not stop():
+        count = _chunk(step, config, pace)
+        began = time.perf_counter()
+        state, loss = run.compiled(run.problem, state, np.int32(count))
+        loss, step = float(loss), int(state.step)  # waits for the device
+        seconds = time.perf_counter() - began
+        pace = seconds / count
+        if not math.isfinite(loss):
+            _rescue(run, step - 1)
+        recorder.advance(step, loss, seconds)
+        log = step % config.log.every == 0 or step == config.steps
+        save = recorder.due() or step == config.steps
+        if log or save:
+            terms = _finite_terms(run, state)
+        if log:
+            recorder.record(state, terms, pace)
+        if save:
+            recorder.checkpoint(state)
+        if config.log.preview_every and step % config.log.preview_every == 0:
+            recorder.preview(state)
+    if step < config.steps:
+        _finite_terms(run, state)
+        recorder.checkpoint(state)
+        recorder.preview(state)
+    return state
+
+
+def _chunk(step: int, config: ConfigDict, pace: float) -> int:
+    """Steps until the next thing to write, the end, or the next look at the host.
+
+    The compiled loop takes any count, so chunks of another length, as after a resume, change no byte.
+    """
+    marks = [config.steps]
+    for every in (config.log.every, config.log.preview_every):
+        marks += [(step // every + 1) * every] if every else []
+    patience = max(1, int(_CHUNK_SECONDS / pace)) if pace else 1
+    return min(min(marks) - step, patience)
+
+
+def _terms(run: Run, state: State) -> dict[str, float]:
+    found = optimize.measure(run.job.spec, run.job.optimizer, run.problem, state)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _finite_terms(run: Run, state: State) -> dict[str, float]:
+    """The terms of a state about to be recorded or saved; raises UserError if one is not finite."""
+    terms = _terms(run, state)
+    if not all(map(math.isfinite, terms.values())):
+        _rescue(run, int(state.step))
+    return terms
+
+
+def _rescue(run: Run, bad_step: int) -> None:
+    """Steps again from the last checkpoint to just before `bad_step`, saves that, and raises UserError."""
+
+    def again(state: State, count: int) -> State:
+        copy = jax.tree.map(jnp.copy, state)  # the compiled loop consumes its state
+        return run.compiled(run.problem, copy, np.int32(count))[0]
+
+    recorder = run.recorder
+    start = optimize.init(run.job.optimizer, run.job.start)
+    if bad_step == 0:
+        broken = _broken(_terms(run, start))
+        raise UserError(f"the loss of the initial image is not finite ({broken}); check weights and init")
+    good = recorder.last_good(start)
+    good = again(good, bad_step - 1 - int(good.step))
+    recorder.checkpoint(good)
+    where = ""
+    if recorder.workdir:
+        path = recorder.workdir / "last_finite.png"
+        images.write(path, *picture(run.job, good), description=recorder.description)
+        where = f"; the image of step {bad_step - 1} is {path}"
+    broken = _broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
+    raise UserError(
+        f"the loss is not finite at step {bad_step} ({broken}){where}; "
+        "lower optimizer.learning_rate, the weights, or use a line search"
+    )
+
+
+def _broken(terms: dict[str, float]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in terms.items() if not math.isfinite(value))
+
+
+def picture(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
+    """The picture of a state, `HxWx3` clipped to [0, 1], and the photograph's alpha, `HxW` or None."""
+    rgb = np.clip(np.asarray(optimize.image(job.optimizer, state)[0]), 0, 1)
+    return rgb, job.content.alpha_HxW
