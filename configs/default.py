@@ -4,7 +4,8 @@ A field is set from the command line as `--config.optimizer.name=adam`; sequence
 `--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
 
 The values make a good picture by themselves: VGG-19, relu layers, Gram matrices, L-BFGS from the
-photograph, 512 pixels:
+photograph, 512 pixels. Their balance is that of configs/gatys_notebook.py (chw_mse is hw_mse with weights
+1/C^2, without which relu4_1 outweighs all other layers a hundredfold).
 
     python -m experiments.stylize --config=configs/default.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first
@@ -29,7 +30,9 @@ def get_config() -> ConfigDict:
     config.weights = ConfigDict()
     config.weights.name = "vgg19"  # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, random, or a path
     config.weights.architecture = "vgg19"  # of a path or of random: vgg19, vgg16
-    config.weights.preprocessing = ""  # caffe, torchvision; "": as the weights were trained
+    config.weights.preprocessing = (
+        ""  # caffe, torchvision; "": as trained (a path: .h5 caffe, .pth torchvision)
+    )
     config.weights.normalize = ""  # folder of images: scale each filter to mean activation 1 (Gatys 2015b)
 
     config.network = ConfigDict()
@@ -50,11 +53,11 @@ def get_config() -> ConfigDict:
 
     config.style_loss = ConfigDict()
     config.style_loss.representation = "gram"  # gram, gram_shift (nst/styles.py)
-    config.style_loss.normalization = "hw_mse"  # gatys, hw_mse, chw_sse, chw_mse, hw_sse (nst/styles.py)
+    config.style_loss.normalization = "chw_mse"  # gatys, hw_mse, chw_sse, chw_mse, hw_sse (nst/styles.py)
     config.style_loss.shift = 1.0  # constant subtracted from the activations by gram_shift
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    config.style_loss.layer_weights = (0.2,)  # one each, or one for all
-    config.style_loss.weight = 1.0  # beta
+    config.style_loss.layer_weights = (1.0,)  # one each, or one for all
+    config.style_loss.weight = 1e3  # beta
     config.style_loss.image_weights = (1.0,)  # one a painting, or one for all; they are scaled to sum 1
     config.style_loss.blend = "targets"  # of several paintings: targets (mean statistics), losses (sum)
 

@@ -4,9 +4,9 @@ It gives the first command of the README a style that anyone may redistribute:
 
 python -m experiments.paint --out=nst/data/painting.jpg
 
-A vector field turns around a few suns and runs along the hills below. Curved strokes follow it, from a
-broad brush to a fine one; each is a bundle of bristles with a colour and a height of its own, and the
-light that falls on the heights gives the paint its body.
+A vector field turns around a sun and three clouds, and runs along the hills below. Curved strokes follow
+it, from a broad brush to a fine one; each is a bundle of bristles with their own shades and heights, and the
+light on the heights gives the paint its body.
 """
 
 from pathlib import Path
@@ -16,8 +16,8 @@ from absl import app, flags
 from PIL import Image, ImageDraw, ImageFilter
 
 OVERSAMPLING = 2  # the strokes are drawn larger and averaged, for smooth edges
-BRUSHES = ((34, 3.0), (20, 3.0), (12.5, 2.4), (8, 1.2), (5, 0.35))  # width at 640 pixels, coats of paint
-POINTS = 14  # of the path of a stroke
+BRUSHES = ((44, 3.0), (27, 3.0), (17, 2.2), (10.5, 0.9), (6, 0.25))  # width at 640 pixels, coats of paint
+POINTS = 24  # of the path of a stroke
 
 # from dark to light, RGB
 SKY = ((12, 20, 66), (20, 42, 112), (32, 78, 158), (28, 122, 150), (112, 180, 182), (226, 226, 192))
@@ -66,8 +66,7 @@ def field(x, y):
     u, v = np.where(hill >= 0, 1.0, u), np.where(hill >= 0, slope + 0.3 * np.sin(23 * x + 31 * y), v)
     furrows = hill == len(RIDGES) - 1  # of the field in front: they meet behind the hills
     u, v = np.where(furrows, x - VORTICES[0][0], u), np.where(furrows, y - 0.53 + 0.04 * np.sin(30 * x), v)
-    length = np.hypot(u, v) + 1e-9
-    return u / length, v / length
+    return np.stack([u, v]) / (np.hypot(u, v) + 1e-9)
 
 
 def heading(x, y, step):
@@ -100,8 +99,11 @@ def paint(size=640, seed=0):
     """The painting as a PIL image, `size` wide and four fifths as high."""
     rng = np.random.default_rng(seed)
     width, height = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
-    canvas, relief = Image.new("RGB", (width, height), SKY[0]), Image.new("L", (width, height), 90)
+    y, x = np.mgrid[0:0.8:64j, 0:1:80j]
+    first = colours_at(x.ravel(), y.ravel(), rng).reshape(64, 80, 3).astype(np.uint8)  # under the strokes
+    canvas, relief = Image.fromarray(first).resize((width, height)), Image.new("L", (width, height), 90)
     draw, emboss = ImageDraw.Draw(canvas), ImageDraw.Draw(relief)
+    thick = max(1, round(2.6 * width / 640))  # of a bristle
     for brush, coats in BRUSHES:
         breadth, length = brush / 640, (5.5 * brush + 12) / 640
         number = round(coats * 0.8 / (breadth * length))
@@ -109,8 +111,7 @@ def paint(size=640, seed=0):
         colour = colours_at(x, y, rng)
         step = length * rng.uniform(0.6, 1.2, number) / POINTS
         for _ in range(POINTS // 2):  # back to where the stroke begins
-            u, v = heading(x, y, -step)
-            x, y = x - step * u, y - step * v
+            x, y = np.stack([x, y]) - step * heading(x, y, -step)
         path, normals = [], []
         for _ in range(POINTS):
             u, v = heading(x, y, step)
@@ -118,24 +119,20 @@ def paint(size=640, seed=0):
             normals.append(np.stack([-v, u], -1))
             x, y = x + step * u, y + step * v
         path, normals = np.stack(path, 1), np.stack(normals, 1)
-        bristles = max(3, round(brush / 1.7))
-        across = np.linspace(-0.5, 0.5, bristles)
-        taper = np.sin(np.linspace(0.35, np.pi - 0.15, POINTS)) ** 0.4
+        across = np.linspace(-0.5, 0.5, max(3, round(brush / 2)))
+        taper = np.sin(np.linspace(0.35, np.pi - 0.15, POINTS))[:, None] ** 0.4
         for stroke in range(number):
-            offsets = breadth * (across + rng.normal(0, 0.02, bristles))[:, None, None] * taper[:, None]
-            lines = (path[stroke] + offsets * normals[stroke]) * width
-            load = np.convolve(rng.normal(0, 1, bristles + 2), (0.3, 0.6, 0.3), "valid")
-            shades = (colour[stroke] * (1 + 0.16 * load[:, None]) + rng.normal(0, 5, 3)).clip(0, 255)
-            heights = (110 + 45 * load + 60 * (np.abs(across) > 0.38)).clip(
-                0, 255
-            )  # paint piles up at the rim
-            starts, ends = rng.integers(0, 3, bristles), POINTS - rng.integers(0, 4, bristles)
-            for line, shade, top, start, end in zip(
-                lines, shades.astype(int), heights.astype(int), starts, ends, strict=True
-            ):
-                points, thick = line[start:end].ravel().tolist(), max(1, round(2.2 * width / 640))
-                draw.line(points, tuple(shade.tolist()), thick)
-                emboss.line(points, int(top), thick)
+            bristles = (across + rng.normal(0, 0.02, across.size))[:, None, None]
+            lines = (path[stroke] + breadth * bristles * taper * normals[stroke]) * width
+            load = np.convolve(rng.normal(0, 1, across.size + 2), (0.3, 0.6, 0.3), "valid")[:, None]
+            shades = colour[stroke] * (1 + 0.16 * load) + rng.normal(0, 5, 3)
+            heights = 110 + 45 * load + 60 * (np.abs(across) > 0.38)[:, None]  # paint piles up at the rim
+            tops = np.concatenate([shades, heights], 1).clip(0, 255).astype(int).tolist()
+            ends = rng.integers((0, POINTS - 6), (5, POINTS + 1), (across.size, 2))  # ragged
+            for line, (*shade, top), (start, end) in zip(lines, tops, ends, strict=True):
+                points = line[start:end].ravel().tolist()
+                draw.line(points, tuple(shade), thick)
+                emboss.line(points, top, thick)
     wet = ImageFilter.GaussianBlur(width / 1150)  # neighbouring bristles run into each other a little
     down, right = np.gradient(np.asarray(relief.filter(wet), np.float32))
     light = 1 - 0.011 * (down + right) * width / 1280  # from above, on the left

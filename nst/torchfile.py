@@ -151,10 +151,10 @@ def _view(tensor: _Tensor, storages: dict[str, bytes]) -> np.ndarray:
         type(number) is not int or number < 0 for number in (offset, *shape, *strides)
     ):
         raise ValueError("a tensor is not a view of a storage")
-    buffer, dtype = storages[storage.key], np.dtype(storage.dtype)
+    flat = np.frombuffer(storages[storage.key], storage.dtype)
     # in Python's integers: numpy's own check can overflow
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if 0 not in shape and last >= len(buffer) // dtype.itemsize:
+    if 0 not in shape and last >= flat.size:
         raise ValueError("a tensor reaches beyond its storage")
-    strides = tuple(stride * dtype.itemsize for stride in strides)
-    return np.ndarray(shape, dtype, buffer, offset * dtype.itemsize, strides)
+    strides = tuple(stride * flat.itemsize for stride in strides)
+    return np.ndarray(shape, flat.dtype, flat, offset * flat.itemsize, strides)

@@ -220,7 +220,8 @@ def download(name: str) -> Path:
     except OSError as error:
         raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
     raise UserError(
-        f"{name}: {url} has {algorithm} {actual}, not {expected}; the file was deleted; run again, or {advice}"
+        f"{name}: {url} has {algorithm} {actual}, not {expected}; "
+        f"the file was deleted; run again, or {advice}"
     )
 
 
@@ -336,8 +337,9 @@ def _read_h5(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
+    # opened here, since np.load forgets to close a damaged file
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 _READERS = {

@@ -14,18 +14,22 @@ CONTENT = SHARED / "images/content/tuebingen_neckarfront.jpg"
 STYLE = SHARED / "images/style/starry_night.jpg"
 pytestmark = pytest.mark.skipif(not CONTENT.exists(), reason="the shared weights and pictures are not here")
 
-# The notebook's setting at short edge 128. If a change moves these, first find out why: the same code at 512
-# px agrees with the losses that the notebook printed (configs/gatys_notebook.py), and must go on doing so.
-KNOWN = {0: 5.44241e8, 10: 4.47337e7}
+# The notebook's setting at short edge 128. Torch's L-BFGS has no line search: its second step overshoots to
+# 7.9e16, and the next ten depend on rounding (jax 0.10 and 0.12 are 40 % apart at step 10), so only the
+# losses before and after them are known numbers. If a change moves these, first find out why: the same code
+# at 512 px agrees with the losses that the notebook printed (configs/gatys_notebook.py), and must go on so.
+KNOWN = {0: 5.44241e8, 1: 5.44238e8}
+AFTER_40 = (5e6, 1e7)
 
 
 def test_the_notebooks_losses_and_colours(monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     config = gatys_notebook.get_config()
-    config.size, config.steps = 128, 10
+    config.size, config.steps, config.log.every = 128, 40, 1
     result = nst.stylize(CONTENT, STYLE, config, say=lambda line: None)
     found = {line["step"]: line["loss"] for line in result.metrics}
-    assert found == pytest.approx(KNOWN, rel=0.01)
+    assert {step: found[step] for step in KNOWN} == pytest.approx(KNOWN, rel=1e-5)
+    assert AFTER_40[0] < found[40] < AFTER_40[1]
     # channels in their order: the photograph's yellow houses stay nearer to themselves than to their swap
     photo = images.read(CONTENT).rgb_HxWx3
     photo = images.resize(photo, *result.image.shape[:2], "box")
