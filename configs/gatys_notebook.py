@@ -9,7 +9,9 @@ bilinear without antialiasing, as its printed losses imply. The notebook's "Iter
 closure call n - 1.
 
 For tuebingen_neckarfront + starry_night it printed 1388532 at 50, 707861 at 100, 538045 at 150 and 469375 at
-200; RESULT.
+200. This gives 1387883, 705952, 526211 and 459295 after as many steps, on jax 0.10 with an 8-bit copy of
+the weights from conv4_1 on: 0.05, 0.3, 2.2 and 2.1 % off. The second step overshoots and makes the next ten
+depend on rounding, so machines differ early and agree by step 50. About 8 minutes on two CPU cores.
 """
 
 from configs import default

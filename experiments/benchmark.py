@@ -139,23 +139,23 @@ def torch_contestants(params, content, style, start) -> dict[str, Callable[[], f
         pixels.grad = None
         value = loss(pixels)
         value.backward()
-        return float(value)
+        return float(value.detach())
 
     def forward():
         with torch.no_grad():
             return float(loss(pixels))
 
-    moved = tensor(start).requires_grad_()
+    moved = tensor(start).contiguous().requires_grad_()  # torch's L-BFGS flattens it
     optimizer = torch.optim.LBFGS([moved], max_iter=STEPS.value, max_eval=10**9, tolerance_change=0)
 
     def closure():
         optimizer.zero_grad()
-        value = loss(moved)
+        value = loss(moved.contiguous(memory_format=torch.channels_last))
         value.backward()
         return value
 
     def lbfgs() -> float:  # max_iter iterations make max_iter evaluations
-        return seconds(lambda: float(optimizer.step(closure))) / STEPS.value
+        return seconds(lambda: optimizer.step(closure).detach().item()) / STEPS.value
 
     return {
         "PyTorch forward": partial(seconds, forward),
