@@ -30,9 +30,7 @@ def get_config() -> ConfigDict:
     config.weights = ConfigDict()
     config.weights.name = "vgg19"  # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, random, or a path
     config.weights.architecture = "vgg19"  # of a path or of random: vgg19, vgg16
-    config.weights.preprocessing = (
-        ""  # caffe, torchvision; "": as trained (a path: .h5 caffe, .pth torchvision)
-    )
+    config.weights.preprocessing = ""  # caffe, torchvision; "": as trained (.h5: caffe, .pth: torchvision)
     config.weights.normalize = ""  # folder of images: scale each filter to mean activation 1 (Gatys 2015b)
 
     config.network = ConfigDict()

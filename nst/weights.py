@@ -1,25 +1,21 @@
-"""Named checkpoints -> Flax params: find, download, verify, convert.
+"""Named checkpoints -> Flax params: find, or download, and convert.
 
 Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the
 mirror `NST_WEIGHTS_URL`), into the user cache.
 """
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
-import filelock
 import h5py
 import numpy as np
 import platformdirs
 import safetensors.numpy
-from tqdm import tqdm
 
 from nst import torchfile
+from nst.download import download
 from nst.errors import UserError, choose
 from nst.files import digest
 from nst.vgg import BLOCKS, PREPROCESSING, WIDTHS, layer_names, layers_to
@@ -162,7 +158,7 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
         if found:
             return found
     cached = cache_folder() / Path(checkpoint.url).name
-    return cached if cached.is_file() else download(name)
+    return cached if cached.is_file() else download(name, checkpoint.url, checkpoint.hash, cached.parent)
 
 
 def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
@@ -183,72 +179,6 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
     if reasons:
         raise UserError(f"NST_WEIGHTS_DIR holds no usable {name}: {'; '.join(reasons)}")
     return None
-
-
-def download(name: str) -> Path:
-    """Fetches a named checkpoint into the cache, if it is not there: resumable, verified, then renamed.
-
-    Proxies are taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces
-    everything before the file name. A progress bar is shown on a terminal.
-
-    Raises:
-      UserError: no network, a folder that cannot be written, or a file whose hash is wrong (it is deleted).
-    """
-    checkpoint = CHECKPOINTS[name]
-    official, _, file_name = checkpoint.url.rpartition("/")
-    url = f"{(os.environ.get('NST_WEIGHTS_URL') or official).rstrip('/')}/{file_name}"
-    target = cache_folder() / file_name
-    partial = target.with_name(target.name + ".part")
-    algorithm, expected = checkpoint.hash.split(":")
-    advice = f"fetch {checkpoint.url} by other means and set NST_WEIGHTS_DIR to its folder"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{target}.lock"):  # runs started together share one download
-            if target.is_file():
-                return target
-            _fetch(url, partial)
-            actual = digest(partial, algorithm)
-            if actual.startswith(expected):
-                os.replace(partial, target)
-                return target
-            partial.unlink()
-    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise UserError(
-            f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
-    raise UserError(
-        f"{name}: {url} has {algorithm} {actual}, not {expected}; "
-        f"the file was deleted; run again, or {advice}"
-    )
-
-
-def _fetch(url: str, partial: Path) -> None:
-    """Downloads `url` to `partial`, going on where an earlier try stopped."""
-    have = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # nothing is left to fetch; the hash decides
-            return
-        raise
-    with response:
-        if response.status != 206:  # the server starts again from the beginning
-            have = 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=None)
-        with bar, open(partial, "ab" if have else "wb") as file:
-            while block := response.read(1 << 20):
-                file.write(block)
-                have += len(block)
-                bar.update(len(block))
-    if total is not None and have < total:
-        raise ConnectionError(f"the connection broke at {have} of {total} bytes")
 
 
 # --- read and convert
