@@ -227,7 +227,7 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
     layers = tuple(conv.replace("conv", "relu") for conv in params)
     layers = layers_to(network.architecture, layers)
     relus = tuple(name for name in layers if name.startswith("relu"))
-    variables = freeze(params)
+    variables = freeze(params, network.dtype)
     means = jax.jit(
         lambda variables, image: jax.tree.map(
             lambda relu: relu.mean((0, 1, 2)), features(network, variables, image, relus)

@@ -18,6 +18,7 @@ import nst
 from configs import default
 from nst import files, images, runs
 from nst.errors import UserError
+from nst.pooling import POOLING
 
 ROOT = Path(__file__).parents[1]
 
@@ -138,6 +139,19 @@ def test_noise_follows_its_seed_scale_and_center():
     assert 0.3 <= uniform.min() < 0.31 and 0.69 < uniform.max() <= 0.7
 
 
+@pytest.mark.parametrize("changes", [
+    *({"network.pooling": name, "network.pooling_gain": 0.0} for name in POOLING),
+    {"network.padding": "reflect"}, {"network.padding": "replicate"}, {"network.precision": "tf32"},
+    {"network.dtype": "bfloat16"}, {"style_loss.representation": "gram_shift"},
+    {"weights.architecture": "vgg16"}, {"size": 30, "size_mode": "area", "resize_filter": "bilinear_aliased"},
+    {"style_scale": 0.5}, {"tv.kind": "beta", "tv.beta": 1.5, "tv.weight": 1.0}, {"optimizer.ema": 0.5},
+], ids=lambda changes: "-".join(map(str, changes.values())))  # fmt: skip
+def test_every_choice_descends(changes, pictures):
+    result, _ = stylize(*pictures, small(**changes))
+    assert result.finished and result.metrics[-1]["loss"] < 0.9 * result.metrics[0]["loss"]
+    assert np.isfinite(result.image).all()
+
+
 def test_two_styles_blend_between_them():
     def final(weights):
         config = small(**{"style_loss.image_weights": weights, "content_loss.layers": ()})
@@ -147,11 +161,12 @@ def test_two_styles_blend_between_them():
     assert both != first and both != second
 
 
-def test_normalized_network(pictures, tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_normalized_network(pictures, tmp_path, dtype):
     (tmp_path / "photos").mkdir()
     for seed in range(2):
         images.write(tmp_path / "photos" / f"{seed}.png", picture(seed))
-    config = small(**{"weights.normalize": str(tmp_path / "photos"), "steps": 2})
+    config = small(**{"weights.normalize": str(tmp_path / "photos"), "steps": 2, "network.dtype": dtype})
     result, lines = stylize(*pictures, config)
     assert any("mean activation 1 over 2 images" in line for line in lines)
     assert result.metrics[0]["loss"] != stylize(*pictures, small(steps=2))[0].metrics[0]["loss"]
