@@ -60,8 +60,10 @@ def read_json(path: Path):
         raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
 
 
-def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str]) -> None:
+def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str]) -> list[str]:
     """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
+
+    Returns warnings for the user.
 
     Args:
       workdir: the locked folder.
@@ -73,7 +75,7 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
       UserError: the folder holds another run; names every field or file that differs.
     """
     old_config, manifest = read_json(workdir / "config.json"), read_json(workdir / "manifest.json")
-    if not (workdir / "checkpoint.npz").exists():  # nothing was saved: nothing to continue, or to lose
+    if not [*workdir.glob("checkpoint.npz"), *workdir.glob("result.*")]:  # nothing to continue, or to lose
         old_config = manifest = None
     if old_config is not None:
         found = configs.differences(old_config, config)
@@ -86,9 +88,16 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
             raise UserError(f"{workdir} holds another run: {'; '.join(found)}; use another --workdir")
     manifest = manifest or {"sessions": []}
     manifest |= {"config_digest": configs.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
-    manifest["sessions"].append(session() | {"notes": list(notes)})
+    now = session() | {"notes": list(notes)}
+    manifest["sessions"].append(now)
     write_json(workdir / "config.json", config)
     write_json(workdir / "manifest.json", manifest)
+    first = manifest["sessions"][0]
+    return [
+        f"{what} changed since this run began: its bytes may differ from an uninterrupted one's"
+        for what in ("versions", "device")
+        if first[what] != now[what]
+    ]
 
 
 def session() -> dict:

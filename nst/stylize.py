@@ -59,8 +59,8 @@ def stylize(
     recorder = Recorder(workdir, config, job.optimizer, digest, say)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
-            if workdir:
-                runs.enter(workdir, plain, job.inputs, job.notes)
+            for warning in runs.enter(workdir, plain, job.inputs, job.notes) if workdir else ():
+                say(warning)
             state = _restore(recorder, job, config)
             if state is None or int(state.step) < config.steps:
                 compiled = compile_run(job)

@@ -235,6 +235,26 @@ def test_another_config_or_picture_is_refused_and_named(pictures, tmp_path):
     assert before == {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()}
 
 
+def test_a_result_without_its_checkpoint_is_not_overwritten_by_another_run(pictures, tmp_path):
+    workdir = tmp_path / "run"
+    stylize(*pictures, small(steps=2), workdir=workdir)
+    before = (workdir / "result.png").read_bytes()
+    (workdir / "checkpoint.npz").unlink()
+    with pytest.raises(UserError, match="tv.weight"):
+        stylize(*pictures, small(**{"steps": 2, "tv.weight": 1.0}), workdir=workdir)
+    assert (workdir / "result.png").read_bytes() == before
+
+
+def test_another_version_is_said(pictures, tmp_path):
+    workdir = tmp_path / "run"
+    stylize(*pictures, small(steps=2), workdir=workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    manifest["sessions"][0]["versions"]["jax"] = "0.0"
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    _, lines = stylize(*pictures, small(steps=4), workdir=workdir)
+    assert any("versions changed since this run began" in line for line in lines)
+
+
 def test_a_moved_picture_is_the_same_picture(pictures, tmp_path):
     workdir = tmp_path / "run"
     stylize(*pictures, small(steps=2), workdir=workdir)
