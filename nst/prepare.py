@@ -65,7 +65,7 @@ def prepare(content, style, config: ConfigDict) -> Job:
         inputs["init.image"] = digest(config.init.image)
     loaded = weights.load(chosen.name, architecture, spec.layers, config.seed)
     inputs["weights"] = loaded.sha256
-    source = loaded.path or f"seed {config.seed}: an untrained baseline, textures rather than a painting"
+    source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
     notes.append(f"weights: {chosen.name} ({source}), {preprocessing} input")
     params = loaded.params
     if chosen.normalize:
