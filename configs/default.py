@@ -24,11 +24,13 @@ def get_config() -> ConfigDict:
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
     config.style_size = 0  # pixels, as size, for the paintings; 0: size * style_scale
     config.style_scale = 1.0  # size of the paintings relative to `size`, > 0: scales the brush strokes
+    config.coarse_steps = 0  # updates at half the size first, whose result is then the start; 0: none
     config.seed = 0  # of all randomness: noise starts, random weights
     config.steps = 500  # updates of the image; may be raised later to continue a finished run
 
     config.weights = ConfigDict()
-    config.weights.name = "vgg19"  # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, random, or a path
+    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, vgg19_slim (comes with the code), random, or a path
+    config.weights.name = "vgg19"
     config.weights.architecture = "vgg19"  # of a path or of random: vgg19, vgg16
     config.weights.preprocessing = ""  # caffe, torchvision; "": as trained (.h5: caffe, .pth: torchvision)
     config.weights.normalize = ""  # folder of images: scale each filter to mean activation 1 (Gatys 2015b)
@@ -38,6 +40,7 @@ def get_config() -> ConfigDict:
     config.network.pooling_p = 3.0  # exponent of lp, > 0
     config.network.pooling_mix = 0.5  # share of max in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on the pooled values; 0: matches the mean of max pooling
+    config.network.frame = "compact"  # of a slim network's activations: compact, vgg (nst/vgg.py, `compact`)
     config.network.padding = "zero"  # zero, reflect, replicate
     config.network.dtype = "float32"  # of the activations: float32, bfloat16; Grams are always float32
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
@@ -47,11 +50,11 @@ def get_config() -> ConfigDict:
     config.content_loss.layers = ("relu4_2",)  # any of conv1_1, relu1_1, pool1, ... pool5; () for none
     config.content_loss.layer_weights = (1.0,)  # one each, or one for all
     config.content_loss.weight = 1.0  # alpha
-    config.content_loss.normalization = "mse"  # gatys, mse, sse, root (nst/losses.py)
+    config.content_loss.normalization = "mse"  # gatys, mse, sse, root, relative (nst/losses.py)
 
     config.style_loss = ConfigDict()
     config.style_loss.representation = "gram"  # gram, gram_shift (nst/styles.py)
-    config.style_loss.normalization = "chw_mse"  # gatys, hw_mse, chw_sse, chw_mse, hw_sse (nst/styles.py)
+    config.style_loss.normalization = "chw_mse"  # gatys, hw_mse, chw_sse, chw_mse, hw_sse, relative
     config.style_loss.shift = 1.0  # constant subtracted from the activations by gram_shift
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     config.style_loss.layer_weights = (1.0,)  # one each, or one for all

@@ -1,11 +1,12 @@
-"""Seconds per L-BFGS evaluation, against forward alone and against PyTorch, alternating in one run.
+"""Seconds per L-BFGS evaluation: VGG-19, the slim network, forward alone, PyTorch; alternating in one run.
 
 python -m experiments.benchmark --sizes=256,512 --rounds=5
 
 The loss is that of configs/gatys_notebook.py (VGG-19 to relu5_1, max pooling) on square noise of each size,
 with random weights: the values change no timing. In every round each contestant runs once, in turn, so
 that a machine whose speed drifts is unfair to none; the table gives medians, and ratios of the medians.
-PyTorch takes part where it is importable, channels_last, the weights frozen.
+PyTorch takes part where it is importable, channels_last, the weights frozen. Memory is XLA's analysis of
+the compiled loop: weights, targets, image, L-BFGS history and temporaries.
 """
 
 import importlib.util
@@ -22,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from nst import optimize, problem, vgg, weights
+from nst import memory, optimize, problem, vgg, weights
 from nst.optimize import Optimizer
 from nst.problem import Spec
 
@@ -34,26 +35,33 @@ STEPS = flags.DEFINE_integer("steps", 4, "Steps of a device loop in one timing."
 JSON = flags.DEFINE_string("json", None, "Also write the numbers to this file.")
 
 SPEC = Spec()
-STYLE_WEIGHTS = tuple(1e3 / channels**2 for channels in vgg.WIDTHS)
+STYLE_WEIGHTS = tuple(1e3 / channels**2 for channels in vgg.CHANNELS)
+LOOP = "L-BFGS, zoom search"
 OPTIMIZERS = {
-    "L-BFGS, zoom search": Optimizer(),
+    LOOP: Optimizer(),
     "L-BFGS, Torch's rules": Optimizer(name="lbfgs_torch", memory=100, pixel_range=255.0),
 }
 
 
-def contestants(size: int) -> dict[str, Callable[[], float]]:
-    """{name: function that runs once and returns its seconds per evaluation}."""
+def contestants(size: int) -> tuple[dict[str, Callable[[], float]], dict[str, int]]:
+    """{name: function that runs once and returns its seconds per evaluation}, {name: bytes of memory}."""
     rng = np.random.default_rng(0)
     content, style, start = rng.uniform(0, 1, (3, 1, size, size, 3)).astype(np.float32)
     params = weights.load("random", "vgg19", SPEC.layers).params
+    slim = weights.convention("vgg19_slim", "vgg19", "")
+    slim_spec = Spec(vgg.Network(preprocessing=vgg.PREPROCESSING[slim.preprocessing], widths=slim.widths))
+    slim_params = weights.load("vgg19_slim", "vgg19", SPEC.layers).params
     loss_weights = problem.make_weights(
         SPEC, content=1.0, style=1.0, content_layers=(1.0,), style_layers=STYLE_WEIGHTS, styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip
-    made = problem.make_problem(
-        SPEC, vgg.freeze(params), jnp.asarray(content), [jnp.asarray(style)], loss_weights
+    made, slim_made = (
+        problem.make_problem(
+            spec, vgg.freeze(found), jnp.asarray(content), [jnp.asarray(style)], loss_weights
+        )
+        for spec, found in ((SPEC, params), (slim_spec, slim_params))
     )
-    image = jnp.asarray(start)
+    image, bytes_needed = jnp.asarray(start), {}
     forward = jax.jit(partial(problem.loss, SPEC))
     gradient = jax.jit(jax.value_and_grad(partial(problem.loss, SPEC), argnums=1))
     found = {
@@ -61,10 +69,12 @@ def contestants(size: int) -> dict[str, Callable[[], float]]:
         "value + gradient": partial(seconds, lambda: gradient(made, image)),
     }
     for name, optimizer in OPTIMIZERS.items():
-        found[f"device loop, {name}"] = loop(optimizer, made, image)
+        found[name], bytes_needed[name] = loop(SPEC, optimizer, made, image)
+    name = f"slim network, {LOOP}"
+    found[name], bytes_needed[name] = loop(slim_spec, OPTIMIZERS[LOOP], slim_made, image)
     if importlib.util.find_spec("torch"):
         found |= torch_contestants(params, content, style, start)
-    return found
+    return found, bytes_needed
 
 
 def seconds(function: Callable) -> float:
@@ -73,18 +83,20 @@ def seconds(function: Callable) -> float:
     return time.perf_counter() - began
 
 
-def loop(optimizer: Optimizer, made, image) -> Callable[[], float]:
-    """Continues one run by STEPS steps each time; seconds per evaluation."""
-    state, _ = optimize.run(SPEC, optimizer, made, optimize.init(optimizer, image), np.int32(2))
+def loop(spec: Spec, optimizer: Optimizer, made, image) -> tuple[Callable[[], float], int]:
+    """A function that continues one run by STEPS steps, giving seconds per evaluation; bytes of memory."""
+    state = optimize.init(optimizer, image)
+    compiled = optimize.run.lower(spec, optimizer, made, state, np.int32(0)).compile()
+    state, _ = compiled(made, state, np.int32(2))
 
     def run() -> float:
         nonlocal state
         before, began = int(state.evaluations), time.perf_counter()
-        state, value = optimize.run(SPEC, optimizer, made, state, np.int32(STEPS.value))
+        state, value = compiled(made, state, np.int32(STEPS.value))
         assert np.isfinite(float(value))  # waits for the device
         return (time.perf_counter() - began) / (int(state.evaluations) - before)
 
-    return run
+    return run, memory.needed(compiled)
 
 
 def torch_contestants(params, content, style, start) -> dict[str, Callable[[], float]]:
@@ -164,16 +176,24 @@ def torch_contestants(params, content, style, start) -> dict[str, Callable[[], f
     }
 
 
-def table(size: int, medians: dict[str, float]) -> str:
-    """The medians as Markdown, with ratios to our forward and, where it ran, to PyTorch's L-BFGS."""
-    rival = medians.get("PyTorch L-BFGS")
-    lines = [
-        f"| {size} x {size} px | s / evaluation | / forward | PyTorch L-BFGS / this |",
-        "|---|---|---|---|",
+def table(size: int, medians: dict[str, float], bytes_needed: dict[str, int]) -> str:
+    """The medians as Markdown, with ratios to our forward, our loop and, where it ran, PyTorch's L-BFGS."""
+    rivals = (LOOP, "PyTorch L-BFGS")
+    head = [
+        f"{size} x {size} px",
+        "s / evaluation",
+        "/ forward",
+        *(f"{rival} / this" for rival in rivals),
+        "memory",
     ]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, value in medians.items():
-        ratio = f"{rival / value:.2f}" if rival and "forward" not in name else ""
-        lines.append(f"| {name} | {value:.3f} | {value / medians['forward']:.2f} | {ratio} |")
+        cells = [f"{value:.3f}", f"{value / medians['forward']:.2f}"]
+        for rival in rivals:
+            comparable = rival in medians and "forward" not in name
+            cells.append(f"{medians[rival] / value:.2f}" if comparable else "")
+        cells.append(memory.text(bytes_needed[name]) if name in bytes_needed else "")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -188,11 +208,11 @@ def main(argv):
     print(f"{machine}, {versions}, {ROUNDS.value} rounds, medians", flush=True)
     results = {}
     for size in map(int, SIZES.value):
-        entered = contestants(size)
+        entered, bytes_needed = contestants(size)
         rounds = [{name: run() for name, run in entered.items()} for _ in range(ROUNDS.value + 1)][1:]
         medians = {name: statistics.median(times[name] for times in rounds) for name in entered}
-        results[size] = {"medians": medians, "rounds": rounds}
-        print("\n" + table(size, medians), flush=True)
+        results[size] = {"medians": medians, "rounds": rounds, "bytes": bytes_needed}
+        print("\n" + table(size, medians, bytes_needed), flush=True)
     if JSON.value:
         with open(JSON.value, "w") as file:
             json.dump({"machine": machine, "versions": versions, "results": results}, file, indent=2)

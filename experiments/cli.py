@@ -1,6 +1,7 @@
 """What the programs share: errors as one line for people, exit status 1, a traceback only with --debug."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,7 @@ from ml_collections import config_flags
 from nst.errors import UserError
 
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
+WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; give it again to continue a run.")
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 
 
@@ -36,6 +38,26 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
             fail(error, DEBUG.value)
 
     app.run(guarded, flags_parser=parse)
+
+
+def workdir(example: str) -> str:
+    """The value of --workdir; raises UserError if there is none."""
+    if not WORKDIR.value:
+        raise UserError(f"give a folder for the run: --workdir={example}")
+    return WORKDIR.value
+
+
+def signals() -> list[int]:
+    """A list to which Ctrl-C and `kill` add their number, once, so that a program can stop when it suits."""
+    received = []
+
+    def note(number, frame):
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)  # a second one ends at once; what is on the disk is whole
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return received
 
 
 def fail(error: Exception, debug: bool) -> None:

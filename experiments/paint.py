@@ -1,12 +1,18 @@
-"""Paints the painting that the project ships: swirling strokes in oil, drawn from a seed.
+"""Paints the style pictures that the project ships, each drawn from a seed.
 
-It gives the first command of the README a style that anyone may redistribute:
+The first commands of the README need styles that anyone may redistribute; these are the shipped ones:
 
-python -m experiments.paint --out=nst/data/painting.jpg
+python -m experiments.paint --kind=swirls --out=nst/data/images/swirls.jpg
+python -m experiments.paint --kind=mosaic --size=600 --out=nst/data/images/mosaic.jpg
+python -m experiments.paint --kind=geometry --size=600 --seed=1 --out=nst/data/images/geometry.jpg
 
-A vector field turns around a sun and three clouds, and runs along the hills below. Curved strokes follow
-it, from a broad brush to a fine one; each is a bundle of bristles with their own shades and heights, and the
-light on the heights gives the paint its body.
+swirls: oil. A vector field turns around a sun and three clouds, and runs along the hills below. Curved
+strokes follow it, from a broad brush to a fine one; each is a bundle of bristles with their own shades and
+heights, and the light on the heights gives the paint its body.
+
+mosaic: stones in grout. Rows of them run around rosettes in a night sky and along the waves below.
+
+geometry: inks on paper. Translucent discs, triangles and checks overlap under black bars, fans and arcs.
 """
 
 from pathlib import Path
@@ -14,8 +20,9 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 from PIL import Image, ImageDraw, ImageFilter
+from scipy import ndimage
 
-OVERSAMPLING = 2  # the strokes are drawn larger and averaged, for smooth edges
+OVERSAMPLING = 2  # the pictures are drawn larger and averaged, for smooth edges
 BRUSHES = ((44, 3.0), (27, 3.0), (17, 2.2), (10.5, 0.9), (6, 0.25))  # width at 640 pixels, coats of paint
 POINTS = 24  # of the path of a stroke
 
@@ -95,8 +102,8 @@ def colours_at(x, y, rng):
     return np.where((rng.random(x.shape) < 0.02)[:, None], accent, colour)
 
 
-def paint(size=640, seed=0):
-    """The painting as a PIL image, `size` wide and four fifths as high."""
+def swirls(size=640, seed=0):
+    """Strokes of oil paint as a PIL image, `size` wide and four fifths as high."""
     rng = np.random.default_rng(seed)
     width, height = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
     y, x = np.mgrid[0:0.8:64j, 0:1:80j]
@@ -140,15 +147,266 @@ def paint(size=640, seed=0):
     return Image.fromarray(shaded.astype(np.uint8)).resize((size, round(size * 0.8)), Image.Resampling.BOX)
 
 
+def noise(shape, grain, rng):
+    """Smooth noise whose bumps are about `grain` pixels wide."""
+    rng = rng.spawn(1)[0]  # another size of picture takes other numbers here, and nowhere else
+    coarse = rng.normal(0, 1, [int(edge / max(grain, 1)) + 2 for edge in shape]).astype(np.float32)
+    return np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC))
+
+
+def photograph(colour, size):
+    """The picture at its final size, from a larger one in floats; a bit soft, which JPEG rewards."""
+    whole = Image.fromarray(colour.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(size / 640))
+    return whole.resize((size, round(size * 0.8)), Image.Resampling.BOX)
+
+
+def around(x, y):
+    """Polar coordinates about a point."""
+    return lambda radius, angle: (x + radius * np.cos(angle), y + radius * np.sin(angle))
+
+
+GROUT = (70, 60, 56)
+NIGHT = ((14, 22, 72), (22, 44, 122), (26, 76, 160), (44, 122, 176), (120, 176, 186))
+GOLD = ((120, 62, 22), (196, 122, 34), (232, 172, 60), (250, 218, 130))
+RED = ((104, 18, 32), (176, 38, 34), (218, 84, 40), (240, 150, 70))
+GREEN = ((12, 58, 62), (20, 98, 92), (62, 146, 104), (150, 186, 112))
+SEA = ((16, 40, 92), (18, 92, 120), (40, 150, 150), (150, 206, 184))
+MARBLE = ((196, 178, 150), (228, 216, 190), (250, 244, 226))
+# x, y and radius, the number of petals, the colours of the heart, of the petals and between them
+ROSETTES = (
+    (0.33, 0.33, 0.235, 8, GOLD, RED, GREEN),
+    (0.80, 0.17, 0.125, 6, RED, MARBLE, SEA),
+    (0.83, 0.47, 0.085, 5, GOLD, GREEN, RED),
+    (0.585, 0.055, 0.07, 5, MARBLE, RED, GOLD),
+    (0.03, 0.03, 0.10, 7, GOLD, SEA, RED),
+    (0.61, 0.475, 0.06, 4, RED, GOLD, GREEN),
+)
+# y, the colours, those of the crest
+WAVES = ((0.59, SEA, MARBLE), (0.655, GREEN, GOLD), (0.715, RED, MARBLE))
+
+
+def courses(place, rows, stone, rng, start=0.0, span=2 * np.pi, ring=True):
+    """Rows of stones: their corners, their rows and places along them; a row that is a ring grows with it."""
+    corners, middles, gap = [], [], 0.075 * stone
+    for row in np.arange(*rows, stone):
+        scale = row + stone / 2 if ring else 1
+        number = max(6, round(span * scale / (1.12 * stone)))
+        uneven = np.resize(rng.uniform(-0.22, 0.22, number), number + 1)  # a ring ends where it begins
+        cuts = start + span * (np.arange(number + 1) + rng.random() + uneven) / number
+        left, right = cuts[:-1] + gap / scale, cuts[1:] - gap / scale
+        across = row + np.array([gap, gap, stone - gap, stone - gap])
+        corners.append(np.stack(place(across, np.stack([left, right, right, left], 1)), -1))
+        middles.append(np.stack([np.full(number, row + stone / 2), (left + right) / 2]))
+    corners = np.concatenate(corners)
+    return corners + rng.normal(0, 0.035 * stone, corners.shape), *np.concatenate(middles, 1)
+
+
+def sky(rng):
+    """The whole ground, in rings around the first rosette, with stars of gold."""
+    x, y, radius, *_ = ROSETTES[0]
+    corners, r, t = courses(around(x, y), (radius, 0.95), 0.0175, rng)
+    light = 0.42 + 0.25 * np.sin(12 * t + 3 * np.sin(14 * r)) + 0.2 * np.sin(34 * r)
+    colours = mix(NIGHT, light + rng.normal(0, 0.12, r.shape))
+    stars = rng.random(r.shape) < 0.035
+    colours[stars] = mix(GOLD, rng.random(stars.sum()))
+    return np.array([[0, 0], [1, 0], [1, 0.8], [0, 0.8]]), corners, colours
+
+
+def rosette(x, y, radius, petals, heart, petal, between, rng):
+    """A flower in a ring of gold beads."""
+    stone = radius / round(radius / (0.009 + 0.02 * radius))
+    corners, r, t = courses(around(x, y), (0, radius - stone / 2), stone, rng)
+    r, t, whim = r / radius, t + rng.uniform(0, 2 * np.pi), rng.normal(0, 0.12, r.shape)
+    edge = 0.36 + 0.44 * np.abs(np.cos(petals * t / 2)) ** 0.8
+    colours = mix(between, 0.3 + 0.6 * (r - edge) / (1 - edge) + whim)
+    for where, ramp, light in (
+        (r < edge, petal, 1.35 - r / edge),
+        (np.abs(r - edge) < 0.045, MARBLE, 0.6),
+        (r < 0.24, heart, 1 - 2.6 * r),
+        (r > 0.86, GOLD, np.where(np.sin(3 * petals * t) > 0, 0.85, 0.1)),
+    ):
+        colours = np.where(where[:, None], mix(ramp, light + whim), colours)
+    return np.stack(around(x, y)(radius + 0.003, np.linspace(0, 2 * np.pi, 120)), -1), corners, colours
+
+
+def swell(phase):
+    """Coordinates along a wave."""
+    return lambda row, t: (t, row + 0.032 * np.sin(9.5 * t + phase) + 0.012 * np.sin(21 * t + 2.2 * phase))
+
+
+def waves(rng):
+    """Rows along waves, one before the other, each with a light crest."""
+    phase = rng.uniform(0, 2 * np.pi)
+    for number, (top, ramp, foam) in enumerate(WAVES):
+        place = swell(phase + 1.24 * number)
+        corners, r, t = courses(place, (top, top + 0.15), 0.0135, rng, -0.05, 1.1, ring=False)
+        depth, whim = (r - top) / 0.085, rng.normal(0, 0.12, r.shape)
+        colours = mix(ramp, 1 - 0.8 * depth + 0.25 * np.sin(30 * t + 40 * r + 2 * number) + whim)
+        colours = np.where((depth < 0.16)[:, None], mix(foam, 0.6 + whim), colours)
+        crest = np.stack(place(top - 0.003, np.linspace(0, 1, 200)), -1)
+        yield np.concatenate([crest, [[1, 1], [0, 1]]]), corners, colours
+
+
+def mosaic(size=640, seed=0):
+    """Stones in grout as a PIL image, `size` wide and four fifths as high."""
+    rng = np.random.default_rng(seed)
+    width, height = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
+    pieces = [sky(rng), *(rosette(*each, rng) for each in ROSETTES), *waves(rng)]
+    stones, number = Image.new("I", (width, height)), 0  # the number of the stone at each pixel, 0 for grout
+    draw = ImageDraw.Draw(stones)
+    for outline, corners, _ in pieces:
+        draw.polygon((outline * width).ravel().tolist(), 0)  # cuts the stones that lie there
+        for stone in (corners * width).reshape(-1, 8).tolist():
+            number += 1
+            draw.polygon(stone, number)
+    colours = np.concatenate([[GROUT], *(colours for *_, colours in pieces)])
+    colours = colours * rng.normal(1, 0.06, (number + 1, 1)) + rng.normal(0, 5, (number + 1, 3))
+    stones, unit = np.asarray(stones), width / 1280
+    rough = noise(stones.shape, 4 * unit, rng)
+    bevel = np.minimum(ndimage.distance_transform_edt(stones), 4 * unit) + 0.25 * unit * rough
+    down, right = np.gradient(ndimage.gaussian_filter(bevel, 0.8 * unit))
+    light = 1 + 0.22 * (down + right)  # from above, on the left
+    light = np.where(stones > 0, light, 0.85 * light + 0.15 * rough)
+    return photograph(colours[stones] * light.clip(0.45, 1.5)[..., None], size)
+
+
+PAPER, BLACK = (240, 226, 196), (30, 26, 30)
+WARM = ((196, 44, 34), (226, 98, 36), (238, 178, 48), (220, 130, 140))
+INKS = (*WARM, (38, 84, 150), (24, 52, 96), (70, 150, 168), (60, 124, 98), (136, 76, 128))
+
+
+def arc(x, y, radius, thick, start=0.0, span=2 * np.pi, sides=90):
+    """The outline of an arc or ring; of a disc or polygon when it is as thick as its radius."""
+    angle = start + np.linspace(0, span, sides + 1)
+    edges = around(x, y)(np.repeat([radius, radius - thick], sides + 1), np.append(angle, angle[::-1]))
+    return np.stack(edges, -1)
+
+
+def bar(x, y, angle, start, stop, thick):
+    """The outline of a straight bar between two distances from a point."""
+    u, v = np.cos(angle), np.sin(angle)
+    along, across = np.array([start, start, stop, stop]), thick / 2 * np.array([-1, 1, 1, -1])
+    return np.stack([x + along * u - across * v, y + along * v + across * u], -1)
+
+
+def scatter(number, rng):
+    """Points in the picture that keep apart."""
+    points = [rng.uniform((0.05, 0.05), (0.95, 0.75))]
+    while len(points) < number:
+        tries = rng.uniform((0.03, 0.03), (0.97, 0.77), (4, 2))
+        points.append(max(tries, key=lambda one: min(np.hypot(*(one - other)) for other in points)))
+    return points
+
+
+class Sheet:
+    """Paper that takes one ink after another; lengths are relative to its width."""
+
+    def __init__(self, size, rng):
+        self.rng, self.width, self.unit = rng, size * OVERSAMPLING, size * OVERSAMPLING / 1280
+        shape = round(size * 0.8) * OVERSAMPLING, self.width
+        self.y, self.x = np.mgrid[: shape[0], : shape[1]] / self.width
+        self.tooth, stain, clouds = (
+            noise(shape, grain * self.unit, rng) + 0.6 * noise(shape, grain * self.unit / 2.5, rng)
+            for grain in (6, 170, 30)
+        )
+        self.thirst = 0.05 * (self.tooth + clouds)  # where more ink settles
+        self.colour = PAPER + stain[..., None] * (3.5, 7, 11)
+
+    def wash(self, outlines, ink, strength=0.92, fade=0.5):
+        """Shapes in one translucent ink, which pools at their rims and fades to one side."""
+        mask = Image.new("L", self.colour.shape[1::-1])
+        for outline in outlines:
+            ImageDraw.Draw(mask).polygon((outline * self.width).ravel().tolist(), 255)
+        left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
+        at = np.s_[top:bottom, left:right]
+        mask = np.asarray(mask, np.float32)[at] / 255
+        rim = mask - ndimage.gaussian_filter(mask, 4 * self.unit, mode="constant")
+        angle = self.rng.uniform(0, 2 * np.pi)
+        side = np.cos(angle) * self.x[at] + np.sin(angle) * self.y[at]
+        side = (side - side.min()) / (np.ptp(side) + 1e-9)
+        amount = mask * (strength * (1 - fade * side) + 0.35 * rim + self.thirst[at]).clip(0, 1)
+        below, ink = self.colour[at], np.array(ink)
+        self.colour[at] += amount[..., None] * (0.68 * below * ink / 255 + 0.38 * ink - below)
+
+
+def disc(sheet, x, y, radius):
+    """A disc, plain or with an eye, a halo or rings."""
+    halo, iris, pupil = (1.3, 0.18, INKS), (0.62, 0.62, WARM), (0.25, 0.25, [BLACK])
+    rings = [(outer, 0.1, [BLACK]) for outer in (0.95, 0.71, 0.47, 0.23)]
+    more = ((), (iris, pupil), (halo, iris, pupil), rings)[sheet.rng.integers(4)]
+    for outer, thick, inks in ((1, 1, INKS), *more):
+        aside = 0.15 * (1 - outer) * radius
+        ring = arc(x + aside, y - aside, outer * radius, thick * radius)
+        sheet.wash([ring], sheet.rng.choice(inks), fade=0.4)
+
+
+def checks(sheet, x, y):
+    """A slanting chessboard, some of its fields in colours."""
+    rng = sheet.rng
+    angles = rng.uniform(-0.6, 0.6) + np.array([0, rng.uniform(1.1, 1.9)])
+    right, down = rng.uniform(0.016, 0.03) * np.stack([np.cos(angles), np.sin(angles)], -1)
+    fields = [[], [], []]
+    for column, row in np.ndindex(*rng.integers(3, 7, 2)):
+        corner = (x, y) + column * right + row * down
+        kind = 0 if (column + row) % 2 else rng.integers(6)  # the last three stay paper
+        if kind < 3:
+            fields[kind].append(np.stack([corner, corner + right, corner + right + down, corner + down]))
+    for outlines, ink in zip(fields, (BLACK, *rng.choice(INKS, 2)), strict=True):
+        sheet.wash(outlines, ink, fade=0.2)
+
+
+def lines(rng):
+    """What a pen adds: fans, lines across the sheet, parallel arcs, rows of ticks."""
+    for x, y in scatter(5, rng):
+        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.4)
+        yield from (bar(x, y, angle + 0.07 * each, 0, length, 0.0022) for each in range(rng.integers(5, 10)))
+    for x, y in scatter(6, rng):
+        angle, length = rng.choice([-0.6, 0.45, 1.2]) + rng.normal(0, 0.12), rng.uniform(0.3, 0.6)
+        yield bar(x, y, angle, -length, length, rng.choice([0.002, 0.0035, 0.006]))
+    for x, y in scatter(6, rng):
+        start, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.03, 0.15)
+        for each in range(rng.integers(1, 5)):
+            yield arc(x, y, radius + 0.013 * each, 0.0028, start, rng.uniform(1.6, 3.5))
+    for x, y in scatter(4, rng):
+        angle = rng.uniform(-0.8, 0.8)
+        for each in 0.014 * np.arange(rng.integers(6, 14)):
+            yield bar(*around(x, y)(each, angle), angle + np.pi / 2, -0.02, 0.02, 0.0025)
+
+
+def geometry(size=640, seed=0):
+    """Shapes in inks on paper as a PIL image, `size` wide and four fifths as high."""
+    rng = np.random.default_rng(seed)
+    sheet = Sheet(size, rng)
+    for sides, point in zip((3, 3, 4, 4), scatter(4, rng), strict=True):
+        plane = arc(*point, *[rng.uniform(0.28, 0.42)] * 2, rng.uniform(0, 2 * np.pi), sides=sides)
+        sheet.wash([plane], rng.choice(INKS), 0.55, 0.75)
+    for number, point in enumerate(scatter(17, rng)):
+        disc(sheet, *point, 0.13 if number < 3 else 0.025 + 0.1 * rng.random() ** 2)
+    for point in scatter(9, rng):
+        triangle = arc(*point, *[rng.uniform(0.08, 0.2)] * 2, *rng.uniform((0, 0.4), (6, 1.1)), sides=1)
+        sheet.wash([triangle], rng.choice(INKS))
+    for point in scatter(4, rng):
+        checks(sheet, *point)
+    for point in scatter(7, rng):
+        angle, length = rng.choice([-1.1, -0.6, 0.5, 0.9]) + rng.normal(0, 0.1), rng.uniform(0.08, 0.3)
+        outline = bar(*point, angle, -length, length, rng.choice([0.006, 0.012, 0.02, 0.028]))
+        sheet.wash([outline], rng.choice((*INKS, *[BLACK] * 6)), fade=0.3)
+    sheet.wash(lines(rng), BLACK, fade=0.1)
+    down, right = np.gradient(ndimage.gaussian_filter(sheet.tooth, sheet.unit))
+    return photograph(sheet.colour * (1 - 0.1 * sheet.unit * (down + right)).clip(0.8, 1.2)[..., None], size)
+
+
+KINDS = {"swirls": swirls, "mosaic": mosaic, "geometry": geometry}
 OUT = flags.DEFINE_string("out", "painting.jpg", "The picture to write.")
+KIND = flags.DEFINE_enum("kind", "swirls", list(KINDS), "What to paint.")
 SIZE = flags.DEFINE_integer("size", 640, "Its width in pixels.", lower_bound=16)
-SEED = flags.DEFINE_integer("seed", 0, "Another seed, other strokes.")
+SEED = flags.DEFINE_integer("seed", 0, "Another seed, another picture of the kind.")
 
 
 def main(argv):
     del argv
     Path(OUT.value).parent.mkdir(parents=True, exist_ok=True)
-    paint(SIZE.value, SEED.value).save(OUT.value, quality=90)
+    KINDS[KIND.value](SIZE.value, SEED.value).save(OUT.value, quality=90)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from nst.errors import UserError, choose
 from nst.optimize import Optimizer
 from nst.pooling import MATCHED_GAIN, POOLING
 from nst.problem import Spec, Weights, make_weights
-from nst.vgg import PREPROCESSING, WIDTHS, Network
+from nst.vgg import PREPROCESSING, Network
+from nst.weights import Convention
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
 HOST = ("log", "checkpoint", "memory_limit_gb")
@@ -83,6 +84,7 @@ def check_counts(config: ConfigDict) -> None:
     """Raises UserError for counts that make no sense."""
     for field, value, least in (
         ("steps", config.steps, 1),
+        ("coarse_steps", config.coarse_steps, 0),
         ("log.every", config.log.every, 1),
         ("log.preview_every", config.log.preview_every, 0),
         ("checkpoint.seconds", config.checkpoint.seconds, 0),
@@ -91,6 +93,8 @@ def check_counts(config: ConfigDict) -> None:
     ):
         if value < least:
             raise UserError(f"{field} = {value}: must be at least {least}")
+    if config.coarse_steps and not config.size:
+        raise UserError("coarse_steps halves size: give size in pixels")
     if config.style_scale <= 0:
         raise UserError(f"style_scale = {config.style_scale}: must be positive")
 
@@ -100,10 +104,10 @@ def layers(config: ConfigDict) -> tuple[str, ...]:
     return names(config.content_loss.layers) + names(config.style_loss.layers)
 
 
-def make_network(config: ConfigDict, architecture: str, preprocessing: str) -> Network:
-    """The Network of a config for weights of a given architecture and convention."""
+def make_network(config: ConfigDict, made_for: Convention) -> Network:
+    """The Network of a config for weights of a given convention."""
     net = config.network
-    prepare = PREPROCESSING[preprocessing]
+    prepare = PREPROCESSING[made_for.preprocessing]
     if net.input_scale:
         prepare = prepare._replace(scale=float(net.input_scale))
     measured = {"lp": net.pooling_p == 3, "mixed": net.pooling_mix == 0.5}.get(net.pooling, True)
@@ -115,8 +119,9 @@ def make_network(config: ConfigDict, architecture: str, preprocessing: str) -> N
     choose("network.pooling", net.pooling, POOLING)
     gain = net.pooling_gain or MATCHED_GAIN[net.pooling]
     return Network(
-        architecture=architecture,
-        widths=WIDTHS,
+        architecture=made_for.architecture,
+        widths=made_for.widths,
+        frame=net.frame,
         preprocessing=prepare,
         pooling=net.pooling,
         pooling_p=net.pooling_p,

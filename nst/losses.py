@@ -3,27 +3,38 @@
 import jax
 import jax.numpy as jnp
 
-# The factor c of c * sum (F - P)^2, for an activation of M positions and C channels.
+
+def _energy(target: jax.Array) -> jax.Array:
+    """sum P^2 in float32, or 1 where that is 0, so that it may divide."""
+    energy = jnp.sum(target.astype(jnp.float32) ** 2)
+    return jnp.where(energy > 0, energy, 1.0)
+
+
+# The factor c of c * sum (F - P)^2, for an activation of M positions and C channels, and target P.
 CONTENT = {
     # Gatys et al. 2015 eq. 1, 2016 eq. 1: half the sum of squares.
-    "gatys": lambda positions, channels: 0.5,
+    "gatys": lambda positions, channels, target: 0.5,
     # The mean of squares: jcjohnson/neural-style, leongatys/PytorchNeuralStyleTransfer, Johnson et al. 2016.
-    "mse": lambda positions, channels: 1 / (positions * channels),
+    "mse": lambda positions, channels, target: 1 / (positions * channels),
     # The plain sum of squares.
-    "sse": lambda positions, channels: 1.0,
+    "sse": lambda positions, channels, target: 1.0,
     # 1 / (2 sqrt(C) sqrt(M)): cysmith/neural-style-tf's default.
-    "root": lambda positions, channels: 0.5 / (positions * channels) ** 0.5,
+    "root": lambda positions, channels, target: 0.5 / (positions * channels) ** 0.5,
+    # 1 / sum P^2: 0 is equal, 1 as far as an image without features; the same for networks of any scale.
+    "relative": lambda positions, channels, target: 1 / _energy(target),
 }
 
 
-def content_distance(features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, normalization: str) -> jax.Array:
+def content_distance(
+    features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, channels: int, normalization: str
+) -> jax.Array:
     """c sum (F - P)^2 between the activations of the image (F) and of the photograph (P), in float32.
 
-    `normalization` names c in CONTENT.
+    `normalization` names c in CONTENT; `channels` is the layer's C there, whatever the frame of F and P.
     """
     difference = features_BxHxWxC.astype(jnp.float32) - target_BxHxWxC.astype(jnp.float32)
-    _, height, width, channels = difference.shape
-    return CONTENT[normalization](height * width, channels) * jnp.sum(difference**2)
+    _, height, width, _ = difference.shape
+    return CONTENT[normalization](height * width, channels, target_BxHxWxC) * jnp.sum(difference**2)
 
 
 def _differences(image_BxHxWxC: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -53,8 +53,8 @@ def prepare(content, style, config: ConfigDict) -> Job:
     images.check_format(config.output.format, config.output.bits)
     optimizer = configs.make_optimizer(config)
     chosen = config.weights
-    architecture, preprocessing = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    spec = configs.make_spec(config, configs.make_network(config, architecture, preprocessing))
+    made_for = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
+    spec = configs.make_spec(config, configs.make_network(config, made_for))
     photo, paintings, named = _read_pictures(content, style, config)
     loss_weights = configs.make_problem_weights(config, spec, len(paintings))
     notes = [f"{role}: {note}" for role, (_, picture, _) in named.items() for note in picture.notes]
@@ -63,17 +63,25 @@ def prepare(content, style, config: ConfigDict) -> Job:
     inputs = {role: sha256 for role, (_, _, sha256) in named.items()}
     if config.init.kind == "image":
         inputs["init.image"] = digest(config.init.image)
-    loaded = weights.load(chosen.name, architecture, spec.layers, config.seed)
+    loaded = weights.load(chosen.name, made_for.architecture, spec.layers, config.seed)
     inputs["weights"] = loaded.sha256
     source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
-    notes.append(f"weights: {chosen.name} ({source}), {preprocessing} input")
+    notes.append(f"weights: {chosen.name} ({source}), {made_for.preprocessing} input")
+    if made_for.widths:
+        notes.append(
+            "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"
+        )
     params = loaded.params
     if chosen.normalize:
+        if made_for.widths:
+            raise UserError(
+                f"weights.normalize: {chosen.name} is read through maps to VGG-19's scale; leave it empty"
+            )
         files = _image_files(Path(chosen.normalize))
         params = vgg.normalize(spec.network, params, _small_images(files))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
-    variables = vgg.freeze(params, spec.network.dtype)
+    variables = vgg.freeze(params, spec.network.dtype, spec.network.frame)
     return Job(spec, optimizer, variables, loss_weights, photo, paintings, start[None], inputs, tuple(notes))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from nst.errors import UserError, choose
 from nst.losses import CONTENT, TOTAL_VARIATION, content_distance
 from nst.styles import Representation, style
-from nst.vgg import Network, features, layers_to
+from nst.vgg import Network, channels, features, layers_to
 
 BLENDS = ("targets", "losses")
 
@@ -42,6 +42,18 @@ class Spec:
         choose("style_loss.blend", self.style_blend, BLENDS)
         choose("tv.kind", self.tv, TOTAL_VARIATION)
         style(self.representation, self.style_normalization, self.style_shift)
+        if (
+            self.network.widths
+            and self.network.frame == "vgg"
+            and any(x.startswith("conv") for x in self.layers)
+        ):
+            raise UserError(
+                "network.frame = vgg: a slim network has relu and pool layers in it, not conv layers"
+            )
+        if self.representation == "gram_shift" and self.network.widths and self.network.frame == "compact":
+            raise UserError(
+                "style_loss.representation = gram_shift: needs single channels; set network.frame = vgg"
+            )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -172,12 +184,14 @@ def terms(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> dict[str, j
     activations = features(spec.network, problem.variables, image_1xHxWx3, spec.layers)
     result = {}
     for index, layer in enumerate(spec.content_layers):
-        loss = content_distance(activations[layer], problem.content[layer], spec.content_normalization)
+        loss = content_distance(
+            activations[layer], problem.content[layer], channels(layer), spec.content_normalization
+        )
         result[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
     for index, layer in enumerate(spec.style_layers):
         statistics = spec.style.describe(activations[layer])
         loss = sum(
-            weights.styles[k] * spec.style.distance(statistics, target[layer])
+            weights.styles[k] * spec.style.distance(statistics, target[layer], channels(layer))
             for k, target in enumerate(problem.styles)
         )
         result[f"style/{layer}"] = weights.style * weights.style_layers[index] * loss

@@ -69,8 +69,8 @@ class Recorder:
             for name, value in (terms | {"loss": loss}).items():
                 self._writer.add_scalar(name, value, step)
         if self._bar is None:
-            left = pace * (self.config.steps - step)
-            rate = f", {1 / pace:.2f} steps/s, {left / 60:.0f}:{left % 60:02.0f} left" if pace else ""
+            minutes, seconds = divmod(round(pace * (self.config.steps - step)), 60)
+            rate = f", {1 / pace:.2f} steps/s, {minutes}:{seconds:02} left" if pace else ""
             self.say(
                 f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}"
             )

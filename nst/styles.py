@@ -1,8 +1,9 @@
 """Style representations: what of an image's activations is called its style, and how far two are apart.
 
 A representation is a pair: `describe(features_BxHxWxC) -> statistics`, any size of image in, a size that
-depends on the channels only out, and `distance(statistics, target) -> scalar`. Statistics are float32
-whatever the dtype of the activations.
+depends on the channels only out, and `distance(statistics, target, channels) -> scalar`, where `channels` is
+the layer's C of the equations (a slim network's activations may stand for more channels than they have).
+Statistics are float32 whatever the dtype of the activations.
 """
 
 from collections.abc import Callable
@@ -14,20 +15,30 @@ import jax.numpy as jnp
 
 from nst.errors import choose
 
-# A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels and M positions.
+
+def _energy(target_BxCxC: jax.Array) -> jax.Array:
+    """sum A^2, or 1 where that is 0, so that it may divide."""
+    energy = jnp.sum(target_BxCxC**2)
+    return jnp.where(energy > 0, energy, 1.0)
+
+
+# A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
 GRAM_DISTANCE = {
     # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) SSE of the unnormalised F F^T, N = C.
     # Departs from the paper: each Gram is divided by its own M, which is the same thing when both
     # images have one size, and the only thing that makes sense when they have not.
-    "gatys": lambda channels: 1 / (4 * channels**2),
+    "gatys": lambda channels, target: 1 / (4 * channels**2),
     # F F^T / (HW), mean of squares: leongatys/PytorchNeuralStyleTransfer, pystiche.
-    "hw_mse": lambda channels: 1 / channels**2,
+    "hw_mse": lambda channels, target: 1 / channels**2,
     # F F^T / (CHW), sum of squares: Johnson et al. 2016 eq. 3-4. The same number as hw_mse.
-    "chw_sse": lambda channels: 1 / channels**2,
+    "chw_sse": lambda channels, target: 1 / channels**2,
     # F F^T / (CHW), mean of squares: jcjohnson/neural-style, neural-style-pt, fast.ai.
-    "chw_mse": lambda channels: 1 / channels**4,
+    "chw_mse": lambda channels, target: 1 / channels**4,
     # F F^T / (HW), sum of squares.
-    "hw_sse": lambda channels: 1.0,
+    "hw_sse": lambda channels, target: 1.0,
+    # Divided by the target's energy sum A^2: 0 is equal, 1 as far as a black image. The same balance of
+    # layers for every network, whatever its scale and its number of channels.
+    "relative": lambda channels, target: 1 / _energy(target),
 }
 
 
@@ -60,9 +71,11 @@ def gram(features_BxHxWxC: jax.Array, shift: float = 0.0) -> jax.Array:
     return _products(features_BxHxWxC) / positions
 
 
-def gram_distance(gram_BxCxC: jax.Array, target_BxCxC: jax.Array, normalization: str) -> jax.Array:
-    """c sum_ij (G_ij - A_ij)^2, with c from GRAM_DISTANCE[normalization]."""
-    factor = GRAM_DISTANCE[normalization](gram_BxCxC.shape[-1])
+def gram_distance(
+    gram_BxCxC: jax.Array, target_BxCxC: jax.Array, channels: int, *, normalization: str
+) -> jax.Array:
+    """c sum_ij (G_ij - A_ij)^2, c from GRAM_DISTANCE[normalization] for a layer of C = `channels`."""
+    factor = GRAM_DISTANCE[normalization](channels, target_BxCxC)
     return factor * jnp.sum((gram_BxCxC - target_BxCxC) ** 2)
 
 
@@ -70,7 +83,7 @@ class Representation(NamedTuple):
     """A way to say "style": see the head of the module."""
 
     describe: Callable[[jax.Array], jax.Array]
-    distance: Callable[[jax.Array, jax.Array], jax.Array]
+    distance: Callable[[jax.Array, jax.Array, int], jax.Array]
 
 
 def _gram(normalization: str, shift: float) -> Representation:

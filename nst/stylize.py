@@ -61,6 +61,11 @@ def stylize(
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
             for warning in runs.enter(workdir, plain, job.inputs, job.notes) if workdir else ():
                 say(warning)
+            if config.coarse_steps and not (workdir and (workdir / "checkpoint.npz").exists()):
+                coarse = _coarse(content, style, config, workdir, stop, say)
+                if not coarse.finished:
+                    return coarse._replace(config=plain, step=0)
+                job = job._replace(start=_enlarge(coarse.image, job.start))
             state = _restore(recorder, job, config)
             if state is None or int(state.step) < config.steps:
                 compiled = compile_run(job)
@@ -78,6 +83,21 @@ def stylize(
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
     return Result(image, recorder.metrics, plain, int(state.step), finished)
+
+
+def _coarse(content, style, config: ConfigDict, workdir: Path | None, stop, say) -> Result:
+    """The same picture at half the size, in a folder of its own: from it the full size starts."""
+    half = config.copy_and_resolve_references()
+    half.size, half.style_size = config.size // 2, config.style_size // 2
+    half.steps, half.coarse_steps = config.coarse_steps, 0
+    say("first at half the size")
+    result = stylize(content, style, half, workdir and workdir / "coarse", stop=stop, say=say)
+    say("now at the full size")
+    return result
+
+
+def _enlarge(image_HxWxC: np.ndarray, like_1xHxWx3: np.ndarray) -> np.ndarray:
+    return images.resize(image_HxWxC[..., :3], *like_1xHxWx3.shape[1:3], "lanczos")[None]
 
 
 def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
@@ -104,7 +124,8 @@ def _announce(job: Job, config: ConfigDict, need: int, say) -> None:
     say(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}")
     styled = f"{spec.representation}, {spec.style_normalization}"
     say(f"style: {' '.join(spec.style_layers) or 'none'}, {styled}")
-    say(f"network: {net.architecture}, {net.pooling} pooling, {net.padding} padding, {net.dtype}")
+    slim = ", slim" if net.widths else ""
+    say(f"network: {net.architecture}{slim}, {net.pooling} pooling, {net.padding} padding, {net.dtype}")
     search = f", {opt.line_search} line search" if opt.name == "lbfgs" else ""
     say(f"optimiser: {opt.name}{search}, {config.steps} steps from {config.init.kind}")
     say(f"device: {device.device_kind} ({device.platform}), {count / 1e6:.1f} M parameters, "

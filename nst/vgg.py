@@ -20,10 +20,11 @@ from nst.errors import UserError, choose
 from nst.pooling import POOLING, pooling
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
-WIDTHS = (64, 128, 256, 512, 512)  # their output channels
+CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
 PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 DTYPES = ("float32", "bfloat16")
+FRAMES = ("compact", "vgg")  # see `compact`
 
 
 class Preprocessing(NamedTuple):
@@ -51,7 +52,8 @@ class Network:
     """The static choices of the feature extractor; hashable, so that it can key a compiled program."""
 
     architecture: str = "vgg19"
-    widths: tuple[int, ...] = WIDTHS
+    widths: tuple[int, ...] = ()  # channels of a slim network, one a convolution; (): VGG's own
+    frame: str = "compact"  # in which a slim network's activations are given, see `compact`
     preprocessing: Preprocessing = PREPROCESSING["caffe"]
     pooling: str = "max"
     pooling_p: float = 3.0
@@ -63,6 +65,7 @@ class Network:
 
     def __post_init__(self):
         choose("network.architecture", self.architecture, BLOCKS)
+        choose("network.frame", self.frame, FRAMES)
         choose("network.pooling", self.pooling, POOLING)
         choose("network.padding", self.padding, PADDING)
         choose("network.dtype", self.dtype, DTYPES)
@@ -71,6 +74,26 @@ class Network:
             raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
         if not 0 <= self.pooling_mix <= 1:
             raise UserError(f"network.pooling_mix = {self.pooling_mix}: must lie in [0, 1]")
+
+    def width(self, conv: str) -> int:
+        """Output channels of a convolution."""
+        if not self.widths:
+            return channels(conv)
+        return self.widths[convolutions(self.architecture).index(conv)]
+
+    def read_width(self, conv: str, layer: str) -> int:
+        """Channels in which a slim network's layer, `conv` or after it, is given.
+
+        VGG's, or those of the compact frame, in which conv layers always are.
+        """
+        full = channels(conv)
+        compact = self.frame == "compact" or layer == conv
+        return min(self.width(conv) + 1, full) if compact else full
+
+
+def channels(layer: str) -> int:
+    """The channels that VGG has at a layer: conv3_1, relu3_1 and pool3 have 256."""
+    return CHANNELS[int(layer[4]) - 1]
 
 
 def layer_names(architecture: str) -> tuple[str, ...]:
@@ -81,6 +104,11 @@ def layer_names(architecture: str) -> tuple[str, ...]:
             names += [f"conv{block}_{index}", f"relu{block}_{index}"]
         names.append(f"pool{block}")
     return tuple(names)
+
+
+def convolutions(architecture: str) -> tuple[str, ...]:
+    """The convolutions in the order of computation: conv1_1, conv1_2, conv2_1, ..."""
+    return tuple(name for name in layer_names(architecture) if name.startswith("conv"))
 
 
 def layers_to(architecture: str, layers: Sequence[str], field: str = "layers") -> tuple[str, ...]:
@@ -144,54 +172,109 @@ def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
     return jnp.flip(kernel_3x3xIxO, (0, 1)).transpose(0, 1, 3, 2)
 
 
-class FrozenConv(nn.Module):
-    """3x3 convolution and bias; the adjoint kernel stands beside the kernel, made once."""
+class Conv(nn.Module):
+    """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once."""
 
     features: int
     padding: str
     precision: str
+    frozen: bool
 
     @nn.compact
     def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
         shape = (3, 3, x_BxHxWxC.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
         pad = 1
         if self.padding != "zero":
             x_BxHxWxC = jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=PADDING[self.padding])
             pad = 0
+        if not self.frozen:
+            return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
+        adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
         return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
 
 
 class VGG(nn.Module):
-    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `Bxhxwxc`}, as deep as `layers` ask."""
+    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `Bxhxwxc`}, as deep as `layers` ask.
+
+    A slim network is read through linear maps to VGG's activations, one of each conv and relu layer; pool
+    layers use the map of the relu before them, which is exact for average pooling.
+    """
 
     network: Network
     layers: tuple[str, ...]
+    frozen: bool = True  # False: for training, with gradients with respect to the weights
+    after: str = ""  # a layer whose own activation, unmapped, is given in place of the image
 
     @nn.compact
     def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
         net = self.network
         pool = pooling(net.pooling, p=net.pooling_p, mix=net.pooling_mix, gain=net.pooling_gain)
-        x = net.preprocessing(image_BxHxWx3).astype(net.dtype)
-        activations = {}
-        for name in layers_to(net.architecture, self.layers):
+        names = layers_to(net.architecture, self.layers)
+        if self.after:
+            x, names = image_BxHxWx3, names[names.index(self.after) + 1 :]
+        else:
+            x = net.preprocessing(image_BxHxWx3).astype(net.dtype)
+        activations, maps = {}, {}
+        for name in names:
             if name.startswith("conv"):
-                width = net.widths[int(name[4]) - 1]
-                x = FrozenConv(width, net.padding, net.precision, name=name)(x)
+                conv = name
+                x = Conv(net.width(name), net.padding, net.precision, self.frozen, name=name)(x)
             else:
                 x = nn.relu(x) if name.startswith("relu") else pool(x)
             if name in self.layers:
                 activations[name] = x
+                if net.widths:
+                    source = map_name(net.architecture, name)
+                    if source not in maps:
+                        maps[source] = nn.Dense(
+                            net.read_width(conv, name),
+                            precision=PRECISION[net.precision],
+                            dtype=net.dtype,
+                            name=source,
+                        )
+                    activations[name] = maps[source](x)
         return activations
 
 
-def freeze(params: dict, dtype: str = "float32") -> dict:
-    """Params {conv: {kernel, bias}} -> the module's variables, adjoint kernels beside, in `dtype`."""
-    params = jax.tree.map(lambda array: jnp.asarray(array, dtype), params)
-    adjoint = {name: {"kernel": adjoint_kernel(conv["kernel"])} for name, conv in params.items()}
-    return {"params": params, "adjoint": adjoint}
+def map_name(architecture: str, layer: str) -> str:
+    """The map through which a layer of a slim network is read: relu3_1_map, and relu3_4_map for pool3."""
+    if layer.startswith("pool"):
+        names = layer_names(architecture)
+        layer = names[names.index(layer) - 1]
+    return f"{layer}_map"
+
+
+def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The map x -> x A + b in K + 1 channels instead of C: an orthonormal frame of the map's own range.
+
+    With [A; b] = L Q, Q of orthonormal rows, x A + b = [x 1] L Q, and L alone keeps every inner product and
+    distance between activations. So Gram distances, content distances, and every other measure that a
+    rotation of the channels leaves alone are those of the C channels, in a fraction of the work; measures of
+    single channels (means, histograms, shifts) are not. Where K + 1 >= C the map stays as it is.
+    """
+    stacked = np.concatenate([kernel_KxC, bias_C[None]]).astype(np.float64)
+    if len(stacked) >= stacked.shape[1]:
+        return kernel_KxC, bias_C
+    lower = np.linalg.qr(stacked.T, mode="r").T.astype(np.float32)
+    return lower[:-1], lower[-1]
+
+
+def freeze(params: dict, dtype: str = "float32", frame: str = "compact") -> dict:
+    """Params {conv: {kernel, bias}} -> the module's variables, adjoint kernels beside, in `dtype`.
+
+    Maps of a slim network, {relu3_1_map: {kernel, bias}}, are put into `frame`: compact or vgg.
+    """
+    found, adjoint = {}, {}
+    for name, layer in params.items():
+        kernel, bias = layer["kernel"], layer["bias"]
+        if kernel.ndim == 2 and frame == "compact":
+            kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
+        found[name] = {"kernel": jnp.asarray(kernel, dtype), "bias": jnp.asarray(bias, dtype)}
+        if kernel.ndim == 4:
+            adjoint[name] = {"kernel": adjoint_kernel(found[name]["kernel"])}
+    return {"params": found, "adjoint": adjoint}
 
 
 def features(

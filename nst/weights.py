@@ -4,6 +4,8 @@ Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; th
 mirror `NST_WEIGHTS_URL`), into the user cache.
 """
 
+import importlib.resources
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +14,14 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import platformdirs
+import safetensors
 import safetensors.numpy
 
 from nst import torchfile
 from nst.download import download
 from nst.errors import UserError, choose
 from nst.files import digest
-from nst.vgg import BLOCKS, PREPROCESSING, WIDTHS, layer_names, layers_to
+from nst.vgg import BLOCKS, PREPROCESSING, channels, convolutions, layer_names, layers_to, map_name
 
 
 class Checkpoint(NamedTuple):
@@ -26,8 +29,9 @@ class Checkpoint(NamedTuple):
 
     architecture: str
     preprocessing: str  # key of vgg.PREPROCESSING
-    url: str
+    url: str  # or the name of a file in nst/data
     hash: str  # "md5:..." or "sha256:..." (possibly only its first digits)
+    widths: tuple[int, ...] = ()  # vgg.Network.widths
 
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -53,22 +57,39 @@ CHECKPOINTS = {
     "vgg16_torchvision": Checkpoint(
         "vgg16", "torchvision", f"{_TORCH}/vgg16-397923af.pth", "sha256:397923af"
     ),
+    # distilled from vgg19 by experiments/distill.py; comes with the code (nst/data/vgg19_slim.md)
+    "vgg19_slim": Checkpoint(
+        "vgg19",
+        "torchvision",
+        "vgg19_slim.safetensors",
+        "sha256:a09a2e22d9459af6e1a52de498959fe96506d95df42877f9b574316da2f8cd57",
+    ),
 }
+DATA = Path(str(importlib.resources.files("nst"))) / "data"
 NAMES = (*CHECKPOINTS, "random")
 # of a path -> how such a file was most probably trained; "": the kind does not tell
 SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}
 
 
+class Convention(NamedTuple):
+    """How a network must be built for its weights."""
+
+    architecture: str
+    preprocessing: str  # key of vgg.PREPROCESSING
+    widths: tuple[int, ...] = ()  # vgg.Network.widths
+
+
 class Loaded(NamedTuple):
     """Weights and where they came from."""
 
-    params: dict[str, dict[str, np.ndarray]]  # {conv: {kernel: 3x3xIxO, bias: O}}, float32
+    # float32 {conv: {kernel: 3x3xIxO, bias: O}}, and of a slim network {layer_map: {kernel: KxC, bias: C}}
+    params: dict[str, dict[str, np.ndarray]]
     path: Path | None  # None: random
     sha256: str  # of the file, or "" for random
 
 
-def convention(name: str, architecture: str, preprocessing: str) -> tuple[str, str]:
-    """(architecture, preprocessing) that go with weights, before they are looked for.
+def convention(name: str, architecture: str, preprocessing: str) -> Convention:
+    """What goes with weights, known before they are looked for.
 
     Args:
       name: of CHECKPOINTS, "random", or a path with one of SUFFIXES.
@@ -83,16 +104,49 @@ def convention(name: str, architecture: str, preprocessing: str) -> tuple[str, s
     if preprocessing:
         choose("weights.preprocessing", preprocessing, PREPROCESSING)
     if name in CHECKPOINTS:
-        return CHECKPOINTS[name].architecture, preprocessing or CHECKPOINTS[name].preprocessing
+        known = CHECKPOINTS[name]
+        widths = slim_widths(DATA / known.url) if _is_shipped(name) else ()
+        return Convention(known.architecture, preprocessing or known.preprocessing, widths)
     suffix = Path(name).suffix
     if name != "random" and suffix not in SUFFIXES:
         choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
+    path = Path(name).expanduser()
+    preprocessing = preprocessing or _said(path).get("preprocessing", "")
     preprocessing = preprocessing or ("torchvision" if name == "random" else SUFFIXES[suffix])
     if not preprocessing:
         raise UserError(
             f"weights.name = {name!r}: say how it was trained: weights.preprocessing = caffe, torchvision"
         )
-    return architecture, preprocessing
+    return Convention(architecture, preprocessing, slim_widths(path))
+
+
+def slim_widths(path: Path) -> tuple[int, ...]:
+    """The channels of a slim network's convolutions, which its file says of itself; () of all other files.
+
+    Raises:
+      UserError: a damaged file, or numbers that cannot be channels.
+    """
+    widths = _said(path).get("widths", [])
+    most = max(map(len, map(convolutions, BLOCKS)))
+    if (
+        not isinstance(widths, list)
+        or len(widths) > most
+        or not all(type(w) is int and w > 0 for w in widths)
+    ):
+        raise UserError(f"{path}: its widths are {widths}; they must be 1 to {most} positive integers")
+    return tuple(widths)
+
+
+def _said(path: Path) -> dict:
+    """What a .safetensors file of ours says of itself in its metadata."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            said = json.loads((file.metadata() or {}).get("nst", "{}"))
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); if it is damaged, fetch it again") from error
+    return said if isinstance(said, dict) else {}
 
 
 def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> Loaded:
@@ -120,12 +174,16 @@ def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, di
     """
     params, inputs = {}, 3
     for index, conv in enumerate(_convolutions(architecture, layers)):
-        width = WIDTHS[int(conv[4]) - 1]
+        width = channels(conv)
         draw = np.random.default_rng((seed, index)).standard_normal((3, 3, inputs, width), np.float32)
         kernel = draw * np.float32((2 / (9 * inputs)) ** 0.5)
         params[conv] = {"kernel": kernel, "bias": np.zeros(width, np.float32)}
         inputs = width
     return params
+
+
+def _is_shipped(name: str) -> bool:
+    return "/" not in CHECKPOINTS[name].url
 
 
 def _convolutions(architecture: str, layers: Sequence[str]) -> list[str]:
@@ -152,6 +210,8 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
             raise UserError(f"weights.name: no such file: {path}")
         return path
     checkpoint = CHECKPOINTS[name]
+    if _is_shipped(name):
+        return DATA / checkpoint.url
     folder = os.environ.get("NST_WEIGHTS_DIR")
     if folder:
         found = _find_in(Path(folder), name, layers)
@@ -185,35 +245,45 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
 
 
 def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """Params of the convolutions that `layers` need, checked: {conv: {kernel: 3x3xIxO, bias: O}}.
+    """Params that `layers` need, checked: as Loaded.params.
 
     Raises:
       UserError: naming the file and the layer.
     """
+    widths = dict(zip(convolutions(architecture), slim_widths(path), strict=False))
+    needed = _convolutions(architecture, layers)
+    if widths and needed and needed[-1] not in widths:
+        raise UserError(
+            f"{path.name} ends at {list(widths)[-1]}: ask for shallower layers, or for all of {architecture}"
+        )
     found = _known_arrays(path, architecture)
 
-    def take(conv, part, shape):
-        array = found.get((conv, part))
+    def take(layer, part, shape):
+        array = found.get((layer, part))
         if array is None:
-            raise UserError(f"{path}: has no {part} of {conv}; is it a {architecture} checkpoint?")
+            raise UserError(f"{path}: has no {part} of {layer}; is it a {architecture} checkpoint?")
         if array.shape != shape or array.dtype.kind != "f":
             kind = f"shape {array.shape} and type {array.dtype}"
-            raise UserError(f"{path}: {part} of {conv} has {kind}, not {shape} and floats")
+            raise UserError(f"{path}: {part} of {layer} has {kind}, not {shape} and floats")
         with np.errstate(over="ignore"):  # reported in the next line
             array = array.astype(np.float32)
         if not np.isfinite(array).all():
-            raise UserError(f"{path}: {part} of {conv} holds values that are not finite")
+            raise UserError(f"{path}: {part} of {layer} holds values that are not finite")
         return array
 
     params, inputs = {}, 3
-    for conv in _convolutions(architecture, layers):
-        width = WIDTHS[int(conv[4]) - 1]
+    for conv in needed:
+        width = widths.get(conv) or channels(conv)
         if (conv, "weight") in found:  # PyTorch's OIHW
             kernel = np.ascontiguousarray(take(conv, "weight", (width, inputs, 3, 3)).transpose(2, 3, 1, 0))
         else:
             kernel = take(conv, "kernel", (3, 3, inputs, width))
         params[conv] = {"kernel": kernel, "bias": take(conv, "bias", (width,))}
         inputs = width
+    for name in {map_name(architecture, layer): None for layer in layers} if widths else ():
+        width, full = widths[f"conv{name[4:7]}"], channels(name)
+        shape = width, min(width + 1, full) if name.startswith("conv") else full
+        params[name] = {"kernel": take(name, "kernel", shape), "bias": take(name, "bias", shape[1:])}
     return params
 
 
@@ -250,6 +320,8 @@ def _known_names(architecture: str) -> dict[str, tuple[str, str]]:
             f"{conv}.weight": (conv, "weight"),  # Gatys' vgg_conv.pth
             f"{conv}.bias": (conv, "bias"),
         }
+        for name in (f"{conv}_map", f"relu{block}_{index}_map"):  # of a slim network
+            names |= {f"{name}/{part}": (name, part) for part in ("kernel", "bias")}
     return names
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import default, distill
 from nst import config as configs
+from nst import weights
 from nst.errors import UserError
+from nst.weights import Convention
 
 FILES = sorted(Path("configs").glob("*.py"))
-CONFIGS = [path for path in FILES if path.stem != "__init__"]
+CONFIGS = [path for path in FILES if path.stem not in ("__init__", "distill")]
+CAFFE = Convention("vgg19", "caffe")
 
 
 @pytest.mark.parametrize("typed", [("a", "b"), ["a", "b"], "a,b", ("a,b",), " a , b "])
@@ -52,7 +55,10 @@ def test_every_config_makes_a_spec(path):
     assert "python -m experiments.stylize" in module.__doc__
     fields = set(dict(flat(default.get_config())))
     assert {name for name, _ in flat(config)} == fields
-    network = configs.make_network(config, config.weights.architecture, "caffe")
+    chosen = config.weights
+    made_for = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
+    network = configs.make_network(config, made_for)
+    assert (network.architecture, network.widths) == (made_for.architecture, made_for.widths)
     spec = configs.make_spec(config, network)
     configs.make_problem_weights(config, spec, 1)
     configs.make_optimizer(config)
@@ -67,14 +73,30 @@ def flat(config, prefix=""):
             yield prefix + name, value
 
 
-def test_every_field_of_default_is_commented():
-    lines = Path("configs/default.py").read_text().splitlines()
-    fields = [line for line in lines if line.strip().startswith("config.") and "ConfigDict()" not in line]
-    assert len(fields) == len(list(flat(default.get_config())))
-    without = [line for line in fields if "  # " not in line]
-    assert without == [
-        '    config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")'
-    ]
+def test_the_config_of_the_distillation():
+    from experiments.distill import check
+
+    config = distill.get_config()
+    assert "python -m experiments.distill" in distill.__doc__
+    check(config)
+    assert set(config.layers) == set(configs.layers(default.get_config())) - {""}
+
+
+@pytest.mark.parametrize("module, long", [
+    (default, {"config.weights.name"}), (distill, {"config.widths", "config.shares"}),
+], ids=["default", "distill"])  # fmt: skip
+def test_every_field_is_commented(module, long):
+    """Beside it, or on the line above where the line is long."""
+    lines = Path(module.__file__).read_text().splitlines()
+    fields = {
+        line.split("=")[0].strip(): (line, above)
+        for above, line in zip(lines, lines[1:], strict=False)
+        if line.strip().startswith("config.") and "ConfigDict()" not in line
+    }
+    assert len(fields) == len(list(flat(module.get_config())))
+    without = {name for name, (line, _) in fields.items() if "  # " not in line}
+    assert all(fields[name][1].startswith("    # ") for name in long)
+    assert without - long <= {"config.style_loss.layers"}
 
 
 def test_differences_name_the_fields():
@@ -113,13 +135,27 @@ def test_no_layers_at_all_is_refused():
     config = default.get_config()
     config.content_loss.layers = config.style_loss.layers = ()
     with pytest.raises(UserError, match="both empty"):
-        configs.make_spec(config, configs.make_network(config, "vgg19", "caffe"))
+        configs.make_spec(config, configs.make_network(config, CAFFE))
 
 
 def test_the_matching_gain_and_where_it_is_unknown():
     config = default.get_config()
     config.network.pooling, config.network.pooling_gain = "average", 0.0
-    assert 1.5 < configs.make_network(config, "vgg19", "caffe").pooling_gain < 2.5
+    assert 1.5 < configs.make_network(config, CAFFE).pooling_gain < 2.5
     config.network.pooling, config.network.pooling_p = "lp", 4.0
     with pytest.raises(UserError, match="network.pooling_gain"):
-        configs.make_network(config, "vgg19", "caffe")
+        configs.make_network(config, CAFFE)
+
+
+def test_a_network_is_made_for_its_weights():
+    config = default.get_config()
+    network = configs.make_network(config, Convention("vgg16", "torchvision", (4, 5)))
+    assert network.architecture == "vgg16" and network.widths == (4, 5) and network.frame == "compact"
+    assert network.preprocessing.channels == "RGB" and network.preprocessing.scale == 1
+    config.network.frame, config.network.input_scale = "vgg", 2.0
+    network = configs.make_network(config, CAFFE)
+    assert network.widths == () and network.frame == "vgg"
+    assert network.preprocessing.channels == "BGR" and network.preprocessing.scale == 2
+    config.network.frame = "vg"
+    with pytest.raises(UserError, match="network.frame = 'vg': did you mean 'vgg'"):
+        configs.make_network(config, CAFFE)

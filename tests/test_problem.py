@@ -42,11 +42,12 @@ def test_terms_follow_the_equation(variables):
     }
 
     def content_term(layer):
-        return content_distance(activation["x"][layer], activation["content"][layer], "mse")
+        channels = {"relu2_1": 128, "conv1_2": 64}[layer]
+        return content_distance(activation["x"][layer], activation["content"][layer], channels, "mse")
 
     def style_term(layer):
         pair = (gram(activation[name][layer]) for name in ("x", "style"))
-        return gram_distance(*pair, "hw_mse")
+        return gram_distance(*pair, {"relu1_1": 64, "relu2_1": 128}[layer], normalization="hw_mse")
 
     down, right = np.diff(np.asarray(x), axis=1), np.diff(np.asarray(x), axis=2)
     expected = {

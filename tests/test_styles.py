@@ -34,6 +34,8 @@ def naive_distance(name, features_HxWxC, target_HxWxC):
         assert M == M_target  # the paper's case
         return ((G - A) ** 2).sum() / (4 * N**2 * M**2)
     G, A = G / M, A / M_target
+    if name == "relative":
+        return ((G - A) ** 2).sum() / (A**2).sum()
     if name.startswith("chw"):
         G, A = G / N, A / N
     return ((G - A) ** 2).mean() if name.endswith("mse") else ((G - A) ** 2).sum()
@@ -50,7 +52,7 @@ def test_gram_agrees_with_the_paper(shift):
 def test_distance_agrees_with_its_formula(name):
     features, target = activations(seed=1), activations(seed=2)
     describe, distance = style("gram", name, 0.0)
-    found = distance(describe(jnp.asarray(features)), describe(jnp.asarray(target)))
+    found = distance(describe(jnp.asarray(features)), describe(jnp.asarray(target)), 4)
     assert float(found) == pytest.approx(naive_distance(name, features[0], target[0]), rel=1e-4)
 
 
@@ -58,8 +60,45 @@ def test_distance_agrees_with_its_formula(name):
 def test_distance_between_images_of_two_sizes(name):
     features, target = activations(seed=1), activations(9, 4, seed=2)
     describe, distance = style("gram", name, 0.0)
-    found = distance(describe(jnp.asarray(features)), describe(jnp.asarray(target)))
+    found = distance(describe(jnp.asarray(features)), describe(jnp.asarray(target)), 4)
     assert float(found) == pytest.approx(naive_distance(name, features[0], target[0]), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", GRAM_DISTANCE)
+def test_distance_counts_the_channels_it_is_told(name):
+    """A slim network's activations stand for more channels than they have: zeros in all the others."""
+    features, target = activations(seed=1), activations(seed=2)
+    wide = [np.pad(x[0], ((0, 0), (0, 0), (0, 3))) for x in (features, target)]
+    describe, distance = style("gram", name, 0.0)
+    found = distance(describe(jnp.asarray(features)), describe(jnp.asarray(target)), 7)
+    assert float(found) == pytest.approx(naive_distance(name, *wide), rel=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e-2, 1e2])
+def test_relative_distance_has_no_scale(factor):
+    features, target = (jnp.asarray(activations(seed=seed)) for seed in (1, 2))
+    describe, distance = style("gram", "relative", 0.0)
+    expected = float(distance(describe(features), describe(target), 4))
+    found = distance(describe(factor * features), describe(factor * target), 4)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_relative_distance_is_one_without_features_and_none_at_the_target():
+    target = jnp.asarray(activations())
+    describe, distance = style("gram", "relative", 0.0)
+    assert float(distance(describe(0 * target), describe(target), 4)) == pytest.approx(1, rel=1e-6)
+    assert distance(describe(target), describe(target), 4) == 0
+
+
+@pytest.mark.parametrize("normalization", GRAM_DISTANCE)
+def test_distance_to_an_empty_target_is_finite(normalization):
+    describe, distance = style("gram", normalization, 0.0)
+    for features in (activations(), np.zeros((1, 5, 7, 4), np.float32)):
+        value, gradients = jax.value_and_grad(
+            lambda x, y: distance(describe(x), describe(y), 4), argnums=(0, 1)
+        )(jnp.asarray(features), jnp.zeros((1, 5, 7, 4)))  # fmt: skip
+        assert np.isfinite(value) and all(np.isfinite(gradient).all() for gradient in gradients)
+        assert (value > 0) == features.any()
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -77,20 +116,21 @@ def test_repeating_the_image_moves_nothing(name):
     features = activations()
     describe, distance = style(name, "hw_sse", 1.0)
     twice = jnp.concatenate([jnp.asarray(features)] * 2, axis=1)
-    assert float(distance(describe(twice), describe(jnp.asarray(features)))) == pytest.approx(0, abs=1e-9)
+    assert float(distance(describe(twice), describe(jnp.asarray(features)), 4)) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("normalization", ["chw_sse", "relative"])
 @pytest.mark.parametrize("name", STYLES)
-def test_gradient_agrees_with_finite_differences(name):
+def test_gradient_agrees_with_finite_differences(name, normalization):
     features, target = activations(3, 4, 3, seed=4), activations(3, 4, 3, seed=5)
     shift = 0.7 if name == "gram_shift" else 0.0
-    describe, distance = style(name, "chw_sse", 0.7)
+    describe, distance = style(name, normalization, 0.7)
 
     def f64(x):
-        difference = (naive_gram(x[0], shift) - naive_gram(target[0], shift)) / 12 / 3
-        return (difference**2).sum()
+        G, A = naive_gram(x[0], shift) / 12, naive_gram(target[0], shift) / 12
+        return ((G - A) ** 2).sum() / (9 if normalization == "chw_sse" else (A**2).sum())
 
-    found = jax.grad(lambda x: distance(describe(x), describe(jnp.asarray(target))))(jnp.asarray(features))
+    found = jax.grad(lambda x: distance(describe(x), describe(jnp.asarray(target)), 3))(jnp.asarray(features))
     expected = np.zeros(features.shape)
     for index in np.ndindex(features.shape):
         step = np.zeros(features.shape)

@@ -149,6 +149,43 @@ def test_no_gradient_reaches_the_weights():
     assert all(not conv["kernel"].any() for conv in gradient["adjoint"].values())
 
 
+def test_unfrozen_it_is_the_same_network_with_gradients_for_its_weights():
+    layers = ("conv1_2", "relu1_1")
+    network, params, picture = Network(), random_params(layers=layers), image(8, 8)
+    module = vgg.VGG(network, layers, frozen=False)
+
+    def energy(f, params):
+        return sum(jnp.mean(a**2) for a in f(params).values())
+
+    found = module.apply({"params": params}, picture)
+    frozen = features(network, vgg.freeze(params), picture, layers)
+    for layer in layers:
+        assert relative(found[layer], np.asarray(frozen[layer])) < 1e-6
+    ways = (
+        lambda params: module.apply({"params": params}, picture),
+        lambda params: plain_features(network, params, picture, layers),
+    )
+    gradient, plain = (jax.jit(jax.grad(lambda p, f=f: energy(f, p)))(params) for f in ways)
+    for conv in params:
+        for part in ("kernel", "bias"):
+            assert relative(gradient[conv][part], np.asarray(plain[conv][part])) < 1e-5, (conv, part)
+    fresh = module.init(jax.random.key(0), picture)
+    assert set(fresh) == {"params"}  # no adjoint kernels to keep in step
+    assert jax.tree.map(np.shape, fresh["params"]) == jax.tree.map(np.shape, params)
+
+
+@pytest.mark.parametrize("after", ["relu1_1", "conv1_2", "pool1"])
+def test_from_a_layer_on_it_is_the_rest_of_the_network(after):
+    layers = ("pool1", "relu2_1") if after != "pool1" else ("relu2_1",)
+    variables, picture = vgg.freeze(random_params(layers=layers)), image()
+    between = features(Network(), variables, picture, (after,))[after]
+    found = vgg.VGG(Network(), layers, after=after).apply(variables, between)
+    expected = features(Network(), variables, picture, layers)
+    assert set(found) == set(layers)
+    for layer in layers:
+        np.testing.assert_allclose(found[layer], expected[layer], rtol=1e-6)
+
+
 def test_gradient_neither_flips_nor_transposes_a_kernel():
     """The adjoint kernels are made once: the compiled gradient takes them as they are."""
     variables = vgg.freeze(random_params(layers=("relu2_1",)))
@@ -174,6 +211,19 @@ def test_layer_names_are_the_papers():
     assert names[:5] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1")
     assert names[-3:] == ("conv5_4", "relu5_4", "pool5")
     assert "conv3_4" not in vgg.layer_names("vgg16")
+
+
+def test_convolutions_and_their_channels():
+    assert vgg.convolutions("vgg16") == (
+        "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2",
+        "conv4_3", "conv5_1", "conv5_2", "conv5_3",
+    )  # fmt: skip
+    params = weights.load("random", "vgg19", ("pool5",)).params
+    assert list(params) == list(vgg.convolutions("vgg19")) and len(params) == 16
+    for conv, part in params.items():
+        block, index = conv.removeprefix("conv").split("_")
+        layers = (conv, f"relu{block}_{index}", f"pool{block}")
+        assert [vgg.channels(layer) for layer in layers] == [part["bias"].size] * 3
 
 
 def test_unknown_layer_names_the_nearest():
@@ -207,8 +257,8 @@ def test_bfloat16_is_close_and_stays_bfloat16():
 
 
 @pytest.mark.parametrize("field, value", [
-    ("architecture", "vgg18"), ("pooling", "avg"), ("padding", "same"), ("dtype", "float16"),
-    ("precision", "high"), ("pooling_p", 0.0), ("pooling_mix", 1.5),
+    ("architecture", "vgg18"), ("frame", "full"), ("pooling", "avg"), ("padding", "same"),
+    ("dtype", "float16"), ("precision", "high"), ("pooling_p", 0.0), ("pooling_mix", 1.5),
 ])  # fmt: skip
 def test_bad_settings_name_the_field(field, value):
     with pytest.raises(UserError, match=f"network.{field}"):

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from nst import files, torchfile, weights
+from nst import files, torchfile, vgg, weights
 from nst.errors import UserError
 
 LAYERS = ("relu2_1",)
@@ -247,15 +247,16 @@ def assert_same(params, expected):
 
 
 def test_convention():
-    assert weights.convention("vgg19", "vgg16", "") == ("vgg19", "caffe")
-    assert weights.convention("vgg16", "vgg19", "") == ("vgg16", "caffe")
-    assert weights.convention("vgg16_torchvision", "vgg19", "") == ("vgg16", "torchvision")
-    assert weights.convention("vgg19", "vgg19", "torchvision") == ("vgg19", "torchvision")
-    assert weights.convention("random", "vgg16", "") == ("vgg16", "torchvision")
-    assert weights.convention("a/b.h5", "vgg16", "") == ("vgg16", "caffe")
-    assert weights.convention("a/b.h5", "vgg19", "torchvision") == ("vgg19", "torchvision")
-    assert weights.convention("a/b.pth", "vgg19", "") == ("vgg19", "torchvision")
-    assert weights.convention("b.npz", "vgg19", "caffe") == ("vgg19", "caffe")
+    """(architecture, preprocessing, widths), the last for slim networks only."""
+    assert weights.convention("vgg19", "vgg16", "") == ("vgg19", "caffe", ())
+    assert weights.convention("vgg16", "vgg19", "") == ("vgg16", "caffe", ())
+    assert weights.convention("vgg16_torchvision", "vgg19", "") == ("vgg16", "torchvision", ())
+    assert weights.convention("vgg19", "vgg19", "torchvision") == ("vgg19", "torchvision", ())
+    assert weights.convention("random", "vgg16", "") == ("vgg16", "torchvision", ())
+    assert weights.convention("a/b.h5", "vgg16", "") == ("vgg16", "caffe", ())
+    assert weights.convention("a/b.h5", "vgg19", "torchvision") == ("vgg19", "torchvision", ())
+    assert weights.convention("a/b.pth", "vgg19", "") == ("vgg19", "torchvision", ())
+    assert weights.convention("b.npz", "vgg19", "caffe") == ("vgg19", "caffe", ())
 
 
 @pytest.mark.parametrize("path", ["b.npz", "b.safetensors"])
@@ -289,8 +290,9 @@ def test_official_files():
         "vgg19_torchvision": ("vgg19-dcbb9e9d.pth", "sha256:dcbb9e9d"),
         "vgg16_torchvision": ("vgg16-397923af.pth", "sha256:397923af"),
     }
-    found = {name: (Path(entry.url).name, entry.hash) for name, entry in weights.CHECKPOINTS.items()}
-    assert found == published
+    downloads = {name: entry for name, entry in weights.CHECKPOINTS.items() if "://" in entry.url}
+    assert {name: (Path(entry.url).name, entry.hash) for name, entry in downloads.items()} == published
+    assert set(weights.CHECKPOINTS) - set(downloads) == {"vgg19_slim"}
 
 
 # --- reading
@@ -308,7 +310,7 @@ def test_layouts_give_the_source_arrays(file_name, tmp_path):
 def test_whole_network(architecture, kind, tmp_path, monkeypatch):
     """Every convolution from its published name; narrow, to keep the files small."""
     widths = (2, 3, 4, 5, 6)
-    monkeypatch.setattr(weights, "WIDTHS", widths)
+    monkeypatch.setattr(vgg, "CHANNELS", widths)
     shapes, inputs = {}, 3
     for conv in CONVS[architecture]:
         shapes[f"conv{conv}"] = (3, 3, inputs, inputs := widths[int(conv[0]) - 1])
@@ -778,7 +780,7 @@ OFFICIAL = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 @pytest.fixture
 def no_download(monkeypatch):
-    monkeypatch.setattr(weights, "download", lambda name: pytest.fail("went to the network"))
+    monkeypatch.setattr(weights, "download", lambda *entry: pytest.fail("went to the network"))
 
 
 @pytest.fixture
