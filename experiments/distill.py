@@ -43,13 +43,11 @@ def check(config: ConfigDict) -> None:
     depth = len(vgg.convolutions("vgg19"))
     if not 1 <= len(config.widths) <= depth or min(config.widths) < 1:
         raise UserError(f"widths = {tuple(config.widths)}: give 1 to {depth} positive numbers of channels")
-    known = vgg.layers_to(
-        "vgg19", [vgg.convolutions("vgg19")[len(config.widths) - 1].replace("conv", "relu")]
-    )
+    known = [name.replace("conv", "relu") for name in vgg.convolutions("vgg19")[: len(config.widths)]]
     if config.after:
-        choose("after", config.after, [name for name in known if name.startswith("relu")])
+        choose("after", config.after, known[:-1])  # the last would leave nothing to be trained
     for layer in config.layers:
-        choose("layers", layer, [name for name in known if name.startswith("relu")])
+        choose("layers", layer, known)
     if len(config.shares) != 4 or min(config.shares) < 0 or sum(config.shares) <= 0:
         raise UserError(f"shares = {tuple(config.shares)}: give four that are not negative, not all 0")
     for group, fields in (
@@ -63,6 +61,9 @@ def check(config: ConfigDict) -> None:
         for field in fields:
             if group[field] <= 0:
                 raise UserError(f"{field} = {group[field]}: must be positive")
+    for field in ("renewals", "rounds"):
+        if config.warm_start[field] < 0:
+            raise UserError(f"warm_start.{field} = {config.warm_start[field]}: must not be negative")
     if not 0 <= config.warm_up < config.decay_steps:
         raise UserError(
             f"warm_up = {config.warm_up}: must be at least 0 and less than decay_steps = {config.decay_steps}"
@@ -310,11 +311,11 @@ def train(trainer: Trainer, state: State, seconds: float, stop) -> State:
     config, workdir = trainer.config, trainer.workdir
     every = config.stylised.every
     step = int(state.step)
-    renewed = step // every * every
+    renewed = (step - 1) // every * every  # the last that has been
     for earlier in (renewed - every, renewed):
-        if 0 <= earlier < step:
+        if earlier >= 0:
             trainer.load_pictures(earlier)
-    if renewed < step < config.steps:
+    if step % every and step < config.steps:
         trainer.make_pool(state, renewed)
     saved = began = time.monotonic()
     with tqdm(total=config.steps, initial=step, unit="step", dynamic_ncols=True, disable=None) as bar:
@@ -355,6 +356,8 @@ def main(argv) -> int:
             print(warning)
         found = runs.load_checkpoint(workdir, trainer.template())
         if not found:
+            for remains in (workdir / "metrics.jsonl", *workdir.glob("stylised_*.npz")):
+                remains.unlink(missing_ok=True)
             print("fitting the layers", flush=True)
             found = trainer.start(), 0.0
             runs.save_checkpoint(workdir, *found)
