@@ -1,6 +1,7 @@
 """Slim networks and their maps against loops; the file that comes with the code."""
 
 import hashlib
+import importlib
 import json
 import os
 import types
@@ -463,6 +464,8 @@ def test_what_a_slim_network_cannot_do(path, changes, message):
 
 # --- the file that comes with the code
 
+CONFIGS = [path for path in sorted(Path("configs").glob("*.py")) if path.stem not in ("__init__", "distill")]
+
 NAME = "vgg19_slim"
 SHIPPED = Path(weights.DATA) / "vgg19_slim.safetensors"
 SLIM_RELUS = [name for name in vgg.layers_to("vgg19", ["relu5_1"]) if not name.startswith("conv")]
@@ -556,7 +559,25 @@ def test_the_shipped_network_sees_a_cat(seen):
         assert compact[conv].shape[-1] == min(widths[conv] + 1, FULL[conv[4]])
 
 
-# squared error of the activations relative to VGG-19's energy, at most; to be filled from the report
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_runs_with_it_by_changing_one_field(path):
+    config = importlib.import_module(f"configs.{path.stem}").get_config()
+    config.weights.name = NAME
+    config.size = 32
+    if path.stem == "fastai_lesson8":
+        with pytest.raises(UserError, match="vgg19_slim.safetensors ends at conv5_1: ask for shallower"):
+            prepare.prepare(cat()[0], picture(2)[0], config)
+        return
+    job = prepare.prepare(cat()[0], picture(2)[0], config)
+    photo, painting = (jnp.asarray(found.rgb_HxWx3)[None] for found in (job.content, job.styles[0]))
+    made = problem.make_problem(job.spec, job.variables, photo, [painting], job.loss_weights)
+    found = jax.jit(problem.terms, static_argnums=0)(job.spec, made, jnp.asarray(job.start))
+    names = [name.split("/") for name in found if "/" in name]
+    assert {name[1] for name in names} == {*job.spec.content_layers, *job.spec.style_layers}
+    assert all(np.isfinite(value) and value >= 0 for value in found.values()) and sum(found.values()) > 0
+
+
+# squared error of the activations relative to VGG-19's energy, at most
 BOUNDS = {"relu1_1": 0.02, "relu2_1": 0.12, "relu3_1": 0.2, "relu4_1": 0.25}
 SHARED = Path(__file__).parents[2] / "shared"
 
