@@ -63,15 +63,16 @@ def contestants(size: int) -> tuple[dict[str, Callable[[], float]], dict[str, in
     )
     image, bytes_needed = jnp.asarray(start), {}
     forward = jax.jit(partial(problem.loss, SPEC))
-    gradient = jax.jit(jax.value_and_grad(partial(problem.loss, SPEC), argnums=1))
-    found = {
-        "forward": partial(seconds, lambda: forward(made, image)),
-        "value + gradient": partial(seconds, lambda: gradient(made, image)),
-    }
-    for name, optimizer in OPTIMIZERS.items():
-        found[name], bytes_needed[name] = loop(SPEC, optimizer, made, image)
-    name = f"slim network, {LOOP}"
-    found[name], bytes_needed[name] = loop(slim_spec, OPTIMIZERS[LOOP], slim_made, image)
+    found = {"forward": partial(seconds, lambda: forward(made, image))}
+    for spec, targets, prefix in ((SPEC, made, ""), (slim_spec, slim_made, "slim network, ")):
+        gradient = jax.jit(jax.value_and_grad(partial(problem.loss, spec), argnums=1))
+        gradient = gradient.lower(targets, image).compile()
+        name = f"{prefix}value + gradient"
+        found[name] = partial(seconds, partial(gradient, targets, image))
+        bytes_needed[name] = memory.needed(gradient)
+        for name, optimizer in OPTIMIZERS.items() if spec == SPEC else ((LOOP, OPTIMIZERS[LOOP]),):
+            name = f"{prefix}{name}"
+            found[name], bytes_needed[name] = loop(spec, optimizer, targets, image)
     if importlib.util.find_spec("torch"):
         found |= torch_contestants(params, content, style, start)
     return found, bytes_needed

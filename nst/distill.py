@@ -277,7 +277,8 @@ def student_features(
 
     x is an image, or, with `after`, the student's own activation at that layer.
     """
-    return VGG(network, tuple(layers), frozen=False, after=after).apply({"params": params}, x_BxHxWxC)
+    found = VGG(network, tuple(layers), frozen=False, after=after).apply({"params": params}, x_BxHxWxC)
+    return {layer: activation.array() for layer, activation in found.items()}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)

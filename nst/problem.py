@@ -14,6 +14,7 @@ import numpy as np
 
 from nst.errors import UserError, choose
 from nst.losses import CONTENT, TOTAL_VARIATION, content_distance
+from nst.mapped import evaluated
 from nst.styles import Representation, style
 from nst.vgg import Network, channels, features, layers_to
 
@@ -140,7 +141,7 @@ def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> d
 @jax.jit(static_argnums=0)
 def describe_style(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
     """Style targets: {layer: statistics} of one painting, of any size."""
-    activations = features(spec.network, variables, image_1xHxWx3, spec.style_layers)
+    activations = features(spec.network, variables, image_1xHxWx3, spec.style_layers, mapped=True)
     return {layer: spec.style.describe(activation) for layer, activation in activations.items()}
 
 
@@ -181,11 +182,11 @@ def terms(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> dict[str, j
       image_1xHxWx3: RGB, [0, 1], the shape of the content targets' photograph.
     """
     weights = problem.weights
-    activations = features(spec.network, problem.variables, image_1xHxWx3, spec.layers)
+    activations = features(spec.network, problem.variables, image_1xHxWx3, spec.layers, mapped=True)
     result = {}
     for index, layer in enumerate(spec.content_layers):
         loss = content_distance(
-            activations[layer], problem.content[layer], channels(layer), spec.content_normalization
+            evaluated(activations[layer]), problem.content[layer], channels(layer), spec.content_normalization
         )
         result[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
     for index, layer in enumerate(spec.style_layers):

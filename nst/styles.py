@@ -1,8 +1,9 @@
 """Style representations: what of an image's activations is called its style, and how far two are apart.
 
-A representation is a pair: `describe(features_BxHxWxC) -> statistics`, any size of image in, a size that
-depends on the channels only out, and `distance(statistics, target, channels) -> scalar`, where `channels` is
-the layer's C of the equations (a slim network's activations may stand for more channels than they have).
+A representation is a pair: `describe(features_BxHxWxC) -> statistics`, any size of image in (an array, or the
+`Mapped` activations of a slim network), a size that depends on the channels only out, and
+`distance(statistics, target, channels) -> scalar`, where `channels` is the layer's C of the equations (a slim
+network's activations may stand for more channels than they have).
 Statistics are float32 whatever the dtype of the activations.
 """
 
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from nst.errors import choose
+from nst.mapped import Mapped
 
 
 def _energy(target_BxCxC: jax.Array) -> jax.Array:
@@ -59,12 +61,15 @@ _FULL = {"preferred_element_type": jnp.float32, "precision": jax.lax.Precision.H
 _products.defvjp(lambda features_BxHxWxC: (_products(features_BxHxWxC), features_BxHxWxC), _products_backward)
 
 
-def gram(features_BxHxWxC: jax.Array, shift: float = 0.0) -> jax.Array:
+def gram(features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0) -> jax.Array:
     """Gram matrix per position: G_ij = 1/M sum_m (F_mi - s)(F_mj - s), `BxCxC`, in float32 for any dtype.
 
     `shift` s: Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose "activation
     shift" of -1 is shift = 1 here.
     """
+    if isinstance(features_BxHxWxC, Mapped):
+        shifted = features_BxHxWxC.replace(bias_C=features_BxHxWxC.bias_C - shift)
+        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK))
     if shift:
         features_BxHxWxC = features_BxHxWxC - jnp.asarray(shift, features_BxHxWxC.dtype)
     positions = features_BxHxWxC.shape[1] * features_BxHxWxC.shape[2]

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 
 from nst.errors import UserError, choose
+from nst.mapped import Mapped, evaluated
 from nst.pooling import POOLING, pooling
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
@@ -195,11 +196,24 @@ class Conv(nn.Module):
         return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
 
 
+class Map(nn.Module):
+    """The linear map through which a layer of a slim network is read."""
+
+    features: int
+    precision: str
+
+    @nn.compact
+    def __call__(self, x_BxHxWxK: jax.Array) -> Mapped:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x_BxHxWxK.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return Mapped(x_BxHxWxK, kernel, bias, PRECISION[self.precision])
+
+
 class VGG(nn.Module):
     """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `Bxhxwxc`}, as deep as `layers` ask.
 
-    A slim network is read through linear maps to VGG's activations, one of each conv and relu layer; pool
-    layers use the map of the relu before them, which is exact for average pooling.
+    A slim network is read through linear maps to VGG's activations, one of each conv and relu layer, as
+    `Mapped`; pool layers use the map of the relu before them, which is exact for average pooling.
     """
 
     network: Network
@@ -228,12 +242,7 @@ class VGG(nn.Module):
                 if net.widths:
                     source = map_name(net.architecture, name)
                     if source not in maps:
-                        maps[source] = nn.Dense(
-                            net.read_width(conv, name),
-                            precision=PRECISION[net.precision],
-                            dtype=net.dtype,
-                            name=source,
-                        )
+                        maps[source] = Map(net.read_width(conv, name), net.precision, name=source)
                     activations[name] = maps[source](x)
         return activations
 
@@ -278,8 +287,12 @@ def freeze(params: dict, dtype: str = "float32", frame: str = "compact") -> dict
 
 
 def features(
-    network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: Sequence[str]
-) -> dict[str, jax.Array]:
+    network: Network,
+    variables: dict,
+    image_BxHxWx3: jax.Array,
+    layers: Sequence[str],
+    mapped: bool = False,
+) -> dict[str, jax.Array | Mapped]:
     """The activations of `layers` for an image (RGB, [0, 1]): {layer: `Bxhxwxc`} in `network.dtype`.
 
     Args:
@@ -287,8 +300,10 @@ def features(
       variables: from `freeze`.
       image_BxHxWx3: at least `minimum_size` pixels on either edge.
       layers: any of `layer_names`; duplicates are harmless.
+      mapped: leave a slim network's linear maps to the caller (nst/mapped.py).
     """
-    return VGG(network, tuple(layers)).apply(variables, image_BxHxWx3)
+    found = VGG(network, tuple(layers)).apply(variables, image_BxHxWx3)
+    return found if mapped else {layer: evaluated(activation) for layer, activation in found.items()}
 
 
 def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:
