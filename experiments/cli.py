@@ -15,17 +15,23 @@ WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; give it again to
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 
 
-def run(main: Callable[[Sequence[str]], int | None]) -> None:
-    """Parses the flags and runs `main`, whose return value is the exit status."""
+def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> None:
+    """Parses the flags and runs `main`, whose return value is the exit status.
+
+    `config`: whether the program needs --config; one that does not refuses it.
+    """
     # jax tells of every backend that it looked for and did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
     def parse(argv):
         try:
             rest = flags.FLAGS(argv)
-            if CONFIG.value is None:
+            if not config and CONFIG.present:
+                raise ValueError("this program takes no --config")
+            if config and CONFIG.value is None:
                 raise ValueError("give a config: --config=configs/gatys2016.py")
-            _ = CONFIG.value.is_locked  # a config that did not load says so when it is first used
+            if config:
+                _ = CONFIG.value.is_locked  # a config that did not load says so when it is first used
             return rest
         # what the flag parsers, ml_collections and the config's own code raise at a wrong flag
         except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
@@ -73,3 +79,9 @@ def fail(error: Exception, debug: bool) -> None:
         )
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     sys.exit(1)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -23,32 +23,32 @@ import nst
 from configs import default
 from experiments import cli
 from experiments.distill import split
-from nst import images, problem, vgg, weights
+from nst import images, metrics, vgg, weights
 
 NETWORKS = flags.DEFINE_list(
     "networks", ["vgg19_slim", "random"], "Beside the teacher: values of weights.name."
 )
 
-STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT = "relu4_2"
+STYLE, CONTENT = metrics.STYLE, metrics.CONTENT
 
 
 def judge(config):
     """A function of (image, photograph, painting), each `HxWx3`: {layer: relative distance}."""
-    spec = problem.Spec(content_normalization="relative", style_normalization="relative")
-    variables = vgg.freeze(weights.load(config.weights, "vgg19", spec.layers).params)
-    ones = problem.make_weights(
-        spec, content=1, style=1, content_layers=(1,), style_layers=(1,), styles=(1,), style_count=1, tv=0
-    )
+    network = vgg.Network()
+    variables = vgg.freeze(weights.load(config.weights, "vgg19", metrics.LAYERS).params)
 
     @jax.jit
-    def distances(image, photo, painting):
-        made = problem.make_problem(spec, variables, photo, [painting], ones)
-        return problem.terms(spec, made, image)
+    def distances(variables, image, photo, painting):
+        image, photo, painting = (
+            metrics.describe(network, variables, rgb) for rgb in (image, photo, painting)
+        )
+        found = metrics.style_distances(image, [painting])
+        by_layer = {layer: found[f"style/{layer}"] for layer in STYLE}
+        return by_layer | {CONTENT: metrics.content_distance(image.content, photo.content)}
 
     def call(*pictures_HxWx3):
-        found = distances(*(jnp.asarray(rgb)[None] for rgb in pictures_HxWx3))
-        return {name.split("/")[1]: float(value) for name, value in found.items() if "/" in name}
+        found = distances(variables, *(jnp.asarray(rgb)[None] for rgb in pictures_HxWx3))
+        return {layer: float(value) for layer, value in found.items()}
 
     return call
 
@@ -113,17 +113,11 @@ def table(networks, rows) -> str:
     columns = ("style", "fidelity", "worst", CONTENT, f"/ {teacher}")
     return "\n\n".join(
         (
-            markdown(("distance of pictures made with", *STYLE, *columns), first),
-            markdown(("fidelity by layer", *STYLE), second),
-            markdown(("fidelity by pair", *others), third),
+            cli.markdown(("distance of pictures made with", *STYLE, *columns), first),
+            cli.markdown(("fidelity by layer", *STYLE), second),
+            cli.markdown(("fidelity by pair", *others), third),
         )
     )
-
-
-def markdown(head, rows) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main(argv) -> None:
