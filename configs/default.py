@@ -100,5 +100,10 @@ def get_config() -> ConfigDict:
     config.output.format = "png"  # png, tiff, jpeg, webp
     config.output.bits = 8  # a channel; 16 for png and tiff
 
+    config.resources = ConfigDict()  # of a run in a sweep that Ray launches
+    config.resources.cpus = 1.0  # processors, which decides how many runs go on at a time
+    config.resources.gpus = 0.0  # GPUs, or a fraction, which leaves several runs on one
+    config.resources.tpus = 0.0  # TPU chips
+
     config.memory_limit_gb = 0.0  # refuse to start above this; 0: what the device has
     return config

@@ -18,7 +18,7 @@ from nst.vgg import PREPROCESSING, Network
 from nst.weights import Convention
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
-HOST = ("log", "checkpoint", "memory_limit_gb")
+HOST = ("log", "checkpoint", "resources", "memory_limit_gb")
 # fields that name files: compared by the files' content instead
 FILES = ("content", "style", "weights.name", "init.image")
 

@@ -8,6 +8,10 @@ class UserError(ValueError):
     """A wrong input or a wrong setting: one line saying what, where, and what to do."""
 
 
+class Busy(UserError):
+    """Another process works in the folder."""
+
+
 def choose(field: str, value: str, allowed: Iterable[str]) -> str:
     """Returns `value` if it is one of `allowed`, else raises a UserError naming the nearest.
 

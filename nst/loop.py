@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -42,7 +43,7 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, state), pace)
     while step < config.steps and not stop():
-        count = _chunk(step, config, pace)
+        count = chunk(step, config, pace)
         began = time.perf_counter()
         state, loss = run.compiled(run.problem, state, np.int32(count))
         loss, step = float(loss), int(state.step)  # waits for the device
@@ -51,16 +52,7 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
         if not math.isfinite(loss):
             _rescue(run, step - 1)
         recorder.advance(step, loss, seconds)
-        log = step % config.log.every == 0 or step == config.steps
-        save = recorder.due() or step == config.steps
-        if log or save:
-            terms = _finite_terms(run, state)
-        if log:
-            recorder.record(state, terms, pace)
-        if save:
-            recorder.checkpoint(state)
-        if config.log.preview_every and step % config.log.preview_every == 0:
-            recorder.preview(state)
+        keep(recorder, config, state, partial(_finite_terms, run, state), pace)
     if step < config.steps:
         _finite_terms(run, state)
         recorder.checkpoint(state)
@@ -68,7 +60,22 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
     return state
 
 
-def _chunk(step: int, config: ConfigDict, pace: float) -> int:
+def keep(recorder: Recorder, config: ConfigDict, state: State, terms: Callable, pace: float) -> None:
+    """Writes what is due at a state; `terms()` gives its terms, and raises if one is not finite."""
+    step = int(state.step)
+    log = step % config.log.every == 0 or step == config.steps
+    save = recorder.due() or step == config.steps
+    if log or save:
+        found = terms()
+    if log:
+        recorder.record(state, found, pace)
+    if save:
+        recorder.checkpoint(state)
+    if config.log.preview_every and step % config.log.preview_every == 0:
+        recorder.preview(state)
+
+
+def chunk(step: int, config: ConfigDict, pace: float) -> int:
     """Steps until the next thing to write, the end, or the next look at the host.
 
     The compiled loop takes any count, so chunks of another length, as after a resume, change no byte.

@@ -1,11 +1,13 @@
 """Memory: what a compiled program needs, and what the device has."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import jax
 import psutil
 
 
+@lru_cache(maxsize=4)  # the analysis takes 20 ms, and the points of a sweep share a program
 def needed(compiled: jax.stages.Compiled) -> int:
     """Bytes that a compiled program occupies: arguments, results and temporaries, by XLA's own analysis."""
     usage = compiled.memory_analysis()

@@ -7,7 +7,7 @@ the chunks it is cut into, so an interrupted run continues to the same bytes.
 import ast
 import dataclasses
 import inspect
-from functools import partial
+from functools import cache, partial
 
 import flax.struct
 import jax
@@ -59,6 +59,7 @@ class Optimizer:
         return self.name == "lbfgs" and self.line_search != "none"
 
 
+@cache
 def _is_optimizer(name: str) -> bool:
     """Whether optax's `name` is an optimiser: a function whose first argument is the learning rate."""
     function = getattr(optax, name)

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +38,49 @@ class Job(NamedTuple):
     notes: tuple[str, ...]  # what a user should know of the inputs
 
 
-def prepare(content, style, config: ConfigDict) -> Job:
+class Frozen(NamedTuple):
+    """The network of a run."""
+
+    variables: dict  # from vgg.freeze
+    inputs: dict[str, str]  # role -> sha256
+    notes: tuple[str, ...]
+
+
+def freeze(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Frozen:
+    """Loads the network that a config names, as deep as its Spec asks, scaled as `weights.normalize` says."""
+    chosen = config.weights
+    loaded = weights.load(chosen.name, made_for.architecture, spec.layers, config.seed)
+    source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
+    inputs = {"weights": loaded.sha256}
+    notes = [f"weights: {chosen.name} ({source}), {made_for.preprocessing} input"]
+    if made_for.widths:
+        notes.append(
+            "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"
+        )
+    params = loaded.params
+    if chosen.normalize:
+        if made_for.widths:
+            raise UserError(
+                f"weights.normalize: {chosen.name} is read through maps to VGG-19's scale; leave it empty"
+            )
+        files = _image_files(Path(chosen.normalize))
+        params = vgg.normalize(spec.network, params, _small_images(files))
+        inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
+    return Frozen(vgg.freeze(params, spec.network.dtype, spec.network.frame), inputs, tuple(notes))
+
+
+Load = Callable[[ConfigDict, Spec, weights.Convention], Frozen]
+
+
+def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
     """Reads and checks every input; nothing is computed on the device that the config could still refuse.
 
     Args:
       content: a picture as nst.images.read takes it, or None for `config.content`.
       style: one or several (in a list or tuple), or None for `config.style`.
       config: made by configs.default.get_config and changed at will.
+      load: `freeze`, or one that remembers.
 
     Raises:
       UserError: naming the field or the file.
@@ -63,25 +99,10 @@ def prepare(content, style, config: ConfigDict) -> Job:
     inputs = {role: sha256 for role, (_, _, sha256) in named.items()}
     if config.init.kind == "image":
         inputs["init.image"] = digest(config.init.image)
-    loaded = weights.load(chosen.name, made_for.architecture, spec.layers, config.seed)
-    inputs["weights"] = loaded.sha256
-    source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
-    notes.append(f"weights: {chosen.name} ({source}), {made_for.preprocessing} input")
-    if made_for.widths:
-        notes.append(
-            "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"
-        )
-    params = loaded.params
-    if chosen.normalize:
-        if made_for.widths:
-            raise UserError(
-                f"weights.normalize: {chosen.name} is read through maps to VGG-19's scale; leave it empty"
-            )
-        files = _image_files(Path(chosen.normalize))
-        params = vgg.normalize(spec.network, params, _small_images(files))
-        inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
-        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
-    variables = vgg.freeze(params, spec.network.dtype, spec.network.frame)
+    frozen = load(config, spec, made_for)
+    inputs |= frozen.inputs
+    notes += frozen.notes
+    variables = frozen.variables
     return Job(spec, optimizer, variables, loss_weights, photo, paintings, start[None], inputs, tuple(notes))
 
 
@@ -94,14 +115,19 @@ def _read_pictures(content, style, config: ConfigDict):
         raise UserError("content: give a photograph: --config.content=photo.jpg")
     if not sources or (isinstance(sources[0], str) and not sources[0]):
         raise UserError("style: give a painting: --config.style=painting.jpg")
-    style_size = config.style_size or round(config.size * config.style_scale)
-    if config.size == 0 and config.style_scale != 1 and not config.style_size:
-        raise UserError("style_scale is relative to size: give size or style_size in pixels")
+    size = style_size(config)
     named = {"content": _read_sized(content, config.size, config)}
     for index, source in enumerate(sources):
-        named[f"style {index}"] = _read_sized(source, style_size, config)
+        named[f"style {index}"] = _read_sized(source, size, config)
     photo, *paintings = (resized for _, resized, _ in named.values())
     return photo, tuple(paintings), named
+
+
+def style_size(config: ConfigDict) -> int:
+    """The `size` of the paintings."""
+    if config.size == 0 and config.style_scale != 1 and not config.style_size:
+        raise UserError("style_scale is relative to size: give size or style_size in pixels")
+    return config.style_size or round(config.size * config.style_scale)
 
 
 def _read_sized(source, size: int, config: ConfigDict) -> tuple[Picture, Picture, str]:
@@ -182,18 +208,25 @@ def make_problem(job: Job) -> Problem:
 
 
 def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Compiled:
-    """The compiled `optimize.run` of a job, from shapes alone; `size` (height, width) in place of its own."""
+    """The compiled `optimize.run` of a job, from shapes alone; `size` (height, width) in place of its own.
 
-    def abstract(height, width):
-        return jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+    Jobs of the same Spec, Optimizer and shapes share it.
+    """
+    sizes = [size or job.content.rgb_HxWx3.shape[:2], *(style.rgb_HxWx3.shape[:2] for style in job.styles)]
+    leaves, structure = jax.tree.flatten((job.variables, job.loss_weights))
+    described = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    return _compiled(job.spec, job.optimizer, tuple(sizes), structure, described)
 
-    height, width = size or job.content.rgb_HxWx3.shape[:2]
-    styles = [abstract(*picture.rgb_HxWx3.shape[:2]) for picture in job.styles]
-    targets = partial(problem.make_problem, job.spec)
-    shapes = jax.eval_shape(targets, job.variables, abstract(height, width), styles, job.loss_weights)
-    state = jax.eval_shape(partial(optimize.init, job.optimizer), abstract(height, width))
+
+@lru_cache(maxsize=4)
+def _compiled(spec: Spec, optimizer: Optimizer, sizes, structure, leaves) -> jax.stages.Compiled:
+    content, *styles = (jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in sizes)
+    variables, loss_weights = structure.unflatten(jax.ShapeDtypeStruct(*leaf) for leaf in leaves)
+    targets = partial(problem.make_problem, spec)
+    made = jax.eval_shape(targets, variables, content, styles, loss_weights)
+    state = jax.eval_shape(partial(optimize.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    return optimize.run.lower(job.spec, job.optimizer, shapes, state, count).compile()
+    return optimize.run.lower(spec, optimizer, made, state, count).compile()
 
 
 def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:

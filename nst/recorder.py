@@ -25,9 +25,11 @@ class Recorder:
         optimizer: Optimizer,
         description: str,
         say: Callable[[str], None],
+        bar: bool = True,
     ):
         self.workdir, self.config, self.optimizer = workdir, config, optimizer
         self.description, self.say = description, say
+        self.with_bar = bar and sys.stderr.isatty()
         self.metrics: list[dict] = []
         self.seconds = 0.0  # worked so far, over all sessions
         self._saved_at = time.monotonic()
@@ -41,7 +43,7 @@ class Recorder:
             self.metrics = runs.rewind_metrics(self.workdir, step)
             if self.config.log.tensorboard:
                 self._writer = runs.tensorboard_writer(self.workdir, step)
-        if sys.stderr.isatty():
+        if self.with_bar:
             self._bar = tqdm(total=self.config.steps, initial=max(step, 0), unit="step", dynamic_ncols=True)
 
     def close(self) -> None:
@@ -49,6 +51,11 @@ class Recorder:
             if resource is not None:
                 resource.close()
         self._bar = self._writer = None
+
+    def note(self, **facts) -> None:
+        """Adds what became known of this session to the manifest."""
+        if self.workdir:
+            runs.note(self.workdir, facts)
 
     def advance(self, step: int, loss: float, seconds: float) -> None:
         """Notes that the work has come to `step`, `seconds` after the last note."""

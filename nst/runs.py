@@ -9,6 +9,7 @@ result.png        the picture (or as output.format says)
 """
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import platform
@@ -25,7 +26,7 @@ import jax
 import numpy as np
 
 from nst import config as configs
-from nst.errors import UserError
+from nst.errors import Busy, UserError
 from nst.files import replacing
 
 
@@ -37,7 +38,7 @@ def locked(workdir: Path) -> Iterator[Path]:
         lock = filelock.FileLock(workdir / ".lock")
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise UserError(f"{workdir}: another process works in this folder; wait, or use another") from error
+        raise Busy(f"{workdir}: another process works in this folder; wait, or use another") from error
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
     with lock:
@@ -100,6 +101,13 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
     ]
 
 
+def note(workdir: Path, facts: Mapping) -> None:
+    """Adds facts to the manifest's entry of this session."""
+    manifest = read_json(workdir / "manifest.json")
+    manifest["sessions"][-1] |= facts
+    write_json(workdir / "manifest.json", manifest)
+
+
 def session() -> dict:
     """How and on what this process runs."""
     packages = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_collections")
@@ -121,6 +129,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@functools.cache
 def git_commit() -> str | None:
     """The commit of this source tree, with `-dirty` if it was changed, or None."""
     try:

@@ -1,7 +1,8 @@
 """The main job: a config, a photograph and a painting in; the picture, and how it came about, out."""
 
 import contextlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from nst import images, memory, optimize, runs
 from nst.errors import UserError
 from nst.loop import Run, drive, picture
 from nst.optimize import State
-from nst.prepare import Job, check_memory, compile_run, make_problem, prepare
+from nst.prepare import Job, Load, check_memory, compile_run, freeze, make_problem, prepare
 from nst.recorder import Recorder
 
 
@@ -29,6 +30,16 @@ class Result(NamedTuple):
     finished: bool  # False: stopped before config.steps
 
 
+class Begun(NamedTuple):
+    """A run that is ready for its next step, its folder held."""
+
+    job: Job
+    config: ConfigDict
+    recorder: Recorder
+    state: State | None  # of the checkpoint; None: not begun
+    stopped: bool  # while still at half the size
+
+
 def stylize(
     content,
     style,
@@ -37,6 +48,7 @@ def stylize(
     *,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = print,
+    load: Load = freeze,
 ) -> Result:
     """Finds the image whose content is `content`'s and whose style is `style`'s.
 
@@ -48,50 +60,82 @@ def stylize(
         is written.
       stop: asked between chunks; True ends the run early, with a checkpoint.
       say: receives lines for people.
+      load: prepare.freeze, or one that remembers, so that many runs in one process share the network.
 
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    job = prepare(content, style, config)
+    with begin(content, style, config, workdir, stop=stop, say=say, load=load) as begun:
+        job, state, recorder = begun.job, begun.state, begun.recorder
+        if not begun.stopped and (state is None or int(state.step) < config.steps):
+            began = time.perf_counter()
+            compiled = compile_run(job)
+            seconds = time.perf_counter() - began
+            limit = int(config.memory_limit_gb * 1e9) or memory.available(jax.devices()[0])
+            need = check_memory(job, compiled, limit)
+            _announce(job, config, need, say)
+            recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
+            state = drive(Run(job, config, compiled, make_problem(job), recorder), state, stop)
+        return finish(begun, state)
+
+
+@contextlib.contextmanager
+def begin(
+    content,
+    style,
+    config: ConfigDict,
+    workdir: str | Path | None,
+    *,
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+    load: Load = freeze,
+    bar: bool = True,
+) -> Iterator[Begun]:
+    """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
+    job = prepare(content, style, config, load)
     plain = configs.as_dict(config)
-    digest = f"nst config {configs.digest(plain)}"
     workdir = Path(workdir) if workdir else None
-    recorder = Recorder(workdir, config, job.optimizer, digest, say)
+    recorder = Recorder(workdir, config, job.optimizer, _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
             for warning in runs.enter(workdir, plain, job.inputs, job.notes) if workdir else ():
                 say(warning)
+            stopped = False
             if config.coarse_steps and not (workdir and (workdir / "checkpoint.npz").exists()):
-                coarse = _coarse(content, style, config, workdir, stop, say)
-                if not coarse.finished:
-                    return coarse._replace(config=plain, step=0)
-                job = job._replace(start=_enlarge(coarse.image, job.start))
-            state = _restore(recorder, job, config)
-            if state is None or int(state.step) < config.steps:
-                compiled = compile_run(job)
-                limit = int(config.memory_limit_gb * 1e9) or memory.available(jax.devices()[0])
-                _announce(job, config, check_memory(job, compiled, limit), say)
-                state = drive(Run(job, config, compiled, make_problem(job), recorder), state, stop)
-            finished = int(state.step) >= config.steps
-            image, alpha = picture(job, state)
-            if workdir and finished:
-                path = workdir / f"result.{config.output.format}"
-                images.write(path, image, alpha, bits=config.output.bits, description=digest)
-                say(f"done: {path}")
+                coarse = _coarse(content, style, config, workdir, stop, say, load)
+                job, stopped = job._replace(start=_enlarge(coarse.image, job.start)), not coarse.finished
+            yield Begun(job, config, recorder, _restore(recorder, job, config), stopped)
     except OSError as error:
         raise recorder.explain(error) from error
+
+
+def finish(begun: Begun, state: State | None) -> Result:
+    """Writes the picture if the run has come to its end."""
+    job, config, recorder = begun.job, begun.config, begun.recorder
+    plain = configs.as_dict(config)
+    state = optimize.init(job.optimizer, job.start) if state is None else state
+    finished = int(state.step) >= config.steps
+    image, alpha = picture(job, state)
+    if recorder.workdir and finished:
+        path = recorder.workdir / f"result.{config.output.format}"
+        images.write(path, image, alpha, bits=config.output.bits, description=_description(plain))
+        recorder.say(f"done: {path}")
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
     return Result(image, recorder.metrics, plain, int(state.step), finished)
 
 
-def _coarse(content, style, config: ConfigDict, workdir: Path | None, stop, say) -> Result:
+def _description(plain: dict) -> str:
+    return f"nst config {configs.digest(plain)}"
+
+
+def _coarse(content, style, config: ConfigDict, workdir: Path | None, stop, say, load) -> Result:
     """The same picture at half the size, in a folder of its own: from it the full size starts."""
     half = config.copy_and_resolve_references()
     half.size, half.style_size = config.size // 2, config.style_size // 2
     half.steps, half.coarse_steps = config.coarse_steps, 0
     say("first at half the size")
-    result = stylize(content, style, half, workdir and workdir / "coarse", stop=stop, say=say)
+    result = stylize(content, style, half, workdir and workdir / "coarse", stop=stop, say=say, load=load)
     say("now at the full size")
     return result
 

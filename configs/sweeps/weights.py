@@ -1,0 +1,44 @@
+"""How much style? alpha / beta over four decades, on two pairs of pictures.
+
+    python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights
+    python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights --launcher=batched
+
+Gatys et al. 2015, figure 3 (its columns: alpha / beta from 1e-5 to 1e-2), and 2016, figure 4 (1e-4 to 1e-1):
+from a texture with a trace of the photograph to the photograph with a trace of the style. Their losses are
+sums over the activations; ours are relative to the targets' energies, so that the same range lies at alpha /
+beta from 1e-3 to 10: beta = style_loss.weight from 1000 to 0.1, alpha = 1.
+
+18 points. All weights of a pair share one program, and all of both if the pictures have one shape.
+
+What was found (small network, 200 updates from the photograph, judged by VGG-19):
+
+    style_loss.weight    0.1   0.316  1     3.16  10    31.6  100   316   1000
+    cat in swirls
+      style distance     0.38  0.26   0.18  0.13  0.11  0.09  0.08  0.07  0.07
+      content distance   0.67  0.88   1.14  1.37  1.55  1.74  1.99  2.14  2.22
+    astronaut in mosaic
+      style distance     0.23  0.16   0.13  0.11  0.09  0.08  0.07  0.08  0.08
+      content distance   0.33  0.45   0.55  0.66  0.76  0.91  1.04  1.10  1.12
+
+Each decade trades one for the other; above 100 the style comes no nearer, the content still goes. The
+astronaut is nearer to the mosaic than the cat to the swirls, and loses less. Two pairs, one start.
+"""
+
+from configs.sweeps import pooling
+from nst.sweep import grid, zipped
+
+FOLDER = "nst/data/images"
+
+
+def get_config():
+    return pooling.get_config()
+
+
+def sweep():
+    pairs = zipped(
+        {
+            "content": (f"{FOLDER}/cat.jpg", f"{FOLDER}/astronaut.jpg"),
+            "style": (f"{FOLDER}/swirls.jpg", f"{FOLDER}/mosaic.jpg"),
+        }
+    )
+    return grid(pairs, {"style_loss.weight": (0.1, 0.316, 1.0, 3.16, 10.0, 31.6, 100.0, 316.0, 1000.0)})

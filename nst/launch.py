@@ -1,0 +1,153 @@
+"""The local launcher: the points of a sweep one after another, those that share a program together."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import platformdirs
+from ml_collections import ConfigDict
+
+from nst import config as configs
+from nst import images, optimize, problem, results, weights
+from nst.errors import Busy
+from nst.instrument import Instrument
+from nst.prepare import Frozen, Load, freeze, style_size
+from nst.problem import Spec
+from nst.stylize import stylize
+from nst.sweep import Point
+
+PROGRAMS = optimize.run, optimize.measure, problem.describe_content, problem.describe_style
+
+
+class Launch(NamedTuple):
+    """What every launcher needs."""
+
+    workdir: Path  # the sweep's
+    instrument: Instrument
+    stop: Callable[[], bool]
+    say: Callable[[str], None]
+    told: Callable[[Point, str], None]  # a point has come to its end, with this status or error
+
+
+def folder(workdir: Path, point: Point) -> Path:
+    return workdir / point.name
+
+
+def due(workdir: Path, points: Iterable[Point], retry_failed: bool) -> list[Point]:
+    """The points that are still to be run."""
+    skip = {results.FINISHED} if retry_failed else {results.FINISHED, results.FAILED}
+    return [
+        point for point in points if results.status(folder(workdir, point), point.config.steps) not in skip
+    ]
+
+
+def local(launch: Launch, points: Sequence[Point], load: Load | None = None) -> None:
+    """Runs points in this process, by `grouped`; `load`: from `remembering`, to keep a network for later."""
+    load = load or remembering()
+    for key, group in grouped(points):
+        forget_others(key)
+        for point in group:
+            if launch.stop():
+                return
+            attempt(launch, point, lambda point=point: run(launch, point, load))
+
+
+def forget_others(key, programs: Sequence = PROGRAMS) -> None:
+    """Drops the compiled programs of points with another key, which would add up.
+
+    What all points share, as the instrument, stays, since it takes seconds to compile; but now and then
+    everything goes, for the sake of sweeps in which every picture has a shape of its own.
+    """
+    if _last and _last[-1] != key:
+        for made in programs:
+            made.clear_cache()
+        if len(_last) == _KEYS:
+            jax.clear_caches()
+            _last.clear()
+    if key not in _last[-1:]:
+        _last.append(key)
+
+
+_last, _KEYS = [], 32
+
+
+def keep_programs() -> None:
+    """Turns on JAX's compilation cache, in the user's cache folder, unless the environment names another."""
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("nst") + "/programs")
+
+
+def run(launch: Launch, point: Point, load: Load = freeze) -> bool:
+    """Runs a point to its end, and judges it; whether it came to its end."""
+    where = folder(launch.workdir, point)
+    result = stylize(None, None, point.config, where, stop=launch.stop, say=launch.say, load=load)
+    if result.finished:
+        results.measure(where, point, launch.instrument)
+    return result.finished
+
+
+def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
+    """Does work for a point that says whether it has finished it; an error is recorded and told, not raised.
+
+    Returns whether there was no error.
+    """
+    try:
+        if work():
+            launch.told(point, results.FINISHED)
+        return True
+    except Busy as error:
+        launch.told(point, f"skipped: {error}")
+    except Exception as error:  # whatever it is, the other points are not to suffer
+        launch.told(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
+    return False
+
+
+def remembering() -> Load:
+    """`prepare.freeze` that keeps the last network for those who ask for it again."""
+    kept = {}
+
+    def load(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Frozen:
+        key = network_key(config), spec.network, spec.layers
+        if key not in kept:
+            kept.clear()  # before another one is read
+            kept[key] = freeze(config, spec, made_for)
+        return kept[key]
+
+    return load
+
+
+def network_key(config: ConfigDict) -> tuple:
+    """What decides a network's weights, beside the Spec."""
+    chosen = config.weights
+    return chosen.to_json(), config.seed if chosen.name == "random" else None
+
+
+def grouped(points: Iterable[Point]) -> list[tuple[object, list[Point]]]:
+    """(key, points that share a compiled program), in order of first appearance."""
+    groups = {}
+    for point in points:
+        groups.setdefault(program(point.config), []).append(point)
+    return list(groups.items())
+
+
+def program(config: ConfigDict) -> tuple | str:
+    """What decides the compiled program of a run, and its network; or the error that it would end with."""
+    try:
+        chosen = config.weights
+        made_for = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
+        spec = configs.make_spec(config, configs.make_network(config, made_for))
+        shapes = [images.target_size(*_shape(config.content), config.size, config.size_mode)]
+        size = style_size(config)
+        shapes += [
+            images.target_size(*_shape(path), size, config.size_mode) for path in configs.paths(config.style)
+        ]
+        return spec, configs.make_optimizer(config), tuple(shapes), network_key(config)
+    except Exception as error:  # the run itself will meet it
+        return str(error)
+
+
+@lru_cache(maxsize=256)
+def _shape(path: str) -> tuple[int, int]:
+    return images.read(path).rgb_HxWx3.shape[:2]
