@@ -17,10 +17,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import psutil
-from absl import app, flags
+from absl import flags
 
 from configs import quickstart
-from nst import instrument, launch, loop, optimize, results, sweep
+from experiments import cli
+from nst import images, instrument, launch, loop, optimize, results, sweep
 from nst.prepare import make_problem, prepare
 from nst.stylize import stylize
 
@@ -41,7 +42,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[sweep.
     problem, state = make_problem(job), optimize.init(job.optimizer, job.start)
     steps = optimize.run.lower(job.spec, job.optimizer, problem, state, np.int32(0)).compile()
     photo, painting = (
-        instrument.images.read(path).rgb_HxWx3 for path in (points[0].config.content, *points[0].config.style)
+        images.read(path).rgb_HxWx3 for path in (points[0].config.content, *points[0].config.style)
     )
 
     def bare(point):
@@ -86,9 +87,11 @@ def main(argv):
     warm = times[1:]  # the first compiles
     medians = {name: statistics.median(found[name] for found in warm) for name in entered}
     print(f"{device.device_kind}, jax {jax.__version__}, {len(points)} points, medians\n")
-    print("| a point | ms | more than bare |\n| --- | --- | --- |")
-    for name, seconds in medians.items():
-        print(f"| {name} | {1e3 * seconds:.1f} | {1e3 * (seconds - medians['bare']):.1f} |")
+    rows = [
+        (name, f"{1e3 * seconds:.1f}", f"{1e3 * (seconds - medians['bare']):.1f}")
+        for name, seconds in medians.items()
+    ]
+    print(cli.markdown(("a point", "ms", "more than bare"), rows))
     print(f"\ntabulating: {1e3 * tabulating / len(points):.1f} ms a point")
     quarters = [round(len(points) * part / 4) for part in range(1, 5)]
     print(
@@ -98,4 +101,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main, config=False)

@@ -16,11 +16,7 @@ def main(argv) -> None:
     sweep = results.read_sweep(workdir)
     rows = results.rows(workdir, sweep)
     path = report.write(workdir, sweep, rows)
-    counts = {}
-    for row in rows:
-        counts[row["status"]] = counts.get(row["status"], 0) + 1
-    states = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{path}: {len(rows)} points: {states}")
+    print(f"{path}: {len(rows)} points: {results.summary(rows)}")
 
 
 if __name__ == "__main__":

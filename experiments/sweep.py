@@ -124,17 +124,15 @@ def listing(workdir: Path, points: list[sweep.Point]) -> list[str]:
 
 def conclude(workdir: Path, table: list[dict], chosen: set[int], received: list[int]) -> int:
     """Says what became of the sweep; the exit status."""
-    counts = {}
-    for row in table:
-        if row["index"] in chosen:
-            counts[row["status"]] = counts.get(row["status"], 0) + 1
-    print(f"{', '.join(f'{count} {state}' for state, count in counts.items())}: {workdir / 'results.csv'}")
+    ran = [row for row in table if row["index"] in chosen]
+    states = {row["status"] for row in ran}
+    print(f"{results.summary(ran)}: {workdir / 'results.csv'}")
     if received:
         print("stopped; the same command continues")
         return 128 + received[0]
-    if counts.get(results.FAILED):
+    if results.FAILED in states:
         print("the failed are tried again with --retry_failed")
-    return 0 if set(counts) <= {results.FINISHED} else 1
+    return 0 if states <= {results.FINISHED} else 1
 
 
 if __name__ == "__main__":

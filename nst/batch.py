@@ -180,7 +180,7 @@ def _compile(lane: Lane, count: int, each: Callable) -> Program:
       UserError: not even of one for each device.
     """
     job, config, devices = lane.begun.job, lane.point.config, len(jax.devices())
-    limit = int(config.memory_limit_gb * 1e9) or memory.available(jax.devices()[0])
+    limit = memory.limit(config.memory_limit_gb)
     split, whole = _shardings()
     variables = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole),
                              job.variables)  # fmt: skip
@@ -265,8 +265,7 @@ def _slice(states: State, index: int) -> State:
 def _finite(terms, index: int) -> dict[str, float]:
     """The terms of one point; raises UserError if one is not finite."""
     found = {name: float(values[index]) for name, values in terms().items()}
-    broken = ", ".join(f"{name} = {value}" for name, value in found.items() if not math.isfinite(value))
-    if broken:
+    if broken := loop.broken(found):
         raise UserError(f"the loss is not finite ({broken}); {_ADVICE}")
     return found
 
@@ -304,8 +303,5 @@ def _arrive(
 
 
 def _pause(lane: Lane, state: State, terms) -> bool:
-    """Saves a point that was stopped on its way."""
-    terms()
-    lane.begun.recorder.checkpoint(state)
-    lane.begun.recorder.preview(state)
+    loop.pause(lane.begun.recorder, state, terms)
     return False

@@ -15,7 +15,7 @@ from nst.optimize import Optimizer
 from nst.pooling import MATCHED_GAIN, POOLING
 from nst.problem import Spec, Weights, make_weights
 from nst.vgg import PREPROCESSING, Network
-from nst.weights import Convention
+from nst.weights import Convention, convention
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "memory_limit_gb")
@@ -149,6 +149,13 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
         tv=config.tv.kind,
         tv_beta=config.tv.beta,
     )
+
+
+def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
+    """The convention of the weights that a config names, and the Spec for them."""
+    chosen = config.weights
+    made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
+    return made_for, make_spec(config, make_network(config, made_for))
 
 
 def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> Weights:

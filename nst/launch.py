@@ -135,9 +135,7 @@ def grouped(points: Iterable[Point]) -> list[tuple[object, list[Point]]]:
 def program(config: ConfigDict) -> tuple | str:
     """What decides the compiled program of a run, and its network; or the error that it would end with."""
     try:
-        chosen = config.weights
-        made_for = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
-        spec = configs.make_spec(config, configs.make_network(config, made_for))
+        _, spec = configs.read_network(config)
         shapes = [images.target_size(*_shape(config.content), config.size, config.size_mode)]
         size = style_size(config)
         shapes += [

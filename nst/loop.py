@@ -54,10 +54,15 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
         recorder.advance(step, loss, seconds)
         keep(recorder, config, state, partial(_finite_terms, run, state), pace)
     if step < config.steps:
-        _finite_terms(run, state)
-        recorder.checkpoint(state)
-        recorder.preview(state)
+        pause(recorder, state, partial(_finite_terms, run, state))
     return state
+
+
+def pause(recorder: Recorder, state: State, terms: Callable) -> None:
+    """Saves a run that was stopped on its way; `terms` as for `keep`."""
+    terms()
+    recorder.checkpoint(state)
+    recorder.preview(state)
 
 
 def keep(recorder: Recorder, config: ConfigDict, state: State, terms: Callable, pace: float) -> None:
@@ -110,8 +115,8 @@ def _rescue(run: Run, bad_step: int) -> None:
     recorder = run.recorder
     start = optimize.init(run.job.optimizer, run.job.start)
     if bad_step == 0:
-        broken = _broken(_terms(run, start))
-        raise UserError(f"the loss of the initial image is not finite ({broken}); check weights and init")
+        found = broken(_terms(run, start))
+        raise UserError(f"the loss of the initial image is not finite ({found}); check weights and init")
     good = recorder.last_good(start)
     good = again(good, bad_step - 1 - int(good.step))
     recorder.checkpoint(good)
@@ -120,14 +125,15 @@ def _rescue(run: Run, bad_step: int) -> None:
         path = recorder.workdir / "last_finite.png"
         images.write(path, *picture(run.job, good), description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
-    broken = _broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
+    found = broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
     raise UserError(
-        f"the loss is not finite at step {bad_step} ({broken}){where}; "
+        f"the loss is not finite at step {bad_step} ({found}){where}; "
         "lower optimizer.learning_rate, the weights, or use a line search"
     )
 
 
-def _broken(terms: dict[str, float]) -> str:
+def broken(terms: dict[str, float]) -> str:
+    """The terms that are not finite, as text; "" if all are."""
     return ", ".join(f"{name} = {value}" for name, value in terms.items() if not math.isfinite(value))
 
 

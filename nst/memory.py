@@ -31,6 +31,11 @@ def available(device: jax.Device) -> int:
     return free
 
 
+def limit(gigabytes: float) -> int:
+    """Bytes that a run may use: `memory_limit_gb` of its config, or for 0 what the device has."""
+    return int(gigabytes * 1e9) or available(jax.devices()[0])
+
+
 def text(size: float) -> str:
     """Bytes for people: 1.23 GB."""
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

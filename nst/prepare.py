@@ -88,9 +88,7 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
     configs.check_counts(config)
     images.check_format(config.output.format, config.output.bits)
     optimizer = configs.make_optimizer(config)
-    chosen = config.weights
-    made_for = weights.convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    spec = configs.make_spec(config, configs.make_network(config, made_for))
+    made_for, spec = configs.read_network(config)
     photo, paintings, named = _read_pictures(content, style, config)
     loss_weights = configs.make_problem_weights(config, spec, len(paintings))
     notes = [f"{role}: {note}" for role, (_, picture, _) in named.items() for note in picture.notes]

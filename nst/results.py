@@ -12,6 +12,7 @@ import io
 import json
 import statistics
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from nst import metrics, runs
 from nst.errors import UserError
 from nst.files import replacing
 from nst.instrument import Instrument, judge_files
-from nst.sweep import Point
+from nst.sweep import Point, get, swept
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
 # what the clock and the machine have to do with; everything else is the same to the byte, however often a
@@ -83,8 +84,11 @@ def read_sweep(workdir: Path) -> dict:
 
 def status(folder: Path, steps: int) -> str:
     """Of a point whose run has `steps`."""
-    measured = runs.read_json(folder / "measures.json")
-    if measured is not None and measured["step"] >= steps:
+    return _status(folder, steps, runs.read_json(folder / "measures.json"))
+
+
+def _status(folder: Path, steps: int, measured: dict | None) -> str:
+    if measured and measured["step"] >= steps:
         return FINISHED
     if (folder / "failed.json").exists():
         return FAILED
@@ -100,6 +104,11 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
     content = {"instrument": instrument.name, "step": config.steps, "measures": found}
     runs.write_json(folder / "measures.json", content)
     (folder / "failed.json").unlink(missing_ok=True)
+
+
+def summary(table: Sequence[dict]) -> str:
+    """How many rows are in which state: "12 finished, 1 failed"."""
+    return ", ".join(f"{count} {state}" for state, count in Counter(row["status"] for row in table).items())
 
 
 def record_failure(folder: Path, error: Exception) -> str:
@@ -126,13 +135,8 @@ def rows(workdir: Path, found: dict | None = None) -> list[dict]:
     """
     workdir = Path(workdir)
     found = read_sweep(workdir) if found is None else found
-    fields = swept(found)
+    fields = swept(point["overrides"] for point in found["points"])
     return [row(workdir, found, point, fields) for point in found["points"]]
-
-
-def swept(found: dict) -> list[str]:
-    """The fields that a sweep varies, in order of first appearance."""
-    return list(dict.fromkeys(field for point in found["points"] for field in point["overrides"]))
 
 
 def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
@@ -140,10 +144,10 @@ def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
     steps = overrides.get("steps", found["base"]["steps"])
     measured = runs.read_json(folder / "measures.json") or {}
     failure = runs.read_json(folder / "failed.json") or {}
-    state = status(folder, steps)
+    state = _status(folder, steps, measured)
     # with the name of its flag, since some fields are called as measures are
     values = {
-        f"config.{field}": overrides[field] if field in overrides else _field(found["base"], field)
+        f"config.{field}": overrides[field] if field in overrides else get(found["base"], field)
         for field in fields
     }
     return (
@@ -158,12 +162,6 @@ def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
         | _course(folder, found.get("target_loss"))
         | {"folder": point["name"], "instrument": measured.get("instrument")}
     )
-
-
-def _field(base: dict, field: str):
-    for part in field.split("."):
-        base = base[part]
-    return base
 
 
 def _course(folder: Path, target_loss: float | None) -> dict:

@@ -71,7 +71,7 @@ def stylize(
             began = time.perf_counter()
             compiled = compile_run(job)
             seconds = time.perf_counter() - began
-            limit = int(config.memory_limit_gb * 1e9) or memory.available(jax.devices()[0])
+            limit = memory.limit(config.memory_limit_gb)
             need = check_memory(job, compiled, limit)
             _announce(job, config, need, say)
             recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))

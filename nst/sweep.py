@@ -189,7 +189,7 @@ def points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
     known = list(_leaves(base))
     configs = [_apply(base, overrides, known, index) for index, overrides in enumerate(sweep)]
     sweep = [
-        {field: _get(config, field) for field in overrides}
+        {field: get(config, field) for field in overrides}
         for config, overrides in zip(configs, sweep, strict=True)
     ]
     short = {field: _short(field, known) for overrides in sweep for field in overrides}
@@ -202,14 +202,9 @@ def points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
     return [Point(*parts) for parts in zip(range(len(sweep)), names, sweep, configs, strict=True)]
 
 
-def swept(points: Sequence[Point]) -> tuple[str, ...]:
+def swept(sweep: Iterable[Overrides]) -> tuple[str, ...]:
     """All fields that vary, in order of first appearance."""
-    return tuple(dict.fromkeys(field for point in points for field in point.overrides))
-
-
-def value(point: Point, field: str):
-    """What a point has for a dotted field: its override, or the base's value."""
-    return _get(point.config, field)
+    return tuple(dict.fromkeys(field for overrides in sweep for field in overrides))
 
 
 def select(points: Sequence[Point], only: str) -> list[Point]:
@@ -235,7 +230,8 @@ def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
-def _get(config: ConfigDict, field: str):
+def get(config: Mapping | ConfigDict, field: str):
+    """The value of a dotted field."""
     return functools.reduce(operator.getitem, field.split("."), config)
 
 
@@ -247,7 +243,7 @@ def _apply(base: ConfigDict, overrides: Overrides, known: Sequence[str], index: 
         if field not in known:
             raise UserError(f"point {index} of the sweep: {_unknown(field, known)}")
         group, _, leaf = field.rpartition(".")
-        group = _get(config, group) if group else config
+        group = get(config, group) if group else config
         kind = group.get_type(leaf)
         if kind is tuple and isinstance(value, str):
             value = (value,)

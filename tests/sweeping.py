@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from configs import default
-from nst import images, instrument, results, sweep
+from nst import images, instrument, prepare, results, sweep
 from nst.launch import Launch
 
 ROOT = Path(__file__).parents[1]
@@ -23,12 +23,25 @@ TINY = {
 judge = cache(lambda: instrument.load("random"))
 
 
-def picture(seed, height=16, width=16):
+def picture(seed, height=16, width=16, pace=0.6):
     """Blobs rather than noise, so that there is something to stylise."""
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(seed)
-    waves = [np.sin(x * rng.normal(0, 0.6) + y * rng.normal(0, 0.6) + rng.uniform(0, 6)) for _ in range(9)]
+    waves = [np.sin(x * rng.normal(0, pace) + y * rng.normal(0, pace) + rng.uniform(0, 6)) for _ in range(9)]
     return (0.5 + 0.16 * np.stack([sum(waves[c::3]) for c in range(3)], -1)).clip(0, 1).astype(np.float32)
+
+
+def break_start(monkeypatch, words):
+    """Makes the start of the points with seed 7 raise an error that is nobody's fault."""
+    init = prepare.initial_image
+
+    def broken(config, *pictures):
+        if config.seed == 7:
+            raise ZeroDivisionError(words)
+        return init(config, *pictures)
+
+    monkeypatch.setattr(prepare, "initial_image", broken)
+    return init
 
 
 def settings(folder, **changes):

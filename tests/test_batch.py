@@ -5,9 +5,9 @@ import json
 import jax
 import numpy as np
 import pytest
-from sweeping import enter, file, launching, near, program, table
+from sweeping import break_start, enter, file, launching, near, program, table
 
-from nst import batch, launch, metrics, prepare, results, runs
+from nst import batch, launch, metrics, results, runs
 
 NUMBERS = (*metrics.NAMES, "loss")
 LBFGS = {"optimizer.name": "lbfgs", "optimizer.learning_rate": 1.0, "optimizer.memory": 3, "steps": 20}
@@ -108,14 +108,7 @@ def test_a_failing_point_does_not_touch_the_others(tmp_path, monkeypatch, each):
         {}, {"style_loss.weight": 3e38}, {"style_loss.weight": 1e3}, {"seed": 7},
         {"content": str(tmp_path / "none.png")}, {"style_loss.weight": 20.0},
     ]  # fmt: skip
-    init = prepare.initial_image
-
-    def broken(config, *pictures):
-        if config.seed == 7:
-            raise ZeroDivisionError("by zero")
-        return init(config, *pictures)
-
-    monkeypatch.setattr(prepare, "initial_image", broken)
+    break_start(monkeypatch, "by zero")
     made = enter(tmp_path / "sweep", tmp_path, overrides, **DESCENT)
     launcher, told = launching(tmp_path / "sweep")
     batch.batched(launcher, made, each=each)

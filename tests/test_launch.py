@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from sweeping import config, enter, launching, points, settings, table
+from sweeping import break_start, config, enter, launching, points, settings, table
 
 import nst
 from nst import images, launch, prepare, results, runs, weights
@@ -103,14 +103,7 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
         {"style_scale": 1e308}, {},
     ]  # fmt: skip
     made = enter(workdir, tmp_path, overrides)
-    init = prepare.initial_image
-
-    def broken(config, *pictures):
-        if config.seed == 7:
-            raise ZeroDivisionError("by\nzero")
-        return init(config, *pictures)
-
-    monkeypatch.setattr(prepare, "initial_image", broken)
+    init = break_start(monkeypatch, "by\nzero")
     launcher, told = launching(workdir)
     local(launcher, made)
     assert statuses(workdir) == ["failed"] * 5 + ["finished"]

@@ -13,6 +13,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+import sweeping
 from PIL import Image
 from skimage.metrics import structural_similarity
 
@@ -27,10 +28,7 @@ STYLE = metrics.STYLE
 
 
 def picture(seed, height=32, width=40):
-    y, x = np.mgrid[:height, :width]
-    rng = np.random.default_rng(seed)
-    waves = [np.sin(x * rng.normal(0, 0.3) + y * rng.normal(0, 0.3) + rng.uniform(0, 6)) for _ in range(9)]
-    return (0.5 + 0.16 * np.stack([sum(waves[c::3]) for c in range(3)], -1)).clip(0, 1).astype(np.float32)
+    return sweeping.picture(seed, height, width, pace=0.3)
 
 
 @pytest.fixture

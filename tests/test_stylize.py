@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sweeping
 from PIL import Image
 
 import nst
@@ -24,11 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def picture(seed, height=40, width=56):
-    """Blobs rather than noise, so that there is something to stylise."""
-    y, x = np.mgrid[:height, :width]
-    rng = np.random.default_rng(seed)
-    waves = [np.sin(x * rng.normal(0, 0.3) + y * rng.normal(0, 0.3) + rng.uniform(0, 6)) for _ in range(9)]
-    return (0.5 + 0.16 * np.stack([sum(waves[c::3]) for c in range(3)], -1)).clip(0, 1).astype(np.float32)
+    return sweeping.picture(seed, height, width, pace=0.3)
 
 
 @pytest.fixture

@@ -237,19 +237,19 @@ def test_a_reference_follows_a_swept_field():
 def test_every_field_of_the_config_may_be_swept():
     base = default.get_config()
     for field in sweeps._leaves(base):
-        old = sweeps._get(base, field)
+        old = sweeps.get(base, field)
         new = not old if isinstance(old, bool) else old + type(old)((1,) if isinstance(old, tuple) else 1)
         (point,) = points(base, [{field: new}])
-        assert sweeps.value(point, field) == new != old
-        assert sweeps.value(points(base, [{}])[0], field) == old
+        assert sweeps.get(point.config, field) == new != old
+        assert sweeps.get(points(base, [{}])[0].config, field) == old
 
 
-def test_swept_and_value():
+def test_swept_and_get():
     made = points(tiny(), [{"seed": 1}, {"one.weight": 2.0, "seed": 2}, {"rate": 0.5}])
-    assert sweeps.swept(made) == ("seed", "one.weight", "rate")
-    assert [sweeps.value(point, "one.weight") for point in made] == [1.0, 2.0, 1.0]
-    assert [sweeps.value(point, "seed") for point in made] == [1, 2, 0]
-    assert sweeps.swept(points(tiny(), [{}])) == ()
+    assert sweeps.swept(point.overrides for point in made) == ("seed", "one.weight", "rate")
+    assert [sweeps.get(point.config, "one.weight") for point in made] == [1.0, 2.0, 1.0]
+    assert [sweeps.get(point.config, "seed") for point in made] == [1, 2, 0]
+    assert sweeps.swept(point.overrides for point in points(tiny(), [{}])) == ()
 
 
 @pytest.mark.parametrize("field, value, kept", [
@@ -259,7 +259,7 @@ def test_swept_and_value():
 def test_values_as_the_config_holds_them(field, value, kept):
     (point,) = points(tiny(), [{field: value}])
     assert point.overrides == {field: kept} and type(point.overrides[field]) is type(kept)
-    assert sweeps.value(point, field) == kept
+    assert sweeps.get(point.config, field) == kept
 
 
 @pytest.mark.parametrize("field, value, wanted", [
@@ -501,7 +501,7 @@ def test_every_sweep_has_a_runbook(path):
 
 
 def test_the_sweeps_cover_what_there_is():
-    pools = [sweeps.value(point, "network.pooling") for point in load(Path("pooling"))[1]]
+    pools = [sweeps.get(point.config, "network.pooling") for point in load(Path("pooling"))[1]]
     assert sorted(pools) == sorted(2 * [name for name in POOLING if MATCHED_GAIN[name] != 1] + ["max"])
     assert {point.config.init.kind for point in load(Path("inits"))[1]} == set(prepare.INITS) - {"image"}
     betas = {point.config.style_loss.weight for point in load(Path("weights"))[1]}

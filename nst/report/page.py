@@ -10,7 +10,7 @@ from nst.errors import UserError
 from nst.files import replacing
 from nst.report import commands, curves, fields, pictures
 from nst.report.shelf import Shelf, tidy
-from nst.results import swept
+from nst.sweep import swept
 
 HERE = Path(__file__).parent
 # in the order in which the browser reads them
@@ -50,7 +50,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
 
 def contents(shelf: Shelf, workdir: Path, sweep: dict, rows: list[dict]) -> dict:
     """All that the page shows, as JSON values; puts the files beside it on the shelf."""
-    names, varied = fields.columns(rows), swept(sweep)
+    names, varied = fields.columns(rows), swept(point["overrides"] for point in sweep["points"])
     field_columns = [f"config.{field}" for field in varied]  # as nst/results.py calls them
     base = fields.flatten(sweep["base"])
     found = {
