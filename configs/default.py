@@ -22,11 +22,20 @@ def get_config() -> ConfigDict:
     config.size = 512  # pixels, of the edge that size_mode names; 0: the photograph's own size
     config.size_mode = "long"  # long or short edge; area: height * width = size^2
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
-    config.style_size = 0  # pixels, as size, for the paintings; 0: size * style_scale
-    config.style_scale = 1.0  # size of the paintings relative to `size`, > 0: scales the brush strokes
-    config.coarse_steps = 0  # updates at half the size first, whose result is then the start; 0: none
+    config.style_size = 0  # pixels, as size, for the paintings; 0: size
+    config.style_scale = (1.0,)  # factors on that, > 0, scaling the brush strokes: one, or one a painting
+    # scale: as said; shrink: but never larger; width: the photograph's; stretch: both edges the photograph's
+    config.style_fit = "scale"
     config.seed = 0  # of all randomness: noise starts, random weights
     config.steps = 500  # updates of the image; may be raised later to continue a finished run
+
+    config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/pyramid.py)
+    config.pyramid.min_size = 0  # pixels, as size: the smallest; 0: the full size alone
+    config.pyramid.factor = 2.0  # between two sizes, > 1
+    config.pyramid.steps = ()  # updates at the smaller sizes, smallest first, the last repeated; (): steps
+    config.pyramid.style = "scaled"  # the paintings shrink with the picture; fixed: they keep their size
+    config.pyramid.content_factor = 1.0  # on content_loss.weight, at each smaller size once more
+    config.pyramid.carry = True  # resample Adam's moments (and their like); False: start the optimiser anew
 
     config.weights = ConfigDict()
     # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, vgg19_slim (comes with the code), random, or a path
@@ -41,31 +50,61 @@ def get_config() -> ConfigDict:
     config.network.pooling_mix = 0.5  # share of max in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on the pooled values; 0: matches the mean of max pooling
     config.network.frame = "compact"  # of a slim network's activations: compact, vgg (nst/vgg.py, `compact`)
-    config.network.padding = "zero"  # zero, reflect, replicate
+    config.network.padding = "zero"  # zero, reflect, replicate; replicate_first: at conv1_1, zero elsewhere
     config.network.dtype = "float32"  # of the activations: float32, bfloat16; Grams are always float32
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
     config.network.input_scale = 0.0  # pixel value of white before the mean is subtracted; 0: as trained
 
     config.content_loss = ConfigDict()
-    config.content_loss.layers = ("relu4_2",)  # any of conv1_1, relu1_1, pool1, ... pool5; () for none
+    # any of conv1_1, relu1_1, pool1, ... pool5, and image, the picture itself; () for none
+    config.content_loss.layers = ("relu4_2",)
     config.content_loss.layer_weights = (1.0,)  # one each, or one for all
     config.content_loss.weight = 1.0  # alpha
-    config.content_loss.normalization = "mse"  # gatys, mse, sse, root, relative (nst/losses.py)
+    config.content_loss.representation = "activations"  # or self_similarity, of all the layers together
+    config.content_loss.samples = 1024  # positions that self_similarity compares
+    config.content_loss.normalization = "mse"  # gatys, mse, sse, root, scaled, relative (nst/losses.py)
 
     config.style_loss = ConfigDict()
-    config.style_loss.representation = "gram"  # gram, gram_shift (nst/styles.py)
-    config.style_loss.normalization = "chw_mse"  # gatys, hw_mse, chw_sse, chw_mse, hw_sse, relative
-    config.style_loss.shift = 1.0  # constant subtracted from the activations by gram_shift
+    config.style_loss.representation = "gram"  # of nst/styles.py; several are added: gram+histogram
+    config.style_loss.representation_weights = (1.0,)  # one each, or one for all
+    config.style_loss.options = ""  # of the representation (nst/styles.py): degree=3,samples=512
+    # of Gram matrices: gatys, hw_mse, chw_sse, chw_mse, hw_sse, scaled; of the others: none; of all: relative
+    config.style_loss.normalization = "chw_mse"
+    config.style_loss.resample = False  # draw positions anew at each step; for first-order optimisers only
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     config.style_loss.layer_weights = (1.0,)  # one each, or one for all
     config.style_loss.weight = 1e3  # beta
     config.style_loss.image_weights = (1.0,)  # one a painting, or one for all; they are scaled to sum 1
     config.style_loss.blend = "targets"  # of several paintings: targets (mean statistics), losses (sum)
 
+    config.color = ConfigDict()  # whose colours the picture has (nst/color.py)
+    # none: the painting's; match: it first takes the photograph's; luminance: only that is stylised, all else
+    # is the photograph's; after: the result is matched to the photograph
+    config.color.mode = "none"
+    config.color.transform = "pca"  # of match and after: cholesky, pca, symmetric, histogram
+    config.color.space = "srgb"  # srgb, yiq, lab, oklab; for luminance not srgb
+
+    config.guidance = ConfigDict()  # style by region (nst/guidance.py)
+    config.guidance.content_masks = ()  # a file for each region of the photograph, white inside; or all
+    config.guidance.style_masks = ()  # one each, of the region's painting; (): all of it
+    config.guidance.styles = ()  # each region's painting, by its number: 0, or 0+1; (): its own number
+    config.guidance.weights = (1.0,)  # one a region, or one for all
+    config.guidance.propagation = "simple"  # of masks through the layers: simple, inside, all
+
     config.tv = ConfigDict()
     config.tv.weight = 0.0  # gamma; for pixels in [0, 1]
-    config.tv.kind = "l2"  # l1, l2, mean, beta (nst/losses.py)
+    config.tv.kind = "l2"  # l1, l2, mean, beta, diagonal (nst/losses.py)
     config.tv.beta = 2.0  # exponent of beta, > 0
+
+    config.laplacian = ConfigDict()  # keeps the photograph's edges
+    config.laplacian.weight = 0.0  # 0: off
+    config.laplacian.pool = 4  # pixels, side of the averages that it is computed of
+
+    config.range = ConfigDict()  # keeps pixels in [0, 1]
+    config.range.weight = 0.0  # 0: off
+
+    config.photorealism = ConfigDict()  # keeps colours affine in the photograph's, locally
+    config.photorealism.weight = 0.0  # 0: off
 
     config.init = ConfigDict()
     config.init.kind = "content"  # content, style, noise, grey, blend (noise over content), image
@@ -85,8 +124,10 @@ def get_config() -> ConfigDict:
     config.optimizer.schedule = ""  # an optax schedule by name, such as cosine_decay_schedule; "": constant
     config.optimizer.schedule_options = ""  # its arguments: decay_steps=500
     config.optimizer.pixel_range = 1.0  # the optimiser sees pixels in [0, pixel_range]
+    config.optimizer.bands = 0  # > 0: moves the bands of a Laplacian pyramid, not pixels (nst/bands.py)
     config.optimizer.clamp = False  # clip to the valid range each step; it spoils L-BFGS's curvature pairs
     config.optimizer.ema = 0.0  # decay of the average of the iterates that is the result; 0: the last one
+    config.optimizer.ema_start = False  # whether that average counts the start as the first iterate
 
     config.log = ConfigDict()
     config.log.every = 10  # steps between records in metrics.jsonl

@@ -19,7 +19,8 @@ def get_config():
     config.content = "nst/data/images/cat.jpg"
     config.style = ("nst/data/images/swirls.jpg",)
     config.size = 384
-    config.coarse_steps = 100
+    config.pyramid.min_size = 192  # half the size first
+    config.pyramid.steps = (100,)
     config.steps = 150
     config.weights.name = "vgg19_slim"
     config.content_loss.normalization = "relative"

@@ -25,7 +25,7 @@ from absl import app, flags
 
 from nst import memory, optimize, problem, vgg, weights
 from nst.optimize import Optimizer
-from nst.problem import Spec
+from nst.spec import Spec
 
 SIZES = flags.DEFINE_list("sizes", ["256", "512"], "Edges of the square images, in pixels.")
 ROUNDS = flags.DEFINE_integer(

@@ -64,7 +64,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[sweep.
 def main(argv):
     del argv
     config = quickstart.get_config()
-    config.size, config.coarse_steps, config.steps = 32, 0, STEPS.value
+    config.size, config.pyramid.min_size, config.steps = 32, 0, STEPS.value
     points = sweep.points(config, sweep.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
     judge = instrument.load(INSTRUMENT.value)
     device, process = jax.devices()[0], psutil.Process()

@@ -30,7 +30,7 @@ from nst.distill import State
 from nst.errors import UserError, choose
 from nst.files import digest, replacing
 from nst.optimize import Optimizer
-from nst.problem import Spec
+from nst.spec import Spec
 from nst.vgg import Network
 
 TEACHER = Network()

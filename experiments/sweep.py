@@ -118,7 +118,7 @@ def listing(workdir: Path, points: list[sweep.Point]) -> list[str]:
         seconds = sum(point.config.steps * own.get(numbers[point.index], mean) for point in left)
         lines.append(f"{len(left)} to run, about {seconds / 60:.0f} minutes")
     else:
-        lines.append(f"{len(left)} to run; how long is known after the first")
+        lines.append(f"{len(left)} to run" + "; how long is known after the first" * bool(left))
     return lines
 
 

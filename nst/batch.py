@@ -25,8 +25,9 @@ from nst.errors import UserError
 from nst.launch import PROGRAMS, Launch, attempt, folder, forget_others, grouped, remembering
 from nst.launch import run as run_alone
 from nst.optimize import Optimizer, State
-from nst.prepare import Load, make_problem
-from nst.problem import Problem, Spec
+from nst.prepare import Load, first_state, make_problem
+from nst.problem import Problem
+from nst.spec import Spec
 from nst.stylize import Begun, begin, finish
 from nst.sweep import Point
 
@@ -153,7 +154,7 @@ def _open(launch: Launch, point: Point, load: Load, stack: contextlib.ExitStack,
     )  # fmt: skip
     if begun.stopped:
         return False
-    state = optimize.init(begun.job.optimizer, begun.job.start) if begun.state is None else begun.state
+    state = first_state(begun.job) if begun.state is None else begun.state
     if int(state.step) >= point.config.steps:
         return _end(launch, point, begun, state)
     problem = make_problem(begun.job).replace(variables={})

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from nst.errors import UserError, choose
+from nst.losses import REGULARIZERS
 from nst.optimize import Optimizer
 from nst.pooling import MATCHED_GAIN, POOLING
-from nst.problem import Spec, Weights, make_weights
+from nst.problem import Weights, make_weights
+from nst.spec import Spec
 from nst.vgg import PREPROCESSING, Network
 from nst.weights import Convention, convention
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "memory_limit_gb")
 # fields that name files: compared by the files' content instead
-FILES = ("content", "style", "weights.name", "init.image")
+FILES = (
+    "content", "style", "weights.name", "init.image", "guidance.content_masks", "guidance.style_masks",
+)  # fmt: skip
 
 
 def names(value) -> tuple[str, ...]:
@@ -50,13 +54,20 @@ def as_dict(config: ConfigDict) -> dict:
     """The resolved config as plain JSON values, sequences in their normal form."""
     plain = json.loads(config.copy_and_resolve_references().to_json_best_effort())
     plain["style"] = list(paths(config.style))
+    plain["style_scale"] = list(numbers("style_scale", config.style_scale))
+    plain["pyramid"]["steps"] = [int(number) for number in numbers("pyramid.steps", config.pyramid.steps)]
     plain["init"]["center"] = list(numbers("init.center", config.init.center))
     for group in ("content_loss", "style_loss"):
         plain[group]["layers"] = list(names(config[group].layers))
         field = f"{group}.layer_weights"
         plain[group]["layer_weights"] = list(numbers(field, config[group].layer_weights))
-    field = "style_loss.image_weights"
-    plain["style_loss"]["image_weights"] = list(numbers(field, config.style_loss.image_weights))
+    for group, field in (
+        ("style_loss", "image_weights"), ("style_loss", "representation_weights"), ("guidance", "weights"),
+    ):  # fmt: skip
+        plain[group][field] = list(numbers(f"{group}.{field}", config[group][field]))
+    for field in ("content_masks", "style_masks"):
+        plain["guidance"][field] = list(paths(config.guidance[field]))
+    plain["guidance"]["styles"] = ["+".join(map(str, region)) for region in _regions(config)]
     return plain
 
 
@@ -84,7 +95,7 @@ def check_counts(config: ConfigDict) -> None:
     """Raises UserError for counts that make no sense."""
     for field, value, least in (
         ("steps", config.steps, 1),
-        ("coarse_steps", config.coarse_steps, 0),
+        ("pyramid.min_size", config.pyramid.min_size, 0),
         ("log.every", config.log.every, 1),
         ("log.preview_every", config.log.preview_every, 0),
         ("checkpoint.seconds", config.checkpoint.seconds, 0),
@@ -93,10 +104,6 @@ def check_counts(config: ConfigDict) -> None:
     ):
         if value < least:
             raise UserError(f"{field} = {value}: must be at least {least}")
-    if config.coarse_steps and not config.size:
-        raise UserError("coarse_steps halves size: give size in pixels")
-    if config.style_scale <= 0:
-        raise UserError(f"style_scale = {config.style_scale}: must be positive")
 
 
 def layers(config: ConfigDict) -> tuple[str, ...]:
@@ -140,14 +147,20 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
     return Spec(
         network=network,
         content_layers=names(config.content_loss.layers),
+        content_representation=config.content_loss.representation,
         content_normalization=config.content_loss.normalization,
+        content_samples=config.content_loss.samples,
         style_layers=names(config.style_loss.layers),
         representation=config.style_loss.representation,
         style_normalization=config.style_loss.normalization,
-        style_shift=config.style_loss.shift,
+        style_options=config.style_loss.options,
         style_blend=config.style_loss.blend,
+        resample=config.style_loss.resample,
+        regions=_regions(config),
         tv=config.tv.kind,
         tv_beta=config.tv.beta,
+        regularizers=tuple(name for name in REGULARIZERS if config[name].weight),
+        laplacian_pool=config.laplacian.pool,
     )
 
 
@@ -156,6 +169,22 @@ def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     return made_for, make_spec(config, make_network(config, made_for))
+
+
+def _regions(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
+    """The paintings of each region, by their numbers: those of guidance.styles, or each region's own."""
+    chosen = config.guidance.styles
+    if not chosen:
+        return tuple((index,) for index in range(len(paths(config.guidance.content_masks))))
+    chosen = names(str(chosen) if isinstance(chosen, int) else chosen)
+    try:
+        found = tuple(tuple(int(number) for number in region.split("+")) for region in chosen)
+        assert all(number >= 0 for region in found for number in region)
+    except (ValueError, AssertionError) as error:
+        raise UserError(
+            f"guidance.styles = {chosen}: give the number of each region's painting, such as 0,1 or 0+1"
+        ) from error
+    return found
 
 
 def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> Weights:
@@ -169,6 +198,11 @@ def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> We
         styles=numbers("style_loss.image_weights", config.style_loss.image_weights),
         style_count=style_count,
         tv=config.tv.weight,
+        representations=numbers(
+            "style_loss.representation_weights", config.style_loss.representation_weights
+        ),
+        regions=numbers("guidance.weights", config.guidance.weights),
+        regularizers={name: config[name].weight for name in REGULARIZERS},
     )
 
 

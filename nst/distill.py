@@ -21,8 +21,8 @@ import optax
 import scipy.linalg
 
 from nst import vgg
+from nst.grams import gram
 from nst.pooling import max_pool
-from nst.styles import gram
 from nst.vgg import VGG, Network
 
 _RIDGE = 1e-4  # of the least squares, relative to the mean of the diagonal

@@ -13,8 +13,9 @@ from nst import config as configs
 from nst import images, optimize, problem, results, weights
 from nst.errors import Busy
 from nst.instrument import Instrument
-from nst.prepare import Frozen, Load, freeze, style_size
-from nst.problem import Spec
+from nst.pictures import fitted, style_sizes
+from nst.prepare import Frozen, Load, freeze
+from nst.spec import Spec
 from nst.stylize import stylize
 from nst.sweep import Point
 
@@ -137,9 +138,10 @@ def program(config: ConfigDict) -> tuple | str:
     try:
         _, spec = configs.read_network(config)
         shapes = [images.target_size(*_shape(config.content), config.size, config.size_mode)]
-        size = style_size(config)
+        paths = configs.paths(config.style)
         shapes += [
-            images.target_size(*_shape(path), size, config.size_mode) for path in configs.paths(config.style)
+            fitted(_shape(path), size, config.size_mode, config.style_fit, shapes[0])
+            for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)
         ]
         return spec, configs.make_optimizer(config), tuple(shapes), network_key(config)
     except Exception as error:  # the run itself will meet it

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from nst import images, optimize
 from nst.errors import UserError
 from nst.optimize import State
-from nst.prepare import Job
+from nst.prepare import Job, first_state
 from nst.problem import Problem
 from nst.recorder import Recorder
 
@@ -38,7 +38,7 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
       UserError: the loss is not finite; the last finite state and image are saved.
     """
     config, recorder = run.config, run.recorder
-    state = optimize.init(run.job.optimizer, run.job.start) if state is None else state
+    state = first_state(run.job) if state is None else state
     step, pace = int(state.step), 0.0
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, state), pace)
@@ -113,7 +113,7 @@ def _rescue(run: Run, bad_step: int) -> None:
         return run.compiled(run.problem, copy, np.int32(count))[0]
 
     recorder = run.recorder
-    start = optimize.init(run.job.optimizer, run.job.start)
+    start = first_state(run.job)
     if bad_step == 0:
         found = broken(_terms(run, start))
         raise UserError(f"the loss of the initial image is not finite ({found}); check weights and init")
@@ -138,6 +138,6 @@ def broken(terms: dict[str, float]) -> str:
 
 
 def picture(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
-    """The picture of a state, `HxWx3` clipped to [0, 1], and the photograph's alpha, `HxW` or None."""
+    """The picture of a state as it is shown, `HxWx3` in [0, 1], and the photograph's alpha, `HxW` or None."""
     rgb = np.clip(np.asarray(optimize.image(job.optimizer, state)[0]), 0, 1)
-    return rgb, job.content.alpha_HxW
+    return np.clip(job.recolor(rgb), 0, 1), job.content.alpha_HxW

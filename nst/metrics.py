@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst import losses, styles
+from nst import grams, losses
+from nst.color import LMS, OKLAB
 from nst.errors import UserError
 from nst.vgg import Network, features
 
@@ -43,7 +44,7 @@ class Seen(NamedTuple):
 def describe(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> Seen:
     """What a network sees of an image (RGB, [0, 1], at least 16 px an edge), of any size."""
     seen = features(network, variables, image_BxHxWx3, LAYERS)
-    gram = {layer: styles.gram(seen[layer]) for layer in STYLE}
+    gram = {layer: grams.gram(seen[layer]) for layer in STYLE}
     return Seen(gram, {layer: moments(seen[layer]) for layer in STYLE}, seen[CONTENT])
 
 
@@ -62,9 +63,9 @@ def moments(features_BxHxWxC: jax.Array) -> jax.Array:
 def relative(statistics: jax.Array, target: jax.Array) -> jax.Array:
     """sum (S - T)^2 / sum T^2 of statistics S and target T; without the division where T is 0 throughout.
 
-    The relative Gram distance of nst.styles, which asks nothing of the arrays but equal shapes.
+    The relative Gram distance of nst.grams, which asks nothing of the arrays but equal shapes.
     """
-    return styles.gram_distance(statistics, target, 0, normalization="relative")
+    return grams.distance(statistics, target, 0, normalization="relative")
 
 
 def style_distances(seen: Seen, paintings: Sequence[Seen]) -> dict[str, jax.Array]:
@@ -168,19 +169,6 @@ def total_variation(image_HxWx3: jax.Array) -> jax.Array:
 
 # --- colour
 
-# Ottosson 2020 (*A perceptual color space for image processing*): linear sRGB -> cone responses, and the
-# cube roots of these -> L, a, b
-_TO_LMS = (
-    (0.4122214708, 0.5363325363, 0.0514459929),
-    (0.2119034982, 0.6806995451, 0.1073969566),
-    (0.0883024619, 0.2817188376, 0.6299787005),
-)
-_TO_LAB = (
-    (0.2104542553, 0.7936177850, -0.0040720468),
-    (1.9779984951, -2.4285922050, 0.4505937099),
-    (0.0259040371, 0.7827717662, -0.8086757660),
-)
-
 
 def linearize(image_HxWx3: jax.Array) -> jax.Array:
     """sRGB-encoded values in [0, 1] to linear light (IEC 61966-2-1)."""
@@ -195,7 +183,7 @@ def oklab(image_HxWx3: jax.Array) -> jax.Array:
 
 def linear_to_oklab(linear_HxWx3: jax.Array) -> jax.Array:
     """Linear sRGB to Oklab, `HxWx3`: Lab = M2 cbrt(M1 rgb) (Ottosson 2020)."""
-    return _transform(_TO_LAB, jnp.cbrt(_transform(_TO_LMS, linear_HxWx3)))
+    return _transform(OKLAB, jnp.cbrt(_transform(LMS, linear_HxWx3)))
 
 
 def _transform(matrix, x_HxWx3: jax.Array) -> jax.Array:

@@ -4,7 +4,6 @@
 the chunks it is cut into, so an interrupted run continues to the same bytes.
 """
 
-import ast
 import dataclasses
 import inspect
 from functools import cache, partial
@@ -15,10 +14,13 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from nst import options
 from nst import problem as problems
+from nst.bands import in_bands
 from nst.errors import UserError, choose
 from nst.lbfgs import scale_by_torch_lbfgs
-from nst.problem import Problem, Spec
+from nst.problem import Problem
+from nst.spec import Spec
 
 OWN = ("lbfgs", "lbfgs_torch", "gradient_descent")  # beside every optimiser of optax, by its name there
 LINE_SEARCHES = ("zoom", "backtracking", "none")
@@ -37,8 +39,10 @@ class Optimizer:
     schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
     schedule_options: str = ""
     pixel_range: float = 1.0  # the optimiser sees pixels in [0, pixel_range]
+    bands: int = 0  # of a Laplacian pyramid, which the optimiser moves; 0: pixels
     clamp: bool = False
     ema: float = 0.0
+    ema_start: bool = False  # count the start as the first iterate
 
     def __post_init__(self):
         choose("optimizer.name", self.name, (*OWN, *filter(_is_optimizer, dir(optax))))
@@ -49,9 +53,20 @@ class Optimizer:
             raise UserError("optimizer.memory and optimizer.max_line_search_steps must be at least 1")
         if self.pixel_range <= 0:
             raise UserError(f"optimizer.pixel_range = {self.pixel_range}: must be positive")
+        if self.bands < 0:
+            raise UserError(f"optimizer.bands = {self.bands}: must be at least 0")
+        if self.bands and restarts(self):
+            raise UserError(f"optimizer.bands: {self.name} moves pixels; use another, such as rmsprop")
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
-        transformation(self)  # so that wrong options are found here
+        moves = transformation(self)  # so that wrong options are found here
+        if self.bands:
+            try:
+                jax.eval_shape(lambda x: moves.update(x, moves.init(x), value=0.0), jnp.zeros((1, 2, 2, 3)))
+            except ValueError as error:
+                raise UserError(
+                    f"optimizer.bands: {self.name} needs the numbers that it moves; use one as rmsprop"
+                ) from error
 
     @property
     def searches(self) -> bool:
@@ -68,29 +83,16 @@ def _is_optimizer(name: str) -> bool:
     return next(iter(inspect.signature(function).parameters), "") == "learning_rate"
 
 
-def _options(field: str, text: str, function) -> dict:
-    """Parses "name=value,name=value" and checks the names against a function's parameters."""
-    try:
-        call = ast.parse(f"f({text})", mode="eval").body
-        options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-        assert not call.args
-    except (SyntaxError, ValueError, AssertionError) as error:
-        raise UserError(f"{field} = {text!r}: write it as name=value,name=value") from error
-    for name in options:
-        choose(f"{field}, option", name, inspect.signature(function).parameters)
-    return options
-
-
 def _learning_rate(optimizer: Optimizer):
     """A number, or an optax schedule of the step that starts at (or peaks at) `learning_rate`."""
     if not optimizer.schedule:
         return optimizer.learning_rate
     names = [name for name in dir(optax) if name.endswith("_schedule")]
     function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, names))
-    options = _options("optimizer.schedule_options", optimizer.schedule_options, function)
+    given = options.parse("optimizer.schedule_options", optimizer.schedule_options, function)
     main = [n for n in ("peak_value", "init_value", "value") if n in inspect.signature(function).parameters]
     try:
-        return function(**({main[0]: optimizer.learning_rate} | options))
+        return function(**({main[0]: optimizer.learning_rate} | given))
     except (TypeError, ValueError, IndexError) as error:
         raise UserError(f"optimizer.schedule = {optimizer.schedule!r}: {error}") from error
 
@@ -101,6 +103,11 @@ def transformation(optimizer: Optimizer) -> optax.GradientTransformationExtraArg
     Raises:
       UserError: unknown or ill-fitting options.
     """
+    steps = _of_pixels(optimizer)
+    return in_bands(steps, optimizer.bands) if optimizer.bands else steps
+
+
+def _of_pixels(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
     rate = _learning_rate(optimizer)
     if optimizer.name == "lbfgs_torch":
         steps = optax.chain(scale_by_torch_lbfgs(optimizer.memory), optax.scale_by_learning_rate(rate))
@@ -122,9 +129,9 @@ def transformation(optimizer: Optimizer) -> optax.GradientTransformationExtraArg
         steps = optax.lbfgs(rate, memory_size=optimizer.memory, linesearch=search)
         return optax.with_extra_args_support(steps)
     function = getattr(optax, optimizer.name)
-    options = _options("optimizer.options", optimizer.options, function)
+    given = options.parse("optimizer.options", optimizer.options, function)
     try:
-        return optax.with_extra_args_support(function(rate, **options))
+        return optax.with_extra_args_support(function(rate, **given))
     except (TypeError, ValueError) as error:
         raise UserError(f"optimizer.name = {optimizer.name!r}: {error}") from error
 
@@ -140,15 +147,20 @@ class State:
     ema: jax.Array | None  # sum of decayed pixels, not yet corrected for its start
 
 
-def init(optimizer: Optimizer, image_1xHxWx3: jax.Array) -> State:
-    """The state before the first step, from an image in [0, 1]."""
+def restarts(optimizer: Optimizer) -> bool:
+    """Whether its state has no meaning for another size of image or another loss: that of L-BFGS."""
+    return optimizer.name.startswith("lbfgs")
+
+
+def init(optimizer: Optimizer, image_1xHxWx3: jax.Array, carried: optax.OptState | None = None) -> State:
+    """The state before the first step, from an image in [0, 1]; `carried`: from another run's optimiser."""
     pixels = optimizer.pixel_range * jnp.asarray(image_1xHxWx3, jnp.float32)
     state = State(
         pixels=pixels,
-        optimizer=transformation(optimizer).init(pixels),
+        optimizer=transformation(optimizer).init(pixels) if carried is None else carried,
         step=jnp.zeros((), jnp.int32),
         evaluations=jnp.zeros((), jnp.int32),
-        ema=jnp.zeros_like(pixels) if optimizer.ema else None,
+        ema=(1 - optimizer.ema) * optimizer.ema_start * pixels if optimizer.ema else None,
     )
     # Optax starts with weakly typed scalars, which would compile the loop a second time, and with leaves
     # that share a buffer, which cannot be donated
@@ -158,13 +170,14 @@ def init(optimizer: Optimizer, image_1xHxWx3: jax.Array) -> State:
 def image(optimizer: Optimizer, state: State) -> jax.Array:
     """The picture of a state, `1xHxWx3`, not clipped: the iterate, or the average of the iterates.
 
-    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates after the first step
-    (Kingma & Ba 2014, section 3, bias correction).
+    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates after the first step, with
+    `ema_start` from the start on (Kingma & Ba 2014, section 3, bias correction).
     """
     pixels = state.pixels
     if optimizer.ema:
-        average = state.ema / jnp.maximum(1 - optimizer.ema**state.step, 1e-30)
-        pixels = jnp.where(state.step > 0, average, pixels)
+        count = state.step + optimizer.ema_start
+        average = state.ema / jnp.maximum(1 - optimizer.ema**count, 1e-30)
+        pixels = jnp.where(count > 0, average, pixels)
     return pixels / optimizer.pixel_range
 
 
@@ -172,7 +185,7 @@ def step(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> tu
     """One update of the pixels: the new state, and the loss that the old pixels had."""
 
     def objective(pixels):
-        return problems.loss(spec, problem, pixels / optimizer.pixel_range)
+        return problems.loss(spec, problem, pixels / optimizer.pixel_range, state.step)
 
     update = transformation(optimizer).update
     if optimizer.searches:
@@ -228,4 +241,4 @@ def run(
 @partial(jax.jit, static_argnums=(0, 1))
 def measure(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> dict[str, jax.Array]:
     """The weighted terms of the loss at the state's pixels, for the record: a forward pass."""
-    return problems.terms(spec, problem, state.pixels / optimizer.pixel_range)
+    return problems.terms(spec, problem, state.pixels / optimizer.pixel_range, state.step)

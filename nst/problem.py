@@ -1,69 +1,24 @@
 """The loss of one image as a pure function: `terms(spec, problem, image)`.
 
-`Spec` holds the choices that change the compiled program; `Problem` the arrays that may vary without
-recompiling: the network's weights, the targets, and every weight of the loss.
+`Spec` (nst/spec.py) holds the choices that change the compiled program; `Problem` the arrays that may vary
+without recompiling: the network's weights, the targets, and every weight of the loss.
 """
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst.errors import UserError, choose
-from nst.losses import CONTENT, TOTAL_VARIATION, content_distance
+from nst import looks, losses, matching
+from nst.errors import UserError
+from nst.looks import Look
+from nst.losses import TOTAL_VARIATION
 from nst.mapped import evaluated
-from nst.styles import Representation, style
-from nst.vgg import Network, channels, features, layers_to
-
-BLENDS = ("targets", "losses")
-
-
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """The static choices of the loss; hashable. Fields are the config's, validated here."""
-
-    network: Network = Network()
-    content_layers: tuple[str, ...] = ("relu4_2",)
-    content_normalization: str = "mse"
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    representation: str = "gram"
-    style_normalization: str = "hw_mse"
-    style_shift: float = 0.0
-    style_blend: str = "targets"
-    tv: str = "l2"
-    tv_beta: float = 2.0
-
-    def __post_init__(self):
-        layers_to(self.network.architecture, self.content_layers, "content_loss.layers")
-        layers_to(self.network.architecture, self.style_layers, "style_loss.layers")
-        choose("content_loss.normalization", self.content_normalization, CONTENT)
-        choose("style_loss.blend", self.style_blend, BLENDS)
-        choose("tv.kind", self.tv, TOTAL_VARIATION)
-        style(self.representation, self.style_normalization, self.style_shift)
-        if (
-            self.network.widths
-            and self.network.frame == "vgg"
-            and any(x.startswith("conv") for x in self.layers)
-        ):
-            raise UserError(
-                "network.frame = vgg: a slim network has relu and pool layers in it, not conv layers"
-            )
-        if self.representation == "gram_shift" and self.network.widths and self.network.frame == "compact":
-            raise UserError(
-                "style_loss.representation = gram_shift: needs single channels; set network.frame = vgg"
-            )
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Every layer that the loss reads, each once."""
-        return tuple(dict.fromkeys(self.content_layers + self.style_layers))
-
-    @property
-    def style(self) -> Representation:
-        return style(self.representation, self.style_normalization, self.style_shift)
+from nst.spec import IMAGE, Spec, Term, channels_of, of_network
+from nst.vgg import features
 
 
 @flax.struct.dataclass
@@ -73,9 +28,11 @@ class Weights:
     content: jax.Array  # scalar
     style: jax.Array  # scalar
     content_layers: jax.Array  # [content layers]
-    style_layers: jax.Array  # [style layers]
-    styles: jax.Array  # [style images], sum 1
+    style_terms: jax.Array  # [style terms]
+    regions: jax.Array  # [regions]
+    styles: tuple[jax.Array, ...]  # a region each: [its style images], sum 1
     tv: jax.Array  # scalar
+    regularizers: dict[str, jax.Array]  # name -> scalar
 
 
 @flax.struct.dataclass
@@ -84,8 +41,13 @@ class Problem:
 
     variables: dict  # the frozen network, from vgg.freeze
     content: dict[str, jax.Array]  # layer -> activation of the photograph, 1xhxwxc
-    styles: tuple[dict, ...]  # a style image each (or one, if blended as targets): layer -> statistics
+    styles: tuple[
+        tuple[tuple, ...], ...
+    ]  # region, style image (or one, if blended as targets), term -> target
     weights: Weights
+    guides: tuple[dict[str, jax.Array], ...]  # a region each: layer -> weights of positions, HxW, or {}
+    photo: dict[str, Any]  # regularizer -> what it needs of the photograph
+    seed: jax.Array  # int32
 
 
 def make_weights(
@@ -98,8 +60,11 @@ def make_weights(
     styles: Sequence[float],
     style_count: int,
     tv: float,
+    representations: Sequence[float] = (1.0,),
+    regions: Sequence[float] = (1.0,),
+    regularizers: Mapping[str, float] | None = None,
 ) -> Weights:
-    """Weights from config values. A sequence of one value stands for every layer or style image.
+    """Weights from config values. A sequence of one value stands for every layer, style image, ...
 
     Raises:
       UserError: a sequence of another length, a negative weight, or styles that add up to nothing.
@@ -119,30 +84,87 @@ def make_weights(
             raise UserError(f"{field} = {value}: weights must be finite and not negative")
         return jnp.asarray(array)
 
+    parts = {term.kind: [] for term in spec.style_terms}
+    for term in spec.style_terms:
+        parts[term.kind].append(term.part)
+    of_representations = fit(
+        "style_loss.representation_weights", representations, max(1, len(parts)), "representations"
+    )
+    what = "layers" if all(len(part) == 1 for found in parts.values() for part in found) else "terms"
+    terms = [
+        weight * fit("style_loss.layer_weights", style_layers, len(found), what)
+        for weight, found in zip(of_representations, parts.values(), strict=False)
+    ]
     blend = fit("style_loss.image_weights", styles, style_count, "style images")
-    if not blend.sum() > 0:
+    blends = [blend[np.array(paintings)] for paintings in spec.regions or [tuple(range(style_count))]]
+    if not all(found.sum() > 0 for found in blends):
         raise UserError(f"style_loss.image_weights = {tuple(styles)}: at least one must be positive")
     return Weights(
         content=scalar("content_loss.weight", content),
         style=scalar("style_loss.weight", style),
         content_layers=fit("content_loss.layer_weights", content_layers, len(spec.content_layers), "layers"),
-        style_layers=fit("style_loss.layer_weights", style_layers, len(spec.style_layers), "layers"),
-        styles=blend / blend.sum(),
+        style_terms=jnp.concatenate(terms) if terms else jnp.zeros(0),
+        regions=fit("guidance.weights", regions, len(blends), "regions"),
+        styles=tuple(found / found.sum() for found in blends),
         tv=scalar("tv.weight", tv),
+        regularizers={
+            name: scalar(f"{name}.weight", (regularizers or {})[name]) for name in spec.regularizers
+        },
     )
+
+
+def _activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> dict:
+    """{layer: activation}, of a slim network as `Mapped`; the picture itself is `image`."""
+    found = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
+    return found | {IMAGE: image_1xHxWx3}
 
 
 @jax.jit(static_argnums=0)
 def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
     """Content targets: {layer: activation} of the photograph."""
-    return features(spec.network, variables, image_1xHxWx3, spec.content_layers)
+    found = _activations(spec, variables, image_1xHxWx3, spec.content_layers)
+    return {layer: evaluated(found[layer]) for layer in spec.content_layers}
 
 
 @jax.jit(static_argnums=0)
-def describe_style(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
-    """Style targets: {layer: statistics} of one painting, of any size."""
-    activations = features(spec.network, variables, image_1xHxWx3, spec.style_layers, mapped=True)
-    return {layer: spec.style.describe(activation) for layer, activation in activations.items()}
+def describe_style(
+    spec: Spec, variables: dict, image_1xHxWx3: jax.Array, guide: dict[str, jax.Array], seed: jax.Array
+) -> tuple[tuple, ...]:
+    """(statistics, those of an image without features) of one painting, of any size, for each style term."""
+    found = _activations(spec, variables, image_1xHxWx3, spec.style_layers)
+    blank = {layer: jnp.zeros_like(evaluated(activation)) for layer, activation in found.items()}
+    return tuple(
+        tuple(_describe(term, activations, guide, seed, jnp.int32(0)) for activations in (found, blank))
+        for term in spec.style_terms
+    )
+
+
+def _describe(term: Term, activations: dict, guide: dict, seed: jax.Array, step: jax.Array):
+    """The statistics of one term."""
+    return term.representation.describe(
+        [activations[layer] for layer in term.part],
+        _looks(term.part, activations, guide, term.representation.samples, seed, step),
+    )
+
+
+def _looks(
+    layers: Sequence[str], activations: dict, guide: dict, samples: int, seed: jax.Array, step: jax.Array
+) -> list[Look]:
+    """Where each layer is looked at: the same for two pictures of one size and guide."""
+    found = []
+    for layer in layers:
+        key = jax.random.fold_in(jax.random.key(seed), _index(layer))
+        weights_HxW, drawn_S = guide.get(layer), None
+        if samples:
+            shape = jax.eval_shape(evaluated, activations[layer]).shape[1:3]
+            drawn_S = looks.draw(jax.random.fold_in(key, step), shape, weights_HxW, samples)
+        found.append(Look(weights_HxW, drawn_S, key))
+    return found
+
+
+def _index(layer: str) -> int:
+    """A number that is a layer's own."""
+    return sum(256**k * ord(letter) for k, letter in enumerate(layer[-3:]))
 
 
 def make_problem(
@@ -151,55 +173,122 @@ def make_problem(
     content_1xHxWx3: jax.Array,
     styles_1xHxWx3: Sequence[jax.Array],
     weights: Weights,
+    guides: Sequence[dict] = ({},),
+    style_guides: Sequence[dict] = ({},),
+    seed: int | jax.Array = 0,
 ) -> Problem:
     """Computes the targets once; they are constants of the optimisation (Gatys et al. 2015, section 2).
 
     Several style images are blended by `weights.styles`: as one averaged target, or later as a sum of
     losses (`spec.style_blend`).
+
+    Args:
+      spec: static choices.
+      variables: from vgg.freeze.
+      content_1xHxWx3: the photograph, RGB, [0, 1].
+      styles_1xHxWx3: the paintings.
+      weights: from `make_weights`.
+      guides: a region each, {layer: weights of the photograph's positions, HxW}; {}: everywhere.
+      style_guides: the same for the paintings.
+      seed: of what is drawn.
     """
+    seed = jnp.asarray(seed, jnp.int32)
     content = describe_content(spec, variables, content_1xHxWx3) if spec.content_layers else {}
-    styles = (
-        [describe_style(spec, variables, image) for image in styles_1xHxWx3] if spec.style_layers else [{}]
-    )
-    if spec.style_blend == "targets":
-        blended = jax.tree.map(
-            lambda *stats: sum(w * s for w, s in zip(weights.styles, stats, strict=True)), *styles
+    targets, blends = [], []
+    for region, guide in enumerate(style_guides):
+        paintings = spec.regions[region] if spec.regions else range(len(styles_1xHxWx3))
+        described = [describe_style(spec, variables, styles_1xHxWx3[k], guide, seed) for k in paintings]
+        blend = weights.styles[region]
+        if spec.style_blend == "targets" and len(described) > 1:
+            described = [_mean_target(spec, described, blend)]
+            blend = jnp.ones(1)
+        targets.append(
+            tuple(
+                tuple(
+                    term.representation.aim(*pair, term.channels)
+                    for term, pair in zip(spec.style_terms, terms, strict=True)
+                )
+                for terms in described
+            )
         )
-        styles, weights = [blended], weights.replace(styles=jnp.ones(1))
-    return Problem(variables=variables, content=content, styles=tuple(styles), weights=weights)
+        blends.append(blend)
+    return Problem(
+        variables=variables,
+        content=content,
+        styles=tuple(targets),
+        weights=weights.replace(styles=tuple(blends)),
+        guides=tuple(guides),
+        photo=losses.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool),
+        seed=seed,
+    )
 
 
-def terms(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
+def _mean_target(spec: Spec, described: list, blend: jax.Array):
+    """Statistics averaged over paintings."""
+    stuck = [term.name for term in spec.style_terms if not term.representation.blends]
+    if stuck:
+        raise UserError(
+            f"style_loss.blend = targets: {spec.representation} cannot be averaged over paintings; use losses"
+        )
+    return jax.tree.map(lambda *stats: sum(w * s for w, s in zip(blend, stats, strict=True)), *described)
+
+
+def terms(
+    spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0
+) -> dict[str, jax.Array]:
     """Every weighted term of the loss, by name; their sum is the loss.
 
         L(x) = alpha sum_l a_l L_content,l + beta sum_l b_l sum_k s_k L_style,l,k + gamma TV(x)
 
-    Gatys et al. 2015 eq. 7, with total variation. Names: `content/relu4_2`, `style/relu1_1`, `tv`.
+    Gatys et al. 2015 eq. 7, with total variation, and the sum over regions where there are several. Names:
+    `content/relu4_2`, `style/relu1_1` (`style/relu1_1/region 0`), `tv`, and the other regularizers'.
 
     Args:
       spec: static choices.
       problem: weights and targets.
       image_1xHxWx3: RGB, [0, 1], the shape of the content targets' photograph.
+      step: of the optimisation, for what is drawn anew (`spec.resample`).
     """
     weights = problem.weights
-    activations = features(spec.network, problem.variables, image_1xHxWx3, spec.layers, mapped=True)
-    result = {}
-    for index, layer in enumerate(spec.content_layers):
-        loss = content_distance(
-            evaluated(activations[layer]), problem.content[layer], channels(layer), spec.content_normalization
-        )
-        result[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
-    for index, layer in enumerate(spec.style_layers):
-        statistics = spec.style.describe(activations[layer])
-        loss = sum(
-            weights.styles[k] * spec.style.distance(statistics, target[layer], channels(layer))
-            for k, target in enumerate(problem.styles)
-        )
-        result[f"style/{layer}"] = weights.style * weights.style_layers[index] * loss
+    step = jnp.asarray(step if spec.resample else 0, jnp.int32)
+    activations = _activations(spec, problem.variables, image_1xHxWx3, spec.layers)
+    result = _content_terms(spec, problem, activations, step)
+    for region, (targets, guide) in enumerate(zip(problem.styles, problem.guides, strict=True)):
+        name = f"/region {region}" if len(problem.styles) > 1 else ""
+        for index, term in enumerate(spec.style_terms):
+            statistics = _describe(term, activations, guide, problem.seed, step)
+            loss = sum(
+                weights.styles[region][k]
+                * term.representation.distance(statistics, target[index], term.channels)
+                for k, target in enumerate(targets)
+            )
+            loss *= weights.style * weights.style_terms[index] * weights.regions[region]
+            result[f"style/{term.name}{name}"] = loss
     result["tv"] = weights.tv * TOTAL_VARIATION[spec.tv](image_1xHxWx3, spec.tv_beta)
+    for name in spec.regularizers:
+        loss = losses.REGULARIZERS[name](image_1xHxWx3, problem.photo[name], spec.laplacian_pool)
+        result[name] = weights.regularizers[name] * loss
     return result
 
 
-def loss(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> jax.Array:
+def _content_terms(spec: Spec, problem: Problem, activations: dict, step: jax.Array) -> dict[str, jax.Array]:
+    weights, layers = problem.weights, spec.content_layers
+    if spec.content_representation == "self_similarity" and layers:
+        seen = _looks(layers, activations, {}, spec.content_samples, problem.seed, step)
+        found, target = (
+            matching.hypercolumns([of[layer] for layer in layers], seen)
+            for of in (activations, problem.content)
+        )
+        loss = matching.self_similarity_distance(found, target)
+        return {"content/self_similarity": weights.content * loss}
+    result = {}
+    for index, layer in enumerate(layers):
+        found, target = evaluated(activations[layer]), problem.content[layer]
+        loss = losses.content_distance(found, target, channels_of(layer), spec.content_normalization)
+        result[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
+    return result
+
+
+def loss(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0) -> jax.Array:
     """The sum of `terms`: the scalar that is minimised."""
-    return sum(terms(spec, problem, image_1xHxWx3).values())
+    return sum(terms(spec, problem, image_1xHxWx3, step).values())

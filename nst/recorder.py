@@ -10,9 +10,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from nst import images, optimize, runs
+from nst import images, runs
 from nst.errors import UserError
-from nst.optimize import Optimizer, State
+from nst.optimize import State
 
 
 class Recorder:
@@ -22,12 +22,12 @@ class Recorder:
         self,
         workdir: Path | None,
         config: ConfigDict,
-        optimizer: Optimizer,
+        show: Callable[[State], np.ndarray],
         description: str,
         say: Callable[[str], None],
         bar: bool = True,
     ):
-        self.workdir, self.config, self.optimizer = workdir, config, optimizer
+        self.workdir, self.config, self.show = workdir, config, show
         self.description, self.say = description, say
         self.with_bar = bar and sys.stderr.isatty()
         self.metrics: list[dict] = []
@@ -86,11 +86,11 @@ class Recorder:
         """Writes the picture as it is now to previews/."""
         if not self.workdir:
             return
-        rgb = np.asarray(optimize.image(self.optimizer, state)[0])
+        rgb = self.show(state)
         name = f"step_{int(state.step):06d}.jpg"
         images.write(self.workdir / "previews" / name, rgb, description=self.description)
         if self._writer is not None:
-            self._writer.add_image("image", np.clip(rgb, 0, 1), int(state.step), dataformats="HWC")
+            self._writer.add_image("image", rgb, int(state.step), dataformats="HWC")
 
     def due(self) -> bool:
         """Whether the last checkpoint is old enough for another."""

@@ -92,7 +92,8 @@ def _status(folder: Path, steps: int, measured: dict | None) -> str:
         return FINISHED
     if (folder / "failed.json").exists():
         return FAILED
-    begun = any((folder / name).exists() for name in ("checkpoint.npz", "metrics.jsonl", "coarse"))
+    begun = any((folder / name).exists() for name in ("checkpoint.npz", "metrics.jsonl"))
+    begun |= any(folder.glob("size_*"))
     return STARTED if begun else WAITING
 
 
@@ -182,12 +183,20 @@ def _course(folder: Path, target_loss: float | None) -> dict:
         "steps": last.get("step"),
         "evaluations": evaluations,
         "loss": last.get("loss"),
-        "seconds": last.get("seconds"),
+        "seconds": _seconds(folder, last),
         "seconds_per_evaluation": statistics.median(paces) if paces else None,
         "compile_seconds": made[0]["compile_seconds"] if made else None,
         "memory_bytes": made[0]["memory_bytes"] if made else None,
         "seconds_to_loss": reached[0] if reached else None,
     }
+
+
+def _seconds(folder: Path, last: dict) -> float | None:
+    """Of optimisation, those at smaller sizes included."""
+    if "seconds" not in last:
+        return None
+    smaller = [records(path)[-1:] for path in folder.glob("size_*")]
+    return last["seconds"] + sum(line["seconds"] for lines in smaller for line in lines)
 
 
 def records(folder: Path) -> list[dict]:

@@ -1,112 +1,285 @@
 """Style representations: what of an image's activations is called its style, and how far two are apart.
 
-A representation is a pair: `describe(features_BxHxWxC) -> statistics`, any size of image in (an array, or the
-`Mapped` activations of a slim network), a size that depends on the channels only out, and
-`distance(statistics, target, channels) -> scalar`, where `channels` is the layer's C of the equations (a slim
-network's activations may stand for more channels than they have).
-Statistics are float32 whatever the dtype of the activations.
+A representation (`Representation`) describes some layers' activations by statistics, and compares those of
+the picture with the painting's. Pictures may have any size. This is the table of all of them:
+
+    grams.py          Gram matrices
+    distributions.py  moments, histograms, sliced and Gaussian Wasserstein distances
+    kernels.py        maximum mean discrepancies
+    matching.py       patches, contextual similarity, relaxed earth mover's distance
 """
 
+import inspect
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from nst.errors import choose
-from nst.mapped import Mapped
+from nst import distributions, grams, kernels, matching, options
+from nst.errors import UserError, choose
+from nst.grams import GRAM_DISTANCE
+from nst.looks import Look
 
 
-def _energy(target_BxCxC: jax.Array) -> jax.Array:
-    """sum A^2, or 1 where that is 0, so that it may divide."""
-    energy = jnp.sum(target_BxCxC**2)
-    return jnp.where(energy > 0, energy, 1.0)
+def _each(layers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple((layer,) for layer in layers)
 
 
-# A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
-GRAM_DISTANCE = {
-    # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) SSE of the unnormalised F F^T, N = C.
-    # Departs from the paper: each Gram is divided by its own M, which is the same thing when both
-    # images have one size, and the only thing that makes sense when they have not.
-    "gatys": lambda channels, target: 1 / (4 * channels**2),
-    # F F^T / (HW), mean of squares: leongatys/PytorchNeuralStyleTransfer, pystiche.
-    "hw_mse": lambda channels, target: 1 / channels**2,
-    # F F^T / (CHW), sum of squares: Johnson et al. 2016 eq. 3-4. The same number as hw_mse.
-    "chw_sse": lambda channels, target: 1 / channels**2,
-    # F F^T / (CHW), mean of squares: jcjohnson/neural-style, neural-style-pt, fast.ai.
-    "chw_mse": lambda channels, target: 1 / channels**4,
-    # F F^T / (HW), sum of squares.
-    "hw_sse": lambda channels, target: 1.0,
-    # Divided by the target's energy sum A^2: 0 is equal, 1 as far as a black image. The same balance of
-    # layers for every network, whatever its scale and its number of channels.
-    "relative": lambda channels, target: 1 / _energy(target),
-}
+def _neighbours(layers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    if len(layers) < 2:
+        raise UserError("style_loss.layers: gram_cross compares layers with the next: give at least two")
+    return tuple(zip(layers, layers[1:], strict=False))
 
 
-@jax.custom_vjp
-def _products(features_BxHxWxC: jax.Array) -> jax.Array:
-    """sum_m F_mi F_mj: an einsum over h and w, not a reshape, so that it stays sharded when the height is."""
-    return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC, **_FULL)
+def _together(layers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return (layers,)
 
 
-def _products_backward(features_BxHxWxC, cotangent_BxCxC):
-    # F (K + K^T): one product, where autodiff of the two factors makes two
-    symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
-    gradient = jnp.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric, **_FULL)
-    return (gradient.astype(features_BxHxWxC.dtype),)
-
-
-_FULL = {"preferred_element_type": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
-_products.defvjp(lambda features_BxHxWxC: (_products(features_BxHxWxC), features_BxHxWxC), _products_backward)
-
-
-def gram(features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0) -> jax.Array:
-    """Gram matrix per position: G_ij = 1/M sum_m (F_mi - s)(F_mj - s), `BxCxC`, in float32 for any dtype.
-
-    `shift` s: Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose "activation
-    shift" of -1 is shift = 1 here.
-    """
-    if isinstance(features_BxHxWxC, Mapped):
-        shifted = features_BxHxWxC.replace(bias_C=features_BxHxWxC.bias_C - shift)
-        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK))
-    if shift:
-        features_BxHxWxC = features_BxHxWxC - jnp.asarray(shift, features_BxHxWxC.dtype)
-    positions = features_BxHxWxC.shape[1] * features_BxHxWxC.shape[2]
-    return _products(features_BxHxWxC) / positions
-
-
-def gram_distance(
-    gram_BxCxC: jax.Array, target_BxCxC: jax.Array, channels: int, *, normalization: str
-) -> jax.Array:
-    """c sum_ij (G_ij - A_ij)^2, c from GRAM_DISTANCE[normalization] for a layer of C = `channels`."""
-    factor = GRAM_DISTANCE[normalization](channels, target_BxCxC)
-    return factor * jnp.sum((gram_BxCxC - target_BxCxC) ** 2)
+def _geometric_mean(channels: list[int]) -> float:
+    return math.prod(channels) ** (1 / len(channels))
 
 
 class Representation(NamedTuple):
-    """A way to say "style": see the head of the module."""
+    """A way to say "style"."""
 
-    describe: Callable[[jax.Array], jax.Array]
-    distance: Callable[[jax.Array, jax.Array, int], jax.Array]
+    # activations of a part, and a Look for each -> statistics
+    describe: Callable[[list, list[Look]], Any]
+    # statistics of the picture, the target, and C: `channels` of the part's VGG layers -> scalar
+    distance: Callable[[Any, Any, float], jax.Array]
+    # statistics of the painting, those of an image without features, and C -> the target
+    aim: Callable[[Any, Any, float], Any] = lambda statistics, blank, channels: statistics
+    # the layers of the config -> those that each term of the loss is made of
+    parts: Callable[[tuple[str, ...]], tuple[tuple[str, ...], ...]] = _each
+    channels: Callable[[list[int]], float] = _geometric_mean
+    samples: int = 0  # positions that are drawn in a layer; 0: none
+    blends: bool = True  # statistics of several paintings may be averaged
+    rotates: bool = True  # a rotation of the channels changes nothing, so that a compact frame serves
 
 
-def _gram(normalization: str, shift: float) -> Representation:
+def _single(describe: Callable) -> Callable:
+    """A function of one layer as one of a part of one layer."""
+    return lambda activations, looks: describe(activations[0], looks[0])
+
+
+def _gram_like(describe: Callable, normalization: str, **more) -> Representation:
     choose("style_loss.normalization", normalization, GRAM_DISTANCE)
-    return Representation(partial(gram, shift=shift), partial(gram_distance, normalization=normalization))
+    return Representation(describe, partial(grams.distance, normalization=normalization), **more)
 
 
-# name -> function of the options (normalization, shift) giving the pair
+def _other(
+    describe: Callable,
+    distance: Callable,
+    normalization: str,
+    aim: Callable = lambda statistics: statistics,
+    **more,
+) -> Representation:
+    """With the distance as it is (none), or divided by that of an image without features (relative)."""
+    choose("style_loss.normalization", normalization, NORMALIZATIONS)
+    if normalization == "none":
+        return Representation(describe, distance, lambda statistics, blank, channels: aim(statistics), **more)
+
+    def relative_aim(statistics, blank, channels):
+        target = aim(statistics)
+        reference = distance(blank, target, channels)
+        return target, 1 / jnp.where(reference > 0, reference, 1.0)
+
+    def relative_distance(statistics, target, channels):
+        return target[1] * distance(statistics, target[0], channels)
+
+    return Representation(describe, relative_distance, relative_aim, **more)
+
+
+NORMALIZATIONS = ("none", "relative")  # of all that are not Gram matrices
+
+
+def _random(normalization: str, draw: Callable, feature: Callable, count: int) -> Representation:
+    """The discrepancy of a kernel with random features."""
+    settings = {"draw": draw, "feature": feature, "count": _whole("features", count)}
+    return _other(
+        _single(kernels.activations), partial(kernels.random_distance, **settings), normalization,
+        partial(kernels.aim, **settings), blends=False,
+    )  # fmt: skip
+
+
+def _mmd_polynomial(
+    normalization: str, degree: int = 2, offset: float = 0.0, features: int = 512
+) -> Representation:
+    offset = _number("offset", offset, least=0.0)
+    if _whole("degree", degree) == 1:
+        return _other(_single(kernels.linear), kernels.linear_distance, normalization)
+    if degree == 2:
+        distance = partial(kernels.quadratic_distance, offset=offset)
+        return _other(_single(kernels.quadratic), distance, normalization)
+    draw = partial(kernels.polynomial, degree=degree)
+    return _random(normalization, draw, partial(kernels.products, offset=offset), features)
+
+
+def _mmd_gaussian(normalization: str, bandwidth: float = 1.0, features: int = 512) -> Representation:
+    draw = partial(kernels.gaussian, bandwidth=_positive("bandwidth", bandwidth))
+    return _random(normalization, draw, kernels.waves, features)
+
+
+def _mmd_laplacian(normalization: str, bandwidth: float = 1.0, features: int = 512) -> Representation:
+    draw = partial(kernels.laplacian, bandwidth=_positive("bandwidth", bandwidth))
+    return _random(normalization, draw, kernels.waves, features)
+
+
+def _moments_k(normalization: str, order: int = 4) -> Representation:
+    describe = partial(distributions.moments, order=_whole("order", order, 2))
+    return _other(_single(describe), distributions.central_distance, normalization, rotates=False)
+
+
+def _sliced_wasserstein(normalization: str, projections: int = 0) -> Representation:
+    describe = partial(distributions.sliced, projections=_whole("projections", projections, 0))
+    distance, aim = distributions.transport_distance, distributions.ascending
+    return _other(_single(describe), distance, normalization, aim, blends=False)
+
+
+def _wasserstein_gaussian(normalization: str, floor: float = 1e-4, iterations: int = 0) -> Representation:
+    settings = {"floor": _number("floor", floor, 0.0), "iterations": _whole("iterations", iterations, 0)}
+    distance = partial(distributions.bures_distance, **settings)
+    aim = partial(distributions.bures_aim, **settings)
+    return _other(_single(distributions.gaussian), distance, normalization, aim)
+
+
+def _mrf(normalization: str, size: int = 3, stride: int = 2) -> Representation:
+    stride = _whole("stride", stride)
+    describe = _single(partial(matching.patches, size=_whole("size", size), stride=stride))
+    return _other(describe, partial(matching.patch_distance, size=size), normalization, blends=False)
+
+
+def _contextual(normalization: str, bandwidth: float = 0.5, samples: int = 4096) -> Representation:
+    distance = partial(matching.contextual_distance, bandwidth=_positive("bandwidth", bandwidth))
+    samples = _whole("samples", samples)
+    return _other(_single(matching.drawn), distance, normalization, samples=samples, blends=False)
+
+
+def _columns(normalization: str, distance: Callable, **more) -> Representation:
+    """A distance of all layers together."""
+    more["samples"] = _whole("samples", more["samples"])
+    return _other(
+        matching.hypercolumns, distance, normalization, parts=_together, channels=sum, blends=False, **more
+    )
+
+
+def _whole(name: str, value: int, least: int = 1) -> int:
+    if type(value) is not int or value < least:
+        raise UserError(f"style_loss.options: {name} = {value!r}: give a whole number, at least {least}")
+    return value
+
+
+def _number(name: str, value: float, least: float = -math.inf) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or value < least:
+        bound = "" if least == -math.inf else f", at least {least}"
+        raise UserError(f"style_loss.options: {name} = {value!r}: give a number{bound}")
+    return float(value)
+
+
+def _positive(name: str, value: float) -> float:
+    if not _number(name, value) > 0:
+        raise UserError(f"style_loss.options: {name} = {value!r}: must be positive")
+    return value
+
+
+def _gram(normalization: str) -> Representation:
+    return _gram_like(_single(grams.weighted), normalization)
+
+
+def _gram_shift(normalization: str, shift: float = 1.0) -> Representation:
+    describe = _single(partial(grams.weighted, shift=_number("shift", shift)))
+    return _gram_like(describe, normalization, rotates=False)
+
+
+def _gram_cross(normalization: str) -> Representation:
+    return _gram_like(grams.cross, normalization, parts=_neighbours)
+
+
+def _gram_long(normalization: str, shifts: tuple[int, ...] = (0, 1, 2, 4)) -> Representation:
+    if type(shifts) not in (tuple, list) or not shifts:
+        raise UserError(f"style_loss.options: shifts = {shifts!r}: give whole numbers, such as (1, 2)")
+    shifts = [_whole("shifts", shift, 0) for shift in shifts]
+    return _gram_like(_single(partial(grams.long_range, shifts=tuple(shifts))), normalization)
+
+
+def _moments(normalization: str) -> Representation:
+    distance = distributions.moments_distance
+    return _other(_single(distributions.moments), distance, normalization, rotates=False)
+
+
+def _histogram(normalization: str) -> Representation:
+    describe, aim = _single(distributions.histogram), distributions.ascending
+    distance = distributions.transport_distance
+    return _other(describe, distance, normalization, aim, blends=False, rotates=False)
+
+
+def _mmd_linear(normalization: str) -> Representation:
+    return _other(_single(kernels.linear), kernels.linear_distance, normalization)
+
+
+def _mmd_cosine(normalization: str) -> Representation:
+    return _other(_single(kernels.cosine), kernels.linear_distance, normalization)
+
+
+def _remd(normalization: str, samples: int = 1024) -> Representation:
+    return _columns(normalization, matching.remd_distance, samples=samples)
+
+
+def _column_moments(normalization: str, samples: int = 1024) -> Representation:
+    distance = matching.column_moments_distance
+    return _columns(normalization, distance, samples=samples, rotates=False)
+
+
+def _palette(normalization: str, samples: int = 1024) -> Representation:
+    return _other(
+        _single(matching.palette), matching.palette_distance, normalization, blends=False,
+        samples=_whole("samples", samples), parts=lambda layers: (("image",),),
+    )  # fmt: skip
+
+
+# name -> function of style_loss.normalization and style_loss.options that gives the representation
 STYLES = {
-    "gram": lambda normalization, shift: _gram(normalization, 0.0),
-    "gram_shift": _gram,
+    "gram": _gram,
+    "gram_shift": _gram_shift,
+    "gram_cross": _gram_cross,
+    "gram_long": _gram_long,
+    "moments": _moments,
+    "moments_k": _moments_k,
+    "histogram": _histogram,
+    "sliced_wasserstein": _sliced_wasserstein,
+    "wasserstein_gaussian": _wasserstein_gaussian,
+    "mmd_linear": _mmd_linear,
+    "mmd_polynomial": _mmd_polynomial,
+    "mmd_gaussian": _mmd_gaussian,
+    "mmd_laplacian": _mmd_laplacian,
+    "mmd_cosine": _mmd_cosine,
+    "mrf": _mrf,
+    "contextual": _contextual,
+    "remd": _remd,
+    "column_moments": _column_moments,
+    "palette": _palette,
 }
 
 
-def style(name: str, normalization: str, shift: float) -> Representation:
-    """The representation `name` of STYLES with its options.
+def style(names: str, normalization: str, text: str = "") -> dict[str, Representation]:
+    """The representations of "gram" or "gram+histogram", by name, with their options.
+
+    Args:
+      names: of STYLES, joined by +; their losses are added.
+      normalization: of GRAM_DISTANCE for Gram matrices, of NORMALIZATIONS for the others.
+      text: options, as "degree=3,samples=512"; each goes to those that take it.
 
     Raises:
-      UserError: an unknown name or normalisation.
+      UserError: an unknown name, normalisation or option.
     """
-    return STYLES[choose("style_loss.representation", name, STYLES)](normalization, shift)
+    chosen = [choose("style_loss.representation", name.strip(), STYLES) for name in names.split("+")]
+    if len(set(chosen)) < len(chosen):
+        raise UserError(f"style_loss.representation = {names}: name each representation once")
+    given = options.parse("style_loss.options", text, *(partial(STYLES[name], "") for name in chosen))
+    found = {}
+    for name in chosen:
+        taken = inspect.signature(STYLES[name]).parameters
+        found[name] = STYLES[name](normalization, **{k: v for k, v in given.items() if k in taken})
+    return found

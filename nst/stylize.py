@@ -12,11 +12,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import images, memory, optimize, runs
-from nst.errors import UserError
+from nst import images, memory, optimize, pyramid, runs
+from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
-from nst.prepare import Job, Load, check_memory, compile_run, freeze, make_problem, prepare
+from nst.prepare import Job, Load, check_memory, compile_run, first_state, freeze, make_problem, prepare
 from nst.recorder import Recorder
 
 
@@ -24,6 +24,7 @@ class Result(NamedTuple):
     """What a run leaves."""
 
     image: np.ndarray  # HxWx3, or HxWx4 if the photograph had alpha; float32 in [0, 1]
+    state: State  # of the optimisation
     metrics: list[dict]  # the records of metrics.jsonl
     config: dict  # every field, resolved
     step: int
@@ -49,6 +50,7 @@ def stylize(
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = print,
     load: Load = freeze,
+    start: Result | None = None,
 ) -> Result:
     """Finds the image whose content is `content`'s and whose style is `style`'s.
 
@@ -61,11 +63,12 @@ def stylize(
       stop: asked between chunks; True ends the run early, with a checkpoint.
       say: receives lines for people.
       load: prepare.freeze, or one that remembers, so that many runs in one process share the network.
+      start: a run at another size, to begin where it has ended in place of config.init.
 
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    with begin(content, style, config, workdir, stop=stop, say=say, load=load) as begun:
+    with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
         job, state, recorder = begun.job, begun.state, begun.recorder
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
@@ -89,21 +92,23 @@ def begin(
     stop: Callable[[], bool],
     say: Callable[[str], None],
     load: Load = freeze,
+    start: Result | None = None,
     bar: bool = True,
 ) -> Iterator[Begun]:
     """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
     job = prepare(content, style, config, load)
+    if start is not None:
+        job = _follow(job, start, config)
     plain = configs.as_dict(config)
     workdir = Path(workdir) if workdir else None
-    recorder = Recorder(workdir, config, job.optimizer, _description(plain), say, bar)
+    recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
             for warning in runs.enter(workdir, plain, job.inputs, job.notes) if workdir else ():
                 say(warning)
             stopped = False
-            if config.coarse_steps and not (workdir and (workdir / "checkpoint.npz").exists()):
-                coarse = _coarse(content, style, config, workdir, stop, say, load)
-                job, stopped = job._replace(start=_enlarge(coarse.image, job.start)), not coarse.finished
+            if config.pyramid.min_size and not (workdir and (workdir / "checkpoint.npz").exists()):
+                job, stopped = _climb(job, content, style, config, workdir, stop, say, load)
             yield Begun(job, config, recorder, _restore(recorder, job, config), stopped)
     except OSError as error:
         raise recorder.explain(error) from error
@@ -113,7 +118,7 @@ def finish(begun: Begun, state: State | None) -> Result:
     """Writes the picture if the run has come to its end."""
     job, config, recorder = begun.job, begun.config, begun.recorder
     plain = configs.as_dict(config)
-    state = optimize.init(job.optimizer, job.start) if state is None else state
+    state = first_state(job) if state is None else state
     finished = int(state.step) >= config.steps
     image, alpha = picture(job, state)
     if recorder.workdir and finished:
@@ -122,26 +127,50 @@ def finish(begun: Begun, state: State | None) -> Result:
         recorder.say(f"done: {path}")
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
-    return Result(image, recorder.metrics, plain, int(state.step), finished)
+    return Result(image, state, recorder.metrics, plain, int(state.step), finished)
 
 
 def _description(plain: dict) -> str:
     return f"nst config {configs.digest(plain)}"
 
 
-def _coarse(content, style, config: ConfigDict, workdir: Path | None, stop, say, load) -> Result:
-    """The same picture at half the size, in a folder of its own: from it the full size starts."""
-    half = config.copy_and_resolve_references()
-    half.size, half.style_size = config.size // 2, config.style_size // 2
-    half.steps, half.coarse_steps = config.coarse_steps, 0
-    say("first at half the size")
-    result = stylize(content, style, half, workdir and workdir / "coarse", stop=stop, say=say, load=load)
-    say("now at the full size")
-    return result
+def _climb(
+    job: Job, content, style, config: ConfigDict, workdir: Path | None, stop, say, load
+) -> tuple[Job, bool]:
+    """The job, starting from the same picture at the smaller sizes; whether it was stopped at one of these.
+
+    Each size is a run in a folder of its own.
+    """
+    choose("pyramid.style", config.pyramid.style, ("scaled", "fixed"))
+    sizes = pyramid.sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
+    steps = pyramid.steps(config.pyramid.steps, config.steps, len(sizes))
+    start = None
+    for level, (size, count) in enumerate(zip(sizes[:-1], steps[:-1], strict=True)):
+        smaller = config.copy_and_resolve_references()
+        smaller.size, smaller.steps, smaller.pyramid.min_size = size, count, 0
+        smaller.content_loss.weight *= config.pyramid.content_factor ** (len(sizes) - 1 - level)
+        if config.pyramid.style == "fixed" and not config.style_size:
+            smaller.style_size = config.size
+        elif config.pyramid.style == "scaled" and config.style_size:
+            smaller.style_size = round(config.style_size * size / config.size)
+        say(f"first at {size} px")
+        folder = workdir and workdir / f"size_{size}"
+        result = stylize(content, style, smaller, folder, stop=stop, say=say, load=load, start=start)
+        if not result.finished:
+            return job, True
+        start = result
+    return _follow(job, start, config), False
 
 
-def _enlarge(image_HxWxC: np.ndarray, like_1xHxWx3: np.ndarray) -> np.ndarray:
-    return images.resize(image_HxWxC[..., :3], *like_1xHxWx3.shape[1:3], "lanczos")[None]
+def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
+    """The job, starting where a run at another size has ended."""
+    height, width = job.start.shape[1:3]
+    last = np.clip(np.asarray(optimize.image(job.optimizer, result.state)[0]), 0, 1)  # not as it is shown
+    image = images.resize(last, height, width, config.resize_filter)[None]
+    carried = None
+    if config.pyramid.carry:
+        carried = pyramid.carry(job.optimizer, result.state.optimizer, height, width)
+    return job._replace(start=image, carried=carried)
 
 
 def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:

@@ -177,7 +177,7 @@ class Point(NamedTuple):
 def points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
     """The points of a sweep over a base config, which stays as it is; every name and type is checked.
 
-    A string for a field of several is a tuple of one, as on the command line; an int may stand for a float.
+    One value for a field of several is a tuple of it, as on the command line; an int may stand for a float.
 
     Raises:
       UserError: a field that the config does not have (names the nearest), a value of another type, two
@@ -245,7 +245,8 @@ def _apply(base: ConfigDict, overrides: Overrides, known: Sequence[str], index: 
         group, _, leaf = field.rpartition(".")
         group = get(config, group) if group else config
         kind = group.get_type(leaf)
-        if kind is tuple and isinstance(value, str):
+        numbers = kind is tuple and not any(isinstance(part, str) for part in group[leaf])
+        if kind is tuple and (isinstance(value, str) or numbers and isinstance(value, int | float)):
             value = (value,)
         try:
             # ml_collections takes True for 1

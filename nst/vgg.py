@@ -23,6 +23,7 @@ from nst.pooling import POOLING, pooling
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
 CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
 PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
+FIRST = "replicate_first"  # replicate at conv1_1, zero elsewhere
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 DTYPES = ("float32", "bfloat16")
 FRAMES = ("compact", "vgg")  # see `compact`
@@ -68,13 +69,19 @@ class Network:
         choose("network.architecture", self.architecture, BLOCKS)
         choose("network.frame", self.frame, FRAMES)
         choose("network.pooling", self.pooling, POOLING)
-        choose("network.padding", self.padding, PADDING)
+        choose("network.padding", self.padding, (*PADDING, FIRST))
         choose("network.dtype", self.dtype, DTYPES)
         choose("network.precision", self.precision, PRECISION)
         if self.pooling_p <= 0:
             raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
         if not 0 <= self.pooling_mix <= 1:
             raise UserError(f"network.pooling_mix = {self.pooling_mix}: must lie in [0, 1]")
+
+    def padding_of(self, conv: str) -> str:
+        """Of a convolution: one of PADDING."""
+        if self.padding != FIRST:
+            return self.padding
+        return "replicate" if conv == "conv1_1" else "zero"
 
     def width(self, conv: str) -> int:
         """Output channels of a convolution."""
@@ -234,7 +241,7 @@ class VGG(nn.Module):
         for name in names:
             if name.startswith("conv"):
                 conv = name
-                x = Conv(net.width(name), net.padding, net.precision, self.frozen, name=name)(x)
+                x = Conv(net.width(name), net.padding_of(name), net.precision, self.frozen, name=name)(x)
             else:
                 x = nn.relu(x) if name.startswith("relu") else pool(x)
             if name in self.layers:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from configs import default
-from nst import images, instrument, prepare, results, sweep
+from nst import images, instrument, pictures, results, sweep
 from nst.launch import Launch
 
 ROOT = Path(__file__).parents[1]
@@ -33,14 +33,14 @@ def picture(seed, height=16, width=16, pace=0.6):
 
 def break_start(monkeypatch, words):
     """Makes the start of the points with seed 7 raise an error that is nobody's fault."""
-    init = prepare.initial_image
+    init = pictures.initial_image
 
-    def broken(config, *pictures):
+    def broken(config, *given):
         if config.seed == 7:
             raise ZeroDivisionError(words)
-        return init(config, *pictures)
+        return init(config, *given)
 
-    monkeypatch.setattr(prepare, "initial_image", broken)
+    monkeypatch.setattr(pictures, "initial_image", broken)
     return init
 
 

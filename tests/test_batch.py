@@ -224,6 +224,7 @@ def test_what_ended_before_it_was_judged_is_only_judged(tmp_path, compiled):
 
 
 def test_coarse_points_go_on_at_the_full_size(tmp_path):
-    batched, local = both(tmp_path, [{"coarse_steps": 3}, {"coarse_steps": 2}], size=32, steps=4)
+    overrides = [{"pyramid.steps": (3,)}, {"pyramid.steps": (2,)}]
+    batched, local = both(tmp_path, overrides, size=32, steps=4, **{"pyramid.min_size": 16})
     near(batched, local, NUMBERS)
-    assert (tmp_path / "batched" / batched[0]["name"] / "coarse/result.png").exists()
+    assert (tmp_path / "batched" / batched[0]["name"] / "size_16/result.png").exists()

@@ -7,7 +7,7 @@ import pytest
 from sweeping import break_start, config, enter, launching, points, settings, table
 
 import nst
-from nst import images, launch, prepare, results, runs, weights
+from nst import images, launch, pictures, prepare, results, runs, weights
 from nst.errors import UserError
 from nst.launch import due, local
 
@@ -79,7 +79,7 @@ def test_raised_steps_continue_to_the_same_table(tmp_path, workdir):
 
 @pytest.mark.parametrize("chunks", [1, 4, 7])
 def test_stopped_at_any_chunk_and_continued_to_the_same_table(tmp_path, workdir, chunks):
-    overrides = [*SEEDS, {"seed": 0, "coarse_steps": 2, "size": 32}]
+    overrides = [*SEEDS, {"seed": 0, "pyramid.min_size": 16, "pyramid.steps": (2,), "size": 32}]
     whole = enter(tmp_path / "whole", tmp_path, overrides, **NOISE)
     local(launching(tmp_path / "whole")[0], whole)
     assert statuses(tmp_path / "whole") == ["finished"] * 4
@@ -100,7 +100,7 @@ def test_stopped_at_any_chunk_and_continued_to_the_same_table(tmp_path, workdir,
 def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkeypatch):
     overrides = [
         {"style_loss.layers": ("relu1_9",)}, EXPLODES, {"seed": 7}, {"content": str(tmp_path / "none.png")},
-        {"style_scale": 1e308}, {},
+        {"style_scale": (1e308,)}, {},
     ]  # fmt: skip
     made = enter(workdir, tmp_path, overrides)
     init = break_start(monkeypatch, "by\nzero")
@@ -122,7 +122,7 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
         assert "\n" not in error and failed["error"] == error and failed["traceback"].startswith("Traceback")
     assert (workdir / made[1].name / "last_finite.png").exists()
     assert [point.index for point in due(workdir, made, False)] == []
-    monkeypatch.setattr(prepare, "initial_image", init)
+    monkeypatch.setattr(pictures, "initial_image", init)
     launcher, told = launching(workdir)
     local(launcher, due(workdir, made, True))
     assert dict(told)[2] == "finished" and statuses(workdir) == ["failed"] * 2 + ["finished"] + [
@@ -168,7 +168,7 @@ def test_points_of_one_program_are_run_together_and_compile_it_once(tmp_path, wo
 
 @pytest.mark.parametrize("changes, count", [
     ([{"style_loss.weight": 1.0}, {"tv.weight": 1.0}, {"init.kind": "noise"}, {"steps": 9}], 1),
-    ([{"size": 16}, {"size": 24}], 2), ([{"style_scale": 1.0}, {"style_scale": 2.0}], 2),
+    ([{"size": 16}, {"size": 24}], 2), ([{"style_scale": (1.0,)}, {"style_scale": (2.0,)}], 2),
     ([{"optimizer.memory": 2}, {"optimizer.memory": 3}], 2), ([{"seed": 0}, {"seed": 1}], 1),
     ([{"weights.name": "random", "seed": 0}, {"weights.name": "random", "seed": 1}], 2),
     ([{"content_loss.layers": ("relu1_1",)}, {"content_loss.layers": ("relu1_2",)}], 2),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst.losses import CONTENT, TOTAL_VARIATION, content_distance
+from nst.losses import CONTENT, REGULARIZERS, TOTAL_VARIATION, content_distance, photo_targets
 
 
 def random(shape, seed=0):
@@ -22,6 +22,7 @@ def naive_content(name, F, P):
         "sse": total,
         "root": total / (2 * np.sqrt(N) * np.sqrt(M)),
         "relative": total / sum(float(P[i]) ** 2 for i in np.ndindex(P.shape)),
+        "scaled": total / (sum(abs(float(F[i]) - float(P[i])) for i in np.ndindex(F.shape)) + 1e-8),
     }[name]
 
 
@@ -99,6 +100,15 @@ def naive_tv(name, x, beta):
         return np.abs(down).sum() + np.abs(right).sum()
     if name == "l2":
         return (np.square(down).sum() + np.square(right).sum()) / 2
+    if name == "diagonal":
+        at = lambda y, x_: x[0, min(max(y, 0), height - 1), min(max(x_, 0), width - 1)]  # noqa: E731
+        inner = [(y, x_) for y in range(height) for x_ in range(width)]
+        outer = [(y, x_) for y in range(-1, height) for x_ in range(-1, width)]
+        d1 = np.square([at(y + 1, x_) - at(y, x_) for y, x_ in inner]).mean()
+        d2 = np.square([at(y, x_ + 1) - at(y, x_) for y, x_ in inner]).mean()
+        d3 = np.square([at(y + 1, x_ + 1) - at(y, x_) for y, x_ in outer]).mean()
+        d4 = np.square([at(y + 1, x_) - at(y, x_ + 1) for y, x_ in outer]).mean()
+        return 2 * (d1 / 3 + d2 / 3 + d3 / 12 + d4 / 12)
     if name == "mean":
         return np.square(down).mean() + np.square(right).mean()
     return sum(
@@ -137,3 +147,102 @@ def test_mirroring_the_image_moves_nothing(name):
     x = jnp.asarray(random((1, 5, 4, 3)))
     f = TOTAL_VARIATION[name]
     assert float(f(x[:, :, ::-1], 2.0)) == pytest.approx(float(f(x, 2.0)), rel=1e-5)
+
+
+# --- regularisers that look at the photograph
+
+
+def naive_laplacian(x, photo, pool):
+    """mean (D(x) - D(p))^2 of Li et al. 2017, window by window, in float64."""
+
+    def D(image):
+        height, width = image.shape[1] // pool, image.shape[2] // pool
+        small = np.array([[image[0, y * pool : (y + 1) * pool, z * pool : (z + 1) * pool].mean((0, 1)).sum()
+                           for z in range(width)] for y in range(height)])  # fmt: skip
+        at = lambda y, z: small[min(max(y, 0), height - 1), min(max(z, 0), width - 1)]  # noqa: E731
+        return np.array([[4 * at(y, z) - at(y - 1, z) - at(y + 1, z) - at(y, z - 1) - at(y, z + 1)
+                          for z in range(width)] for y in range(height)])  # fmt: skip
+
+    return np.square(D(x.astype(np.float64)) - D(photo.astype(np.float64))).mean()
+
+
+def naive_range(x, photo, pool):
+    return np.mean([max(0.0, -value, value - 1) ** 2 for value in x.astype(np.float64).ravel()])
+
+
+def naive_photorealism(x, photo, pool):
+    """1/K sum_c V_c^T M V_c with the matting Laplacian of Levin et al. 2008, eq. 12, entry by entry."""
+    _, height, width, _ = x.shape
+    image, epsilon = photo[0].astype(np.float64).reshape(-1, 3), 1e-5
+    M, windows = np.zeros((height * width, height * width)), 0
+    for y in range(1, height - 1):
+        for z in range(1, width - 1):
+            members = [(y + a) * width + z + b for a in (-1, 0, 1) for b in (-1, 0, 1)]
+            colors = image[members]
+            mean, covariance = colors.mean(0), np.cov(colors.T, bias=True)
+            inverse = np.linalg.inv(covariance + epsilon / 9 * np.eye(3))
+            affinity = (1 + (colors - mean) @ inverse @ (colors - mean).T) / 9
+            M[np.ix_(members, members)] += np.eye(9) - affinity
+            windows += 1
+    V = x[0].astype(np.float64).reshape(-1, 3)
+    return sum(V[:, c] @ M @ V[:, c] for c in range(3)) / windows
+
+
+NAIVE = {"laplacian": naive_laplacian, "range": naive_range, "photorealism": naive_photorealism}
+
+
+def picture(seed):
+    return np.random.default_rng(seed).uniform(-0.2, 1.2, (1, 7, 9, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_regularizers_and_their_gradients(name):
+    x, photo = picture(1), picture(2).clip(0, 1)
+    target = photo_targets([name], jnp.asarray(photo), 2)[name]
+    value, gradient = jax.value_and_grad(REGULARIZERS[name])(jnp.asarray(x), target, 2)
+    assert float(value) == pytest.approx(NAIVE[name](x, photo, 2), rel=1e-4)
+    direction = random(x.shape, 9).astype(np.float64)
+    up, down = (NAIVE[name](x + step * direction, photo, 2) for step in (1e-4, -1e-4))
+    assert (np.asarray(gradient, np.float64) * direction).sum() == pytest.approx((up - down) / 2e-4, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_the_photograph_itself_has_none(name):
+    photo = jnp.asarray(picture(3).clip(0, 1))
+    target = photo_targets([name], photo, 2)[name]
+    other = REGULARIZERS[name](jnp.asarray(picture(4)), target, 2)
+    assert REGULARIZERS[name](photo, target, 2) <= 1e-4 * other
+
+
+def test_photorealism_allows_what_is_affine_in_the_colours():
+    photo = picture(5).clip(0, 1)
+    target = photo_targets(["photorealism"], jnp.asarray(photo), 1)["photorealism"]
+    affine = photo @ random((3, 3), 6) + 0.2
+    loss = REGULARIZERS["photorealism"]
+    assert loss(jnp.asarray(affine), target, 1) <= 1e-3 * loss(jnp.asarray(affine[:, ::-1]), target, 1)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_a_flat_photograph_gives_a_finite_gradient(name):
+    flat = jnp.full((1, 6, 6, 3), 0.4)
+    target = photo_targets([name], flat, 2)[name]
+    for image in (flat, jnp.asarray(random((1, 6, 6, 3)))):
+        value, gradient = jax.value_and_grad(REGULARIZERS[name])(image, target, 2)
+        assert np.isfinite(value) and np.isfinite(gradient).all()
+
+
+# --- where numbers are equal
+
+
+def test_total_variation_leaves_equal_pixels_alone():
+    """In the middle of a flat area, and of a step: the derivative of |x| at 0 is 0, as in PyTorch."""
+    image = jnp.zeros((1, 5, 6, 1)).at[:, :, 3:].set(1.0)
+    gradient = jax.grad(TOTAL_VARIATION["l1"])(image, 2.0)[0, :, :, 0]
+    assert np.asarray(gradient) == pytest.approx(np.tile([0, 0, -1, 1, 0, 0], (5, 1)))
+
+
+def test_scaled_distances_leave_what_is_equal_alone():
+    target = jnp.asarray(random((1, 4, 4, 3)))
+    found = target.at[0, 0, 0, 0].add(2.0)
+    gradient = jax.grad(lambda x: content_distance(x, target, 3, "scaled"))(found)
+    assert np.count_nonzero(gradient) == 1

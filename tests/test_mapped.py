@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst import styles
+from nst import grams
 from nst.mapped import Mapped, evaluated
 
 
@@ -33,7 +33,7 @@ def test_the_gram_matrix_of_loops(shift, channels, dtype, tolerance):
     mapped = activation(dtype, channels)
     if shift and dtype == jnp.bfloat16:
         pytest.skip("the shifted bias is rounded")
-    found = styles.gram(mapped, shift)
+    found = grams.gram(mapped, shift)
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, naive(mapped, shift), rtol=tolerance, atol=tolerance * 10)
 
@@ -41,12 +41,12 @@ def test_the_gram_matrix_of_loops(shift, channels, dtype, tolerance):
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_the_gradient_is_that_of_the_map_computed(shift):
     mapped = activation()
-    target = styles.gram(activation(scale=1.5).array())
+    target = grams.gram(activation(scale=1.5).array())
 
     def loss(x, compute):
         found = mapped.replace(x_BxHxWxK=x)
-        found = styles.gram(found.array() if compute else found, shift)
-        return styles.gram_distance(found, target, 7, normalization="relative")
+        found = grams.gram(found.array() if compute else found, shift)
+        return grams.distance(found, target, 7, normalization="relative")
 
     lazy, computed = (jax.grad(loss)(mapped.x_BxHxWxK, compute) for compute in (False, True))
     assert np.abs(computed).max() > 1e-3

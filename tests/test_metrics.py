@@ -64,7 +64,7 @@ def naive_relative(S, T):
 def seen(F):
     """What metrics.describe would make of activations that are the same at every layer but for a factor."""
     factors = {layer: index + 1 for index, layer in enumerate(STYLE)}
-    gram = {layer: metrics.styles.gram(factor * jnp.asarray(F)) for layer, factor in factors.items()}
+    gram = {layer: metrics.grams.gram(factor * jnp.asarray(F)) for layer, factor in factors.items()}
     moments = {layer: metrics.moments(factor * jnp.asarray(F)) for layer, factor in factors.items()}
     return metrics.Seen(gram, moments, jnp.asarray(F))
 

@@ -8,11 +8,12 @@ import numpy as np
 import optax
 import pytest
 
-from nst import optimize, vgg, weights
+from nst import bands, optimize, vgg, weights
 from nst.errors import UserError
 from nst.lbfgs import scale_by_torch_lbfgs
 from nst.optimize import Optimizer, transformation
-from nst.problem import Spec, loss, make_problem, make_weights
+from nst.problem import loss, make_problem, make_weights
+from nst.spec import Spec
 
 # inputs of unit variance, as the random weights expect
 NETWORK = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
@@ -239,6 +240,20 @@ def test_ema_is_the_weighted_mean_of_the_iterates(problem):
     assert (np.asarray(optimize.image(optimizer, fresh)) == start()).all()
 
 
+def test_ema_may_count_the_start(problem):
+    optimizer = Optimizer(name="adam", learning_rate=0.02, ema=0.8, ema_start=True)
+    plain = dataclasses.replace(optimizer, ema=0.0)
+    iterates = [start(), *(np.asarray(run(plain, problem, count)[0].pixels) for count in (1, 2, 3))]
+    share = 0.8 ** np.arange(3, -1, -1)
+    expected = sum(w * x for w, x in zip(share, iterates, strict=True)) / share.sum()
+    assert np.asarray(optimize.image(optimizer, run(optimizer, problem, 3)[0])) == pytest.approx(
+        expected, abs=1e-5
+    )
+    assert np.asarray(optimize.image(optimizer, optimize.init(optimizer, start()))) == pytest.approx(
+        start(), abs=1e-6
+    )
+
+
 def test_a_non_finite_loss_stops_the_loop(problem):
     optimizer = Optimizer(name="gradient_descent", learning_rate=1e12)
     state, value = run(optimizer, problem, 50)
@@ -265,3 +280,55 @@ def test_a_non_finite_loss_stops_the_loop(problem):
 def test_wrong_settings_name_their_field(settings, message):
     with pytest.raises(UserError, match=message):
         Optimizer(**settings)
+
+
+# --- the bands of a Laplacian pyramid
+
+
+def naive_join(bands):
+    """Linear enlargement by two with pixel centres at the halves, edges repeated; even edges only."""
+    image = bands[-1]
+    for band in bands[-2::-1]:
+        for axis in (1, 2):
+            count = image.shape[axis]
+            before = np.take(image, np.maximum(np.arange(count) - 1, 0), axis)
+            after = np.take(image, np.minimum(np.arange(count) + 1, count - 1), axis)
+            pair = np.stack([0.75 * image + 0.25 * before, 0.75 * image + 0.25 * after], axis + 1)
+            image = pair.reshape(*image.shape[:axis], 2 * count, *image.shape[axis + 1 :])
+        image = band + image
+    return image
+
+
+def test_bands_are_joined_as_written_out():
+    rng = np.random.default_rng(0)
+    made = [rng.normal(size=shape.shape).astype(np.float32) for shape in bands.shapes((1, 16, 24, 3), 4)]
+    assert [band.shape[1:3] for band in made] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert np.asarray(bands.join(made)) == pytest.approx(naive_join(made), abs=1e-5)
+    assert [shape.shape[1:3] for shape in bands.shapes((1, 5, 3, 3), 4)] == [(5, 3), (2, 1), (1, 1), (1, 1)]
+
+
+@pytest.mark.parametrize("name, given", [("rmsprop", "decay=0.99"), ("adam", ""), ("sgd", "momentum=0.9")])
+def test_bands_move_as_if_they_were_the_parameters(problem, name, given):
+    moved = Optimizer(name=name, learning_rate=2e-3, options=given, bands=3)
+    state, _ = run(moved, problem, 4)
+    plain = transformation(dataclasses.replace(moved, bands=0))
+    found = [jnp.asarray(start())] + [jnp.zeros(shape.shape) for shape in bands.shapes((1, 16, 12, 3), 3)][1:]
+    inner = plain.init(found)
+    for _ in range(4):
+        value, gradient = jax.value_and_grad(lambda z: loss(SPEC, problem, bands.join(z)))(found)
+        moves, inner = plain.update(gradient, inner, found, value=value)
+        found = optax.apply_updates(found, moves)
+    assert np.asarray(state.pixels) == pytest.approx(np.asarray(bands.join(found)), abs=2e-5)
+    pixels, _ = run(dataclasses.replace(moved, bands=0), problem, 4)
+    assert np.abs(np.asarray(state.pixels - pixels.pixels)).max() > 1e-3
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"bands": -1}, "optimizer.bands = -1: must be at least 0"),
+    ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs moves pixels"),
+    ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch moves pixels"),
+    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw needs the numbers that it moves"),
+])  # fmt: skip
+def test_bands_that_cannot_be_moved(settings, message):
+    with pytest.raises(UserError, match=message):
+        Optimizer(**{"name": "adam", "learning_rate": 0.01, **settings})

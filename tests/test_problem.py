@@ -7,9 +7,11 @@ import pytest
 
 from nst import vgg, weights
 from nst.errors import UserError
+from nst.grams import distance as gram_distance
+from nst.grams import gram
 from nst.losses import content_distance
-from nst.problem import Spec, loss, make_problem, make_weights, terms
-from nst.styles import gram, gram_distance
+from nst.problem import loss, make_problem, make_weights, terms
+from nst.spec import Spec
 from nst.vgg import Network, features
 
 SPEC = Spec(content_layers=("relu2_1", "conv1_2"), style_layers=("relu1_1", "relu2_1"), tv="mean")
@@ -87,10 +89,10 @@ def test_blended_targets_are_the_mean_gram_and_losses_the_mean_loss(variables):
     assert float(found) == pytest.approx(0.75 * float(alone[0]) + 0.25 * float(alone[1]), rel=1e-5)
 
     problem = make_problem(SPEC, variables, content, styles, weighted)
-    assert len(problem.styles) == 1
-    grams = [p.styles[0]["relu1_1"] for p in single]
+    assert len(problem.styles[0]) == 1
+    grams = [p.styles[0][0][0] for p in single]  # of relu1_1
     expected = 0.75 * np.asarray(grams[0]) + 0.25 * np.asarray(grams[1])
-    assert np.asarray(problem.styles[0]["relu1_1"]) == pytest.approx(expected, rel=1e-5)
+    assert np.asarray(problem.styles[0][0][0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_two_equal_paintings_are_one(variables):
@@ -121,8 +123,8 @@ def test_weights_may_change_without_recompiling(variables):
 
 
 def test_one_weight_stands_for_all():
-    assert np.asarray(weigh(style_layers=(0.2,)).style_layers) == pytest.approx([0.2, 0.2])
-    assert np.asarray(weigh(styles=(5.0,), style_count=3).styles) == pytest.approx([1 / 3] * 3)
+    assert np.asarray(weigh(style_layers=(0.2,)).style_terms) == pytest.approx([0.2, 0.2])
+    assert np.asarray(weigh(styles=(5.0,), style_count=3).styles[0]) == pytest.approx([1 / 3] * 3)
 
 
 @pytest.mark.parametrize("change, message", [
@@ -148,3 +150,76 @@ def test_wrong_weights_name_their_field(change, message):
 def test_wrong_choices_name_their_field(field, value, name):
     with pytest.raises(UserError, match=name):
         Spec(**{field: value})
+
+
+# --- what looks at drawn positions, at the picture itself, or at several layers together
+
+
+def made(spec, variables, content, styles, **changes):
+    weighted = weigh(spec, content_layers=(1.0,), style_layers=(1.0,), style_count=len(styles), **changes)
+    return make_problem(spec, variables, content, styles, weighted)
+
+
+def spec_of(**changes):
+    settings = SPEC.__dict__ | {"content_layers": ("relu2_1",), "style_normalization": "relative"}
+    return Spec(**(settings | changes))
+
+
+@pytest.mark.parametrize("layers", [("relu1_1", "relu2_1"), ("image", "conv1_2", "relu2_1")])
+def test_self_similarity_is_none_at_the_photograph_and_under_another_light(variables, layers):
+    spec = spec_of(content_representation="self_similarity", content_layers=layers, style_layers=())
+    content = picture(0)
+    problem = made(spec, variables, content, [picture(1)])
+    at = {name: float(terms(spec, problem, x)["content/self_similarity"]) for name, x in
+          {"itself": content, "other": picture(2)}.items()}  # fmt: skip
+    assert at["itself"] <= 1e-4 * at["other"] and at["other"] > 0
+    assert np.isfinite(jax.grad(lambda x: loss(spec, problem, x))(content)).all()
+
+
+def test_the_picture_itself_is_a_layer(variables):
+    spec = spec_of(content_layers=("image",), style_layers=("image",), representation="gram")
+    content, x = picture(0), picture(2)
+    problem = made(spec, variables, content, [picture(1)])
+    found = terms(spec, problem, x)
+    assert float(found["content/image"]) == pytest.approx(2 * float(jnp.mean((x - content) ** 2)), rel=1e-5)
+    expected = gram_distance(gram(x), gram(picture(1)), 3, normalization="relative")
+    assert float(found["style/image"]) == pytest.approx(3 * float(expected), rel=1e-5)
+
+
+def test_representations_add_up_with_their_weights(variables):
+    alone = [spec_of(representation=name) for name in ("gram", "moments")]
+    both = spec_of(representation="gram+moments")
+    content, style, x = picture(0), picture(1), picture(2)
+    found = terms(both, made(both, variables, content, [style], representations=(2.0, 0.5)), x)
+    for spec, name, weight in zip(alone, ("gram", "moments"), (2.0, 0.5), strict=True):
+        expected = terms(spec, made(spec, variables, content, [style]), x)
+        for layer in spec.style_layers:
+            term = float(found[f"style/{name}/{layer}"])
+            assert term == pytest.approx(weight * float(expected[f"style/{layer}"]), rel=1e-5)
+
+
+def test_what_cannot_be_averaged_over_paintings_says_so(variables):
+    spec = spec_of(representation="histogram")
+    with pytest.raises(
+        UserError, match="style_loss.blend = targets: histogram cannot be averaged .* use losses"
+    ):
+        made(spec, variables, picture(0), [picture(1), picture(2)])
+    losses = spec_of(representation="histogram", style_blend="losses")
+    problem = made(losses, variables, picture(0), [picture(1), picture(2)])
+    single = [made(spec, variables, picture(0), [picture(k)]) for k in (1, 2)]
+    expected = np.mean([float(terms(spec, one, picture(3))["style/relu1_1"]) for one in single])
+    assert float(terms(losses, problem, picture(3))["style/relu1_1"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_positions_are_drawn_once_or_at_each_step(variables):
+    once = spec_of(representation="remd", style_options="samples=20")
+    anew = spec_of(representation="remd", style_options="samples=20", resample=True)
+    content, style, x = picture(0), picture(1), picture(2)
+    for spec, differs in ((once, False), (anew, True)):
+        problem = made(spec, variables, content, [style])
+        first, again, later = (float(loss(spec, problem, x, step)) for step in (0, 0, 5))
+        assert first == again and (first != later) == differs
+    seeds = [
+        float(loss(once, problem.replace(seed=jnp.int32(seed)), x)) for seed in (0, 1)
+    ]  # fmt: skip
+    assert seeds[0] != seeds[1]

@@ -70,47 +70,6 @@ def stop_after(steps):
 # --- the library call
 
 
-def test_coarse_steps_start_from_the_picture_at_half_the_size(pictures, tmp_path):
-    config = small(**{"coarse_steps": 4, "size": 48})
-    result, lines = stylize(*pictures, config, workdir=tmp_path / "run")
-    half = small(**{"size": 24, "steps": 4})
-    coarse, _ = stylize(*pictures, half, workdir=tmp_path / "half")
-    assert (tmp_path / "run/coarse/result.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    np.testing.assert_array_equal(images.read(tmp_path / "run/coarse/result.png").rgb_HxWx3,
-                                  images.read(tmp_path / "half/result.png").rgb_HxWx3)  # fmt: skip
-    start = tmp_path / "start.tiff"
-    height, width = result.image.shape[:2]
-    images.write(start, images.resize(coarse.image, height, width, "lanczos"), bits=16)
-    by_hand, _ = stylize(*pictures, small(**{"size": 48, "init.kind": "image", "init.image": str(start)}))
-    for name, value in by_hand.metrics[0].items():  # the file has 16 bits; later steps amplify that
-        assert name == "seconds" or result.metrics[0][name] == pytest.approx(value, rel=1e-3, abs=1e-6)
-    assert any("half the size" in line for line in lines)
-    plain, _ = stylize(*pictures, small(size=48))
-    assert np.abs(plain.image - result.image).max() > 0.02
-
-
-@pytest.mark.parametrize("chunks", [1, 2, 4])
-def test_a_coarse_run_that_was_stopped_continues_to_the_same_bytes(pictures, tmp_path, chunks):
-    config = small(**{"coarse_steps": 3, "size": 48, "init.kind": "noise"})
-    stylize(*pictures, config, workdir=tmp_path / "whole")
-    stopped, _ = stylize(*pictures, config, workdir=tmp_path / "cut", stop=stop_after(chunks))
-    assert not stopped.finished and not (tmp_path / "cut/result.png").exists()
-    result, _ = stylize(*pictures, config, workdir=tmp_path / "cut")
-    assert result.finished
-    assert (tmp_path / "cut/result.png").read_bytes() == (tmp_path / "whole/result.png").read_bytes()
-    assert records(tmp_path / "cut") == records(tmp_path / "whole")
-
-
-def test_coarse_steps_need_a_size_and_keep_alpha(pictures):
-    with pytest.raises(UserError, match="coarse_steps halves size"):
-        stylize(*pictures, small(coarse_steps=3, size=0))
-    with pytest.raises(UserError, match="coarse_steps = -1: must be at least 0"):
-        stylize(*pictures, small(coarse_steps=-1))
-    content = np.concatenate([picture(0), np.full((40, 56, 1), 0.5, np.float32)], -1)
-    result, _ = stylize(content, picture(1), small(coarse_steps=2, size=48))
-    assert result.image.shape[-1] == 4 and abs(result.image[..., 3] - 0.5).max() < 0.01
-
-
 def test_arrays_in_array_and_record_out():
     result, lines = stylize(picture(0), picture(1), small())
     assert result.image.shape == (23, 32, 3) and result.image.dtype == np.float32
@@ -163,7 +122,7 @@ def test_every_start(kind, pictures):
 
 
 def test_noise_follows_its_seed_scale_and_center():
-    from nst.prepare import initial_image
+    from nst.pictures import initial_image
 
     def start(**changes):
         config = small(**{"init.kind": "noise", "init.noise_scale": 0.2} | changes)
@@ -182,7 +141,7 @@ def test_noise_follows_its_seed_scale_and_center():
     {"network.padding": "reflect"}, {"network.padding": "replicate"}, {"network.precision": "tf32"},
     {"network.dtype": "bfloat16"}, {"style_loss.representation": "gram_shift"},
     {"weights.architecture": "vgg16"}, {"size": 30, "size_mode": "area", "resize_filter": "bilinear_aliased"},
-    {"style_scale": 0.5}, {"tv.kind": "beta", "tv.beta": 1.5, "tv.weight": 1.0}, {"optimizer.ema": 0.5},
+    {"style_scale": (0.5,)}, {"tv.kind": "beta", "tv.beta": 1.5, "tv.weight": 1.0}, {"optimizer.ema": 0.5},
 ], ids=lambda changes: "-".join(map(str, changes.values())))  # fmt: skip
 def test_every_choice_descends(changes, pictures):
     result, _ = stylize(*pictures, small(**changes))
@@ -406,7 +365,7 @@ def test_too_little_memory_is_said_before_the_work_with_a_size_that_fits(picture
     ({"output.format": "jpeg", "output.bits": 16}, "output.bits"),
     ({"weights.name": "vgg11"}, "weights.name = 'vgg11': did you mean 'vgg1"),
     ({"weights.preprocessing": "bgr"}, "weights.preprocessing"),
-    ({"size": 0, "style_scale": 0.5}, "style_scale"),
+    ({"size": 0, "style_scale": (0.5,)}, "style_scale"),
 ])  # fmt: skip
 def test_wrong_settings_are_one_line(pictures, changes, message):
     config = small(**({"content": pictures[0], "style": (pictures[1],)} | changes))

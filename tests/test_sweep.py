@@ -18,7 +18,7 @@ from ml_collections import ConfigDict, config_dict
 
 from configs import default
 from nst import config as configs
-from nst import prepare, vgg, weights
+from nst import pictures, vgg, weights
 from nst import sweep as sweeps
 from nst.errors import UserError
 from nst.optimize import LINE_SEARCHES
@@ -481,7 +481,7 @@ def test_every_point_of_every_sweep_can_run(path):
         spec = configs.make_spec(config, configs.make_network(config, made_for))
         configs.make_problem_weights(config, spec, len(config.style))
         vgg.layers_to(made_for.architecture, spec.layers)
-        assert config.init.kind in prepare.INITS
+        assert config.init.kind in pictures.INITS
         assert all(Path(name).exists() for name in (config.content, *config.style))
         if made_for.widths:
             used.setdefault(chosen.name, set()).update(spec.layers)
@@ -496,14 +496,14 @@ def test_every_sweep_has_a_runbook(path):
     command = f"python -m experiments.sweep --config=configs/sweeps/{path.name} --workdir=runs/{path.stem}"
     assert command in words and "Gatys" in words
     assert re.search(r"(\d+) points", words)[1] == str(len(made))
-    assert {point.config.size for point in made} == {256}
+    assert {point.config.size for point in made} == {512 if path.stem == "pyramids" else 256}
     assert len({json.dumps(configs.as_dict(point.config)) for point in made}) == len(made)
 
 
 def test_the_sweeps_cover_what_there_is():
     pools = [sweeps.get(point.config, "network.pooling") for point in load(Path("pooling"))[1]]
     assert sorted(pools) == sorted(2 * [name for name in POOLING if MATCHED_GAIN[name] != 1] + ["max"])
-    assert {point.config.init.kind for point in load(Path("inits"))[1]} == set(prepare.INITS) - {"image"}
+    assert {point.config.init.kind for point in load(Path("inits"))[1]} == set(pictures.INITS) - {"image"}
     betas = {point.config.style_loss.weight for point in load(Path("weights"))[1]}
     assert max(betas) / min(betas) == pytest.approx(1e4)
     searches = {point.config.optimizer.line_search for point in load(Path("optimisers"))[1]}

@@ -39,7 +39,9 @@ def naive_features(network, params, picture, layers):
             if f"conv{name}" not in params:
                 return {layer: found[layer] for layer in layers}
             kernel = params[f"conv{name}"]["kernel"].astype(np.float64)
-            padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=PAD[network.padding])
+            first = "edge" if name == "1_1" else "constant"
+            mode = first if network.padding == "replicate_first" else PAD[network.padding]
+            padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=mode)
             height, width = x.shape[:2]
             x = params[f"conv{name}"]["bias"].astype(np.float64) + sum(
                 padded[i : i + height, j : j + width] @ kernel[i, j] for i in range(3) for j in range(3)
@@ -57,7 +59,7 @@ def relative(a, b):
     return np.linalg.norm(np.asarray(a, np.float64) - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("padding", PAD)
+@pytest.mark.parametrize("padding", [*PAD, "replicate_first"])
 @pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])
 @pytest.mark.parametrize("convention", ["caffe", "torchvision"])
 def test_features_agree_with_numpy(architecture, padding, convention):

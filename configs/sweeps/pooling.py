@@ -36,7 +36,7 @@ from nst.sweep import filter, grid
 def get_config():
     config = quickstart.get_config()
     config.size = 256
-    config.coarse_steps = 0
+    config.pyramid.min_size = 0
     config.steps = 200
     return config
 

@@ -1,0 +1,36 @@
+"""anishathalye/neural-style with its defaults (commit d0a1148), to the letter.
+
+    python -m experiments.stylize --config=configs/anishathalye.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/anishathalye
+
+Gram / (HWC) with mean squares, a fifth of 500 on each of relu1_1 .. relu5_1, content mean squares 5 on
+relu4_2, total variation 100 (mean squares), 1000 updates of Adam with a rate of 10 of 255, from faint
+noise, at the photograph's own size, the paintings as wide as the photograph. Several paintings: a
+weighted sum of losses.
+
+Departs from it: its means (123.68, 116.779, 103.939) are those of the Caffe weights, as here; its pixels
+are not clipped on the way either.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.size = 0
+    config.style_fit = "width"
+    config.resize_filter = "bilinear"
+    config.steps = 1000
+    config.content_loss.weight = 5.0
+    config.style_loss.weight = 500.0
+    config.style_loss.layer_weights = (0.2,)
+    config.style_loss.normalization = "chw_mse"
+    config.style_loss.blend = "losses"
+    config.tv.kind = "mean"
+    config.tv.weight = 1e2 * 255**2
+    config.init.kind = "noise"
+    config.init.noise_scale = 0.256 / 255
+    config.optimizer.name = "adam"
+    config.optimizer.learning_rate = 10.0
+    config.optimizer.pixel_range = 255.0
+    return config

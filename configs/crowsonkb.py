@@ -1,0 +1,43 @@
+"""crowsonkb/style-transfer-pytorch with its defaults (commit e7e2c71), to the letter.
+
+    python -m experiments.stylize --config=configs/crowsonkb.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/crowsonkb
+
+Its style is the Gaussian Wasserstein distance (mean and covariance, 1e-4 on the diagonal, square roots by
+12 steps of Newton-Schulz) on relu1_1 .. relu5_1 with weights 256 : 64 : 16 : 4 : 1, content mean squares
+0.015 on relu4_2, total variation 2 with diagonals. From 128 px (1000 updates) in steps of sqrt 2 to 512
+(500 each): Adam at 0.02 with betas (0.9, 0.99), pixels clipped, its moments carried from size to size;
+the result of each size is the average of the iterates with decay 0.99, the start counted. torchvision's
+VGG-19 (550 MB, fetched once), whose first convolution repeats the border.
+
+Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5) where torch's has a = -0.75.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.style_fit = "shrink"
+    config.resize_filter = "bicubic"
+    config.steps = 500
+    config.pyramid.min_size = 128
+    config.pyramid.factor = 2**0.5
+    config.pyramid.steps = (1000, 500)
+    config.weights.name = "vgg19_torchvision"
+    config.network.padding = "replicate_first"
+    config.content_loss.weight = 0.015
+    config.style_loss.representation = "wasserstein_gaussian"
+    config.style_loss.options = "floor=1e-4,iterations=12"
+    config.style_loss.normalization = "none"
+    config.style_loss.layer_weights = tuple(weight / 341 for weight in (256, 64, 16, 4, 1))
+    config.style_loss.weight = 1.0
+    config.tv.kind = "diagonal"
+    config.tv.weight = 2.0
+    config.optimizer.name = "adam"
+    config.optimizer.learning_rate = 0.02
+    config.optimizer.options = "b2=0.99"
+    config.optimizer.clamp = True
+    config.optimizer.ema = 0.99
+    config.optimizer.ema_start = True
+    return config

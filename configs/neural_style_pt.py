@@ -1,0 +1,32 @@
+"""ProGamerGov/neural-style-pt with its defaults (neural_style.py, commit 7251405), to the letter.
+
+    python -m experiments.stylize --config=configs/neural_style_pt.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/neural_style_pt
+
+Gram / (CHW) with mean squares, content mean squares 5, style 100 on each of relu1_1 .. relu5_1, total
+variation 1e-3 (sum of absolute differences of pixels up to 255, counted in the loss), 1000 updates of
+torch's L-BFGS with 100 pairs from faint noise, long edge 512, Caffe weights, max pooling.
+
+Departs from it: `-normalize_gradients`, which multiplies the gradient in place of normalising it, is left
+out. Pixels lie in [0, 1] here, so that the total variation weighs 255 times as much.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.resize_filter = "bilinear"
+    config.steps = 1000
+    config.content_loss.weight = 5.0
+    config.style_loss.weight = 100.0
+    config.style_loss.normalization = "chw_mse"
+    config.tv.kind = "l1"
+    config.tv.weight = 1e-3 * 255
+    config.init.kind = "noise"
+    config.init.noise_scale = 0.001 / 255
+    config.optimizer.name = "lbfgs_torch"
+    config.optimizer.learning_rate = 1.0
+    config.optimizer.memory = 100
+    config.optimizer.pixel_range = 255.0
+    return config

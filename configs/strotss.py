@@ -1,0 +1,47 @@
+"""Kolkin, Salavon & Shakhnarovich 2019, *Style Transfer by Relaxed Optimal Transport and Self-Similarity*.
+
+    python -m experiments.stylize --config=configs/strotss.py --config.content=photo.jpg \
+        --config.style=painting.jpg --workdir=runs/strotss
+
+Hypercolumns of nine layers of torchvision's VGG-16 and of the picture, at 1024 positions drawn anew at each
+step. Style: relaxed earth mover's distance (cosine), means and covariances, and the palette with weight
+1 / alpha; content: self-similarity with weight alpha. 64, 128, 256, 512 px, 250 updates of RMSprop (torch's)
+at 2e-3 each, which moves a Laplacian pyramid of five levels and what is left; alpha is 16 at the largest
+size and doubles at each smaller one. All over 2 + alpha + 1 / alpha, of the largest size. Means and
+covariances are of the scale of torchvision's networks: others want --config.weights.normalize=FOLDER.
+
+Departs from the paper: it starts from the photograph, not from its Laplacian around the painting's mean
+colour; the rate is not halved at the last size; palette and divisor keep the alpha of the largest size.
+"""
+
+from configs import default
+
+ALPHA = 16.0
+LAYERS = (
+    "image", "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_3",
+    "relu5_3",
+)  # fmt: skip
+
+
+def get_config():
+    config = default.get_config()
+    total = 2 + ALPHA + 1 / ALPHA
+    config.steps = 250
+    config.pyramid.min_size = 64
+    config.pyramid.content_factor = 2.0
+    config.pyramid.carry = False
+    config.weights.name = "vgg16_torchvision"
+    config.content_loss.representation = "self_similarity"
+    config.content_loss.layers = LAYERS
+    config.content_loss.weight = ALPHA / total
+    config.style_loss.representation = "remd+column_moments+palette"
+    config.style_loss.representation_weights = (1.0, 1.0, 1 / ALPHA)
+    config.style_loss.layers = LAYERS
+    config.style_loss.normalization = "none"
+    config.style_loss.weight = 1 / total
+    config.style_loss.resample = True
+    config.optimizer.name = "rmsprop"
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.options = "decay=0.99,eps_in_sqrt=False"
+    config.optimizer.bands = 6
+    return config

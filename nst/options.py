@@ -1,0 +1,24 @@
+"""Keyword arguments as a config field: "degree=3,offset=1"."""
+
+import ast
+import inspect
+from collections.abc import Callable
+
+from nst.errors import UserError, choose
+
+
+def parse(field: str, text: str, *functions: Callable) -> dict:
+    """{name: value}; raises UserError for what is not written so, or that none of the functions takes."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
+        options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        assert len(options) == len(call.keywords)
+    except (SyntaxError, ValueError, TypeError, AssertionError) as error:
+        raise UserError(f"{field} = {text!r}: write it as name=value,name=value") from error
+    allowed = [name for function in functions for name in inspect.signature(function).parameters]
+    for name in options:
+        if not allowed:
+            raise UserError(f"{field} = {text!r}: there are no options here; leave it empty")
+        choose(f"{field}, option", name, allowed)
+    return options
