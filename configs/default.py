@@ -17,8 +17,8 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
 
-    config.content = ""  # path of the photograph
-    config.style = ("",)  # path of the painting, or several (a.jpg,b.jpg)
+    config.content = ""  # path of the photograph; may be left out without content_loss.layers
+    config.style = ("",)  # path of the painting, or several (a.jpg,b.jpg); likewise
     config.size = 512  # pixels, of the edge that size_mode names; 0: the photograph's own size
     config.size_mode = "long"  # long or short edge; area: height * width = size^2
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
@@ -105,6 +105,10 @@ def get_config() -> ConfigDict:
 
     config.photorealism = ConfigDict()  # keeps colours affine in the photograph's, locally
     config.photorealism.weight = 0.0  # 0: off
+
+    config.alpha_norm = ConfigDict()  # keeps pixels near mid-grey (Mahendran & Vedaldi 2015)
+    config.alpha_norm.weight = 0.0  # 0: off
+    config.alpha_norm.power = 6.0  # > 1: large ones bound the values, and leave the middle alone
 
     config.init = ConfigDict()
     config.init.kind = "content"  # content, style, noise, grey, blend (noise over content), image

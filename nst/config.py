@@ -161,6 +161,7 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
         tv_beta=config.tv.beta,
         regularizers=tuple(name for name in REGULARIZERS if config[name].weight),
         laplacian_pool=config.laplacian.pool,
+        alpha_norm_power=config.alpha_norm.power,
     )
 
 

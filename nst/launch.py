@@ -13,7 +13,7 @@ from nst import config as configs
 from nst import images, optimize, problem, results, weights
 from nst.errors import Busy
 from nst.instrument import Instrument
-from nst.pictures import fitted, style_sizes
+from nst.pictures import fitted, named_by, style_sizes
 from nst.prepare import Frozen, Load, freeze
 from nst.spec import Spec
 from nst.stylize import stylize
@@ -137,8 +137,8 @@ def program(config: ConfigDict) -> tuple | str:
     """What decides the compiled program of a run, and its network; or the error that it would end with."""
     try:
         _, spec = configs.read_network(config)
-        shapes = [images.target_size(*_shape(config.content), config.size, config.size_mode)]
-        paths = configs.paths(config.style)
+        content, paths = named_by(None, None, config)
+        shapes = [images.target_size(*_shape(content), config.size, config.size_mode)]
         shapes += [
             fitted(_shape(path), size, config.size_mode, config.style_fit, shapes[0])
             for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)

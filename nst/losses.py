@@ -119,6 +119,16 @@ def valid_range(image_1xHxWx3: jax.Array, target: None, pool: int) -> jax.Array:
     return jnp.mean((image_1xHxWx3 - jnp.clip(image_1xHxWx3, 0, 1)) ** 2)
 
 
+def alpha_norm(image_1xHxWx3: jax.Array, power: jax.Array, pool: int) -> jax.Array:
+    """mean |2 x - 1|^a, a = `power`: 0 for mid-grey, 1 for an image of black and white alone.
+
+    Mahendran & Vedaldi 2015 (*Understanding Deep Image Representations by Inverting Them*), section 3: with a
+    large a it bounds the values and leaves the middle alone. Departs from the paper: the mean in place of the
+    sum; mid-grey in place of the mean of a training set; half the range as unit.
+    """
+    return jnp.mean(jnp.abs(2 * image_1xHxWx3 - 1) ** power)
+
+
 _EPSILON = 1e-5  # penalty of the matting Laplacian's slopes, for pixels in [0, 1]
 
 
@@ -168,14 +178,20 @@ def photorealism(image_1xHxWx3: jax.Array, target: Matting, pool: int) -> jax.Ar
 
 
 # name -> function of (image, what it needs of the photograph, side of the Laplacian's pooling)
-REGULARIZERS = {"laplacian": laplacian, "range": valid_range, "photorealism": photorealism}
+REGULARIZERS = {
+    "laplacian": laplacian,
+    "range": valid_range,
+    "photorealism": photorealism,
+    "alpha_norm": alpha_norm,
+}
 
 
-def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int) -> dict:
-    """{regularizer: what it needs of the photograph}."""
+def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int, power: float) -> dict:
+    """{regularizer: what it needs of the photograph or the config}."""
     make = {
         "laplacian": lambda: _laplacian(photo_1xHxWx3, pool),
         "range": lambda: None,
         "photorealism": lambda: matting(photo_1xHxWx3),
+        "alpha_norm": lambda: jnp.float32(power),
     }
     return {name: make[name]() for name in names}

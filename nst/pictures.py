@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,19 +25,30 @@ FITS = ("scale", "shrink", "width", "stretch")
 
 def read(content, style, config: ConfigDict):
     """The photograph and the paintings at their sizes, and {role: (original, resized, sha256)}."""
-    content = config.content if content is None else content
-    sources = configs.paths(config.style) if style is None else style
-    sources = list(sources) if isinstance(sources, list | tuple) else [sources]
-    if isinstance(content, str) and not content:
-        raise UserError("content: give a photograph: --config.content=photo.jpg")
-    if not sources or (isinstance(sources[0], str) and not sources[0]):
-        raise UserError("style: give a painting: --config.style=painting.jpg")
+    content, sources = named_by(content, style, config)
     named = {"content": _read_sized(content, config.size, config)}
     photo = named["content"][1].rgb_HxWx3.shape[:2]
     for index, (source, size) in enumerate(zip(sources, style_sizes(config, len(sources)), strict=True)):
         named[f"style {index}"] = _read_sized(source, size, config, config.style_fit, photo)
     photo, *paintings = (resized for _, resized, _ in named.values())
     return photo, tuple(paintings), named
+
+
+def named_by(content, style, config: ConfigDict) -> tuple[Any, list]:
+    """The sources of the photograph and of the paintings: those given, or the config's.
+
+    Of a picture that no loss looks at, the other takes the place.
+    """
+    content = config.content if content is None else content
+    sources = configs.paths(config.style) if style is None else style
+    sources = list(sources) if isinstance(sources, list | tuple) else [sources]
+    no_content = isinstance(content, str) and not content
+    no_style = not sources or (isinstance(sources[0], str) and not sources[0])
+    if no_content and (no_style or configs.names(config.content_loss.layers)):
+        raise UserError("content: give a photograph: --config.content=photo.jpg")
+    if no_style and configs.names(config.style_loss.layers):
+        raise UserError("style: give a painting: --config.style=painting.jpg")
+    return sources[0] if no_content else content, [content] if no_style else sources
 
 
 def colored(config: ConfigDict, photo: Picture, paintings: Sequence[Picture]):

@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import images, masks, memory, optimize, pictures, problem, vgg, weights
+from nst import crops, images, masks, memory, optimize, pictures, problem, vgg, weights
 from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture
@@ -66,7 +66,7 @@ def freeze(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Froz
             raise UserError(
                 f"weights.normalize: {chosen.name} is read through maps to VGG-19's scale; leave it empty"
             )
-        files = _image_files(Path(chosen.normalize))
+        files = crops.files(chosen.normalize, "weights.normalize")
         params = vgg.normalize(spec.network, params, _small_images(files))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
@@ -116,14 +116,6 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
         spec, optimizer, frozen.variables, loss_weights, photo, paintings, found, recolor, config.seed,
         start[None], None, inputs, tuple(notes),
     )  # fmt: skip
-
-
-def _image_files(folder: Path) -> list[Path]:
-    suffixes = {*images.SUFFIXES, ".bmp", ".gif"}
-    files = [p for p in sorted(folder.glob("*")) if p.suffix.lower() in suffixes] if folder.is_dir() else []
-    if not files:
-        raise UserError(f"weights.normalize = {str(folder)!r}: no images there; give a folder of images")
-    return files
 
 
 def _small_images(files: list[Path]) -> Iterator[np.ndarray]:

@@ -218,7 +218,9 @@ def make_problem(
         styles=tuple(targets),
         weights=weights.replace(styles=tuple(blends)),
         guides=tuple(guides),
-        photo=losses.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool),
+        photo=losses.photo_targets(
+            spec.regularizers, content_1xHxWx3, spec.laplacian_pool, spec.alpha_norm_power
+        ),
         seed=seed,
     )
 

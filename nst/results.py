@@ -21,6 +21,7 @@ from nst import metrics, runs
 from nst.errors import UserError
 from nst.files import replacing
 from nst.instrument import Instrument, judge_files
+from nst.pictures import named_by
 from nst.sweep import Point, get, swept
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
@@ -101,7 +102,7 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
     """Judges a finished point's picture as it was saved; forgets that an earlier try failed."""
     config = point.config
     picture = folder / f"result.{config.output.format}"
-    found = judge_files(instrument, picture, config.content, configs.paths(config.style))
+    found = judge_files(instrument, picture, *named_by(None, None, config))
     content = {"instrument": instrument.name, "step": config.steps, "measures": found}
     runs.write_json(folder / "measures.json", content)
     (folder / "failed.json").unlink(missing_ok=True)

@@ -50,8 +50,9 @@ class Spec:
     regions: tuple[tuple[int, ...], ...] = ()  # the paintings of each region; (): all, everywhere
     tv: str = "l2"
     tv_beta: float = 2.0
-    regularizers: tuple[str, ...] = ()  # beside total variation: laplacian, range, photorealism
+    regularizers: tuple[str, ...] = ()  # beside total variation: of losses.REGULARIZERS
     laplacian_pool: int = 4
+    alpha_norm_power: float = 6.0
 
     def __post_init__(self):
         architecture = self.network.architecture
@@ -61,6 +62,8 @@ class Spec:
         choose("content_loss.normalization", self.content_normalization, CONTENT)
         choose("style_loss.blend", self.style_blend, BLENDS)
         choose("tv.kind", self.tv, TOTAL_VARIATION)
+        if not self.alpha_norm_power > 1:
+            raise UserError(f"alpha_norm.power = {self.alpha_norm_power}: must be greater than 1")
         terms = self.style_terms  # which checks the representation and its options
         conv = [layer for layer in self.layers if layer.startswith("conv")]
         if self.network.widths and self.network.frame == "vgg" and conv:

@@ -6,7 +6,7 @@ the deepest requested layer is built, and no gradient with respect to the weight
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -227,6 +227,7 @@ class VGG(nn.Module):
     layers: tuple[str, ...]
     frozen: bool = True  # False: for training, with gradients with respect to the weights
     after: str = ""  # a layer whose own activation, unmapped, is given in place of the image
+    relu: Callable[[jax.Array], jax.Array] = nn.relu  # another has another way back (nst/visualize)
 
     @nn.compact
     def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
@@ -243,7 +244,7 @@ class VGG(nn.Module):
                 conv = name
                 x = Conv(net.width(name), net.padding_of(name), net.precision, self.frozen, name=name)(x)
             else:
-                x = nn.relu(x) if name.startswith("relu") else pool(x)
+                x = self.relu(x) if name.startswith("relu") else pool(x)
             if name in self.layers:
                 activations[name] = x
                 if net.widths:

@@ -1,0 +1,23 @@
+"""Content reconstruction: what a layer keeps of the photograph (Gatys et al. 2015, figure 1, above).
+
+    python -m experiments.stylize --config=configs/visualize/content.py:relu3_1 \
+        --config.content=photo.jpg --workdir=runs/content
+
+After the colon: the layer. The photograph's activations there are looked for from noise, without a style.
+relu1_1 gives the pixels back, relu5_1 the arrangement. Real weights: --config.weights.name=vgg19.
+"""
+
+from configs import quickstart
+
+
+def get_config(layer="relu4_1"):
+    config = quickstart.get_config()
+    config.size = 256
+    config.pyramid.min_size = 0
+    config.steps = 300
+    config.style = ("",)  # none is used
+    config.content_loss.layers = (layer,)
+    config.style_loss.layers = ()
+    config.init.kind = "noise"
+    config.init.noise_scale = 0.01  # stronger noise stays where no layer sees it
+    return config

@@ -1,0 +1,120 @@
+"""Figures that stand alone, as PNG and SVG, and the numbers that they show beside them."""
+
+import csv
+import importlib.util
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nst.errors import UserError
+from nst.files import replacing
+
+INK, PAPER = "#222222", "white"
+# of lines, in the order of the layers: dark to light, and told apart without colour by it
+CYCLE = ("#0b3c5d", "#b5442c", "#3a7d44", "#8a6fb0", "#c9992e", "#5f9ea0", "#7a4b3a", "#c06c9c")
+STYLE = {
+    "axes.prop_cycle": "cycler('color', ['" + "', '".join(CYCLE) + "'])",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9.0,
+    "legend.frameon": False,
+    "svg.hashsalt": "nst",  # the same bytes each time
+}
+
+
+def new(width: float, height: float):
+    """An empty matplotlib Figure, in inches, that no global state knows.
+
+    Raises:
+      UserError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError("figures need matplotlib: pip install -e '.[figures]'")
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        return Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+
+
+def axes(figure, rows: int = 1, columns: int = 1, **more) -> np.ndarray:
+    """`rows` x `columns` axes, always as an array of two dimensions."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        return figure.subplots(rows, columns, squeeze=False, **more)
+
+
+def sheet(
+    pictures: Sequence[Sequence[np.ndarray | None]],
+    *,
+    title: str,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    labels: Sequence[Sequence[str]] = (),
+    edge: float = 1.4,
+    pixelated: bool = False,
+):
+    """Pictures in rows, as a Figure.
+
+    Args:
+      pictures: each `HxWx3` or `HxW` in [0, 1]; None leaves a gap. Rows may differ in length.
+      title: one line, with what is shown and of what.
+      row_labels: one each, left of the first picture.
+      column_labels: one each, above the first row.
+      labels: one for each picture, below it.
+      edge: inches of a picture's longer edge.
+      pixelated: whether pixels are shown as squares (for maps of few positions).
+    """
+    columns = max(map(len, pictures))
+    shape = next(picture.shape for row in pictures for picture in row if picture is not None)
+    scale = edge / max(shape[:2])
+    below = 0.22 if labels else 0.06
+    left = 0.25 if row_labels else 0.0
+    figure = new(columns * (scale * shape[1] + 0.06) + left, len(pictures) * (scale * shape[0] + below) + 0.5)
+    figure.suptitle(title, fontsize=10, color=INK)
+    for y, row in enumerate(axes(figure, len(pictures), columns)):
+        for x, place in enumerate(row):
+            place.set_xticks([])
+            place.set_yticks([])
+            place.spines[:].set_visible(False)
+            if x < len(pictures[y]) and pictures[y][x] is not None:
+                kind = "nearest" if pixelated else "antialiased"
+                picture = np.clip(pictures[y][x], 0, 1)
+                place.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation=kind)
+            if x == 0 and y < len(row_labels):
+                place.set_ylabel(row_labels[y], fontsize=8)
+            if y == 0 and x < len(column_labels):
+                place.set_title(column_labels[x], fontsize=8, pad=3)
+            if labels and y < len(labels) and x < len(labels[y]):
+                place.set_xlabel(labels[y][x], fontsize=7, labelpad=2)
+    return figure
+
+
+def save(figure, stem: Path, arrays: Mapping[str, np.ndarray]) -> list[Path]:
+    """Writes stem.png, stem.svg, and the numbers as stem.npz; the paths."""
+    import matplotlib
+
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg", "npz")]
+    with matplotlib.rc_context(STYLE):
+        for path, options in zip(paths, ({"dpi": 200}, {"metadata": {"Date": None}}), strict=False):
+            with replacing(path) as file:
+                figure.savefig(file, format=path.suffix[1:], **options)
+    with replacing(paths[2]) as file:
+        np.savez_compressed(file, **arrays)
+    return paths
+
+
+def table(path: Path, *rows: Sequence) -> Path:
+    """Writes a CSV file, the head first; the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(rows)
+    with replacing(path) as file:
+        file.write(lines.getvalue().encode())
+    return path

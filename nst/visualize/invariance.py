@@ -1,0 +1,185 @@
+"""How far a layer's features, and how far its Gram matrix, move when the picture moves.
+
+Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import ndimage
+
+from nst import grams
+from nst.errors import UserError, choose
+from nst.vgg import features, minimum_size
+from nst.visualize import figures
+from nst.visualize.network import Seen
+
+
+class Transformation(NamedTuple):
+    """T, by where a pixel of the transformed picture comes from: around both centres, p = A q + b."""
+
+    source: Callable[[float], tuple[np.ndarray, np.ndarray]]  # value -> A (2x2) and b (2), rows first
+    unit: str
+    identity: float
+
+
+def _translate(pixels: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.eye(2), np.array([-pixels, 0.0])
+
+
+def _scale(factor: float) -> tuple[np.ndarray, np.ndarray]:
+    if not factor > 0:
+        raise UserError(f"scaling by {factor}: give factors above 0")
+    return np.eye(2) / factor, np.zeros(2)
+
+
+def _rotate(degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[cos, sin], [-sin, cos]]), np.zeros(2)
+
+
+# downwards by pixels; enlarged by a factor; counter-clockwise by degrees
+TRANSFORMATIONS = {
+    "translation": Transformation(_translate, "px", 0.0),
+    "scaling": Transformation(_scale, "factor", 1.0),
+    "rotation": Transformation(_rotate, "degrees", 0.0),
+}
+
+
+def window(shape: tuple[int, int], transformation: str, values: Sequence[float]) -> tuple[int, int]:
+    """Height and width of the largest central window, of about the picture's shape, that never leaves it.
+
+    With k times the picture's half edges h it stays inside under p = A q + b if k max |A h| + |b| <= h, the
+    maximum over the corners (+-h_y, +-h_x), in rows and in columns.
+
+    Raises:
+      UserError: an unknown transformation, or values for which no pixel is left.
+    """
+    source = TRANSFORMATIONS[choose("transformation", transformation, TRANSFORMATIONS)].source
+    half = (np.array(shape) - 1) / 2
+    share = 1.0
+    for value in values:
+        matrix, offset = source(value)
+        share = min(share, *((half - np.abs(offset)) / (np.abs(matrix) @ half)))
+    # of the picture's parity, so that whole pixels stay whole
+    steps = np.ceil((1 - share) * half - 1e-6).astype(int)
+    height, width = (int(edge - 2 * step) for edge, step in zip(shape, steps, strict=True))
+    if share <= 0 or min(height, width) < 1:
+        raise UserError(
+            f"{transformation} from {min(values):g} to {max(values):g}: more than a picture of "
+            f"{shape[1]}x{shape[0]} px has; give a smaller range or a larger picture"
+        )
+    return height, width
+
+
+def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[float]) -> np.ndarray:
+    """The central window of the picture under each of V transformations, `Vxhxwx3` in [0, 1].
+
+    Nothing from outside the picture comes in: all windows have the one size of `window`. Cubic splines, which
+    hardly blur, between pixels; before a reduction by f < 1, a Gaussian of sigma (1/f - 1) / 2 against
+    aliasing.
+    """
+    inner = window(image_HxWx3.shape[:2], transformation, values)
+    centre, middle = ((np.array(shape) - 1) / 2 for shape in (image_HxWx3.shape[:2], inner))
+    found = np.empty((len(values), *inner, 3), np.float32)
+    for index, value in enumerate(values):
+        matrix, offset = TRANSFORMATIONS[transformation].source(value)
+        apart = np.sqrt(np.linalg.det(matrix))  # pixels of the picture from one of the window to the next
+        spread = max(apart - 1, 0) / 2
+        for channel in range(3):
+            plane = image_HxWx3[..., channel].astype(np.float64)
+            if spread > 1e-6:  # which a rotation's rounding is not
+                plane = ndimage.gaussian_filter(plane, spread, mode="mirror")
+            found[index, ..., channel] = ndimage.affine_transform(
+                plane, matrix, centre + offset - matrix @ middle, inner, order=3, mode="mirror"
+            )
+    return found.clip(0, 1)
+
+
+def curves(
+    seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str], transformation: str, values: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """{"features": |F(T x) - F(x)| / |F(x)|, "gram": |G(T x) - G(x)| / |G(x)|}, each `LxV`.
+
+    Frobenius norms of a layer's activation F, and of its Gram matrix G = F F^T / M over M positions; x is the
+    central window (see `transform`) of the picture as it is, T x the same window of the transformed picture.
+
+    Departs from the paper: what enters at the border is picture, not padding; and the paper's distance is
+    not divided by |F(x)|.
+
+    Args:
+      seen: the network.
+      image_HxWx3: in [0, 1].
+      layers: L of them.
+      transformation: of TRANSFORMATIONS.
+      values: V of them, in its unit.
+
+    Raises:
+      UserError: as `window`, or a range that leaves too little for the layers.
+    """
+    known = TRANSFORMATIONS[choose("transformation", transformation, TRANSFORMATIONS)]
+    height, width = window(image_HxWx3.shape[:2], transformation, values)
+    least = minimum_size(seen.network, layers)
+    if min(height, width) < least:
+        raise UserError(
+            f"{transformation} from {min(values):g} to {max(values):g}: leaves {width}x{height} px of "
+            f"{image_HxWx3.shape[1]}x{image_HxWx3.shape[0]}, and {layers[-1]} needs {least}; give a smaller "
+            "range or a larger picture"
+        )
+    windows = transform(image_HxWx3, transformation, [*values, known.identity])
+    found = _distances(seen.network, seen.variables, windows[:-1], windows[-1:], tuple(layers))
+    return {name: np.asarray(distance_VxL).T for name, distance_VxL in found.items()}
+
+
+@partial(jax.jit, static_argnames=("network", "layers"))
+def _distances(network, variables, windows_VxHxWx3, original_1xHxWx3, layers):
+    def describe(image_1xHxWx3):
+        activations = features(network, variables, image_1xHxWx3, layers)
+        return {
+            "features": [activations[layer].astype(jnp.float32) for layer in layers],
+            "gram": [grams.gram(activations[layer]) for layer in layers],
+        }
+
+    original = describe(original_1xHxWx3)
+
+    def distance(image_HxWx3):
+        relative = jax.tree.map(_relative, describe(image_HxWx3[None]), original)
+        return {name: jnp.stack(found) for name, found in relative.items()}
+
+    return jax.lax.map(distance, windows_VxHxWx3)
+
+
+def _relative(found: jax.Array, original: jax.Array) -> jax.Array:
+    norm = jnp.sqrt(jnp.sum(original**2))
+    return jnp.sqrt(jnp.sum((found - original) ** 2)) / jnp.where(norm > 0, norm, 1.0)
+
+
+def figure(
+    found: Mapping[str, tuple[Sequence[float], Mapping[str, np.ndarray]]], layers: Sequence[str], of: str
+):
+    """A row for each transformation: left the features' distance, right the Gram matrices', a line a layer.
+
+    Args:
+      found: transformation -> its values and their `curves`.
+      layers: those of `curves`.
+      of: the picture, the network and the size, for the title.
+    """
+    figure = figures.new(7.2, 2.3 * len(found) + 0.7)
+    figure.suptitle(f"How far features and style move with the picture\n{of}", fontsize=10, color=figures.INK)
+    places = figures.axes(figure, len(found), 2, sharey=True)
+    names = {"features": "features F", "gram": "Gram matrices G"}
+    for place, title in zip(places[0], names.values(), strict=True):
+        place.set_title(title, fontsize=9)
+    for row, (transformation, (values, distances)) in zip(places, found.items(), strict=True):
+        for place, name in zip(row, names, strict=True):
+            for layer, distance_V in zip(layers, distances[name], strict=True):
+                place.plot(values, distance_V, label=layer, linewidth=1.4, marker=".", markersize=4)
+            place.set_xlabel(f"{transformation} ({TRANSFORMATIONS[transformation].unit})")
+            place.set_ylim(bottom=0)
+        row[0].set_ylabel("relative distance\n|f(Tx) - f(x)| / |f(x)|")
+    places[0, 0].legend(fontsize=7, frameon=False)
+    return figure

@@ -1,0 +1,200 @@
+"""Pictures made from noise that excite a channel or a unit most.
+
+Olah, Mordvintsev & Schubert 2017 (*Feature Visualization*): the picture is made of Fourier coefficients and
+decorrelated colours, and is moved about a little before each look of the network. The constants are those of
+their code (github.com/tensorflow/lucid), except for the colours.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nst.errors import UserError
+from nst.mapped import evaluated
+from nst.vgg import VGG, features, minimum_size
+from nst.visualize import figures
+from nst.visualize.network import Seen
+
+# The symmetric square root of the covariance of RGB over the 500 photographs of BSDS500 (every tenth pixel,
+# row by row), divided by its largest eigenvalue: three independent numbers times it are as correlated as the
+# colours of photographs.
+COLORS = np.array([(0.5235, 0.2992, 0.1889), (0.2992, 0.4289, 0.2780), (0.1889, 0.2780, 0.5146)], np.float32)
+RATE, START = 0.05, 0.01  # of Adam; standard deviation of the coefficients at the start
+CONTRAST = 0.25  # of the waves, as in the article's code; larger ones end in black and white
+# before each look, uniform in +- these: pixels, share, degrees, pixels (the article's code)
+FIRST, ENLARGEMENT, DEGREES, SECOND = 4.0, 0.1, 10.0, 2.0
+
+
+def paint(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
+    """The picture of Fourier coefficients, `HxWx3` in (0, 1): sigmoid(F^-1(z / max(f, 1/N)) S / 4).
+
+    z is the spectrum, `HxKx3x2` (real and imaginary part, K = W // 2 + 1), f the frequency in cycles a pixel,
+    N the longer edge: equal coefficients give every scale the same say as in photographs. F^-1 is the
+    orthonormal inverse transform; S, COLORS, makes colours of independent channels.
+    """
+    height = spectrum_HxKx3x2.shape[0]
+    waves_HxKx3x2 = spectrum_HxKx3x2 * amplitudes(height, width)[..., None, None]
+    waves_HxKx3 = jax.lax.complex(waves_HxKx3x2[..., 0], waves_HxKx3x2[..., 1])
+    channels_HxWx3 = jnp.fft.irfft2(waves_HxKx3, (height, width), (0, 1), norm="ortho")
+    return jax.nn.sigmoid(jnp.dot(channels_HxWx3, COLORS, precision="highest"))
+
+
+def spectrum_shape(height: int, width: int) -> tuple[int, ...]:
+    """Of the coefficients of a picture."""
+    return height, width // 2 + 1, 3, 2
+
+
+def amplitudes(height: int, width: int) -> np.ndarray:
+    """The factors of the coefficients, `HxK`: 1/4 / max(f, 1/N)."""
+    frequencies_HxK = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    return (CONTRAST / np.maximum(frequencies_HxK, 1 / max(height, width))).astype(np.float32)
+
+
+class Motion(NamedTuple):
+    """A shift in pixels (down, right), then an enlargement and a turn about the centre, then a shift."""
+
+    first_2: jax.Array
+    factor: jax.Array
+    degrees: jax.Array
+    second_2: jax.Array
+
+
+def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
+    """The picture after all of a motion, in one bilinear look-up; it goes on beyond its edges.
+
+    Pixel p shows the picture at R (p - c - second) / factor + c - first, c the centre; positive degrees turn
+    counter-clockwise. The picture is periodic, as its waves are, so that no edge is seen more than the rest.
+    """
+    height, width, _ = image_HxWx3.shape
+    centre_2 = jnp.array([(height - 1) / 2, (width - 1) / 2])
+    angle = jnp.deg2rad(motion.degrees)
+    cosine, sine = jnp.cos(angle) / motion.factor, jnp.sin(angle) / motion.factor
+    y_Hx1 = (jnp.arange(height) - centre_2[0] - motion.second_2[0])[:, None]
+    x_W = jnp.arange(width) - centre_2[1] - motion.second_2[1]
+    y_HxW = cosine * y_Hx1 + sine * x_W + centre_2[0] - motion.first_2[0]
+    x_HxW = cosine * x_W - sine * y_Hx1 + centre_2[1] - motion.first_2[1]
+    top_HxW, left_HxW = jnp.floor(y_HxW).astype(jnp.int32), jnp.floor(x_HxW).astype(jnp.int32)
+    down_HxWx1, across_HxWx1 = (y_HxW - top_HxW)[..., None], (x_HxW - left_HxW)[..., None]
+
+    def row(y_HxW):
+        left, right = (image_HxWx3[y_HxW % height, x_HxW % width] for x_HxW in (left_HxW, left_HxW + 1))
+        return (1 - across_HxWx1) * left + across_HxWx1 * right
+
+    return (1 - down_HxWx1) * row(top_HxW) + down_HxWx1 * row(top_HxW + 1)
+
+
+def draw(key: jax.Array) -> Motion:
+    """A motion, uniform within FIRST, ENLARGEMENT, DEGREES and SECOND."""
+    keys = jax.random.split(key, 4)
+    ranges = ((2,), FIRST), ((), ENLARGEMENT), ((), DEGREES), ((2,), SECOND)
+    first, more, degrees, second = (
+        jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+        for key, (shape, bound) in zip(keys, ranges, strict=True)
+    )
+    return Motion(first, 1 + more, degrees, second)
+
+
+@jax.custom_vjp
+def rectifier(x: jax.Array) -> jax.Array:
+    """max(x, 0), whose gradient never stops a signal altogether.
+
+    Where nothing would get through, what asks for more (descending: less than 0) does, so that a channel that
+    is 0 all over the start can grow; the article's code has the same.
+    """
+    return nn.relu(x)
+
+
+def _rectifier_backward(x, signal):
+    passed = jnp.where(x > 0, signal, 0)
+    return (jnp.where(jnp.any(passed != 0), passed, jnp.minimum(signal, 0)),)
+
+
+rectifier.defvjp(lambda x: (nn.relu(x), x), _rectifier_backward)
+
+
+def maximize(
+    seen: Seen,
+    layer: str,
+    channels: Sequence[int],
+    size: int,
+    steps: int,
+    seed: int = 0,
+    unit: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """A picture for each of C channels that makes it most active, `Cxsizexsizex3` in [0, 1].
+
+    Adam on the coefficients of `paint`, `steps` updates; before each the picture is moved at random. What is
+    raised is the channel's mean over all positions, or its value at one.
+
+    Departs from the article: the picture is periodic where theirs has a grey margin; the motions are uniform
+    where theirs are drawn from lists; the colours are those of BSDS500.
+
+    Args:
+      seen: the network; a slim one in the frame "vgg".
+      layer: any of vgg.layer_names.
+      channels: of it.
+      size: of both edges, in pixels.
+      steps: updates.
+      seed: of the start and the movements.
+      unit: (y, x), the position that counts; None: all.
+
+    Raises:
+      UserError: no such layer, channel or position, or a size too small for the layer.
+    """
+    least = minimum_size(seen.network, (layer,))
+    if size < least:
+        raise UserError(f"size = {size}: {layer} needs {least} pixels or more")
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    look = partial(features, seen.network, layers=(layer,))
+    shape = jax.eval_shape(look, seen.variables, image)[layer].shape
+    for channel in channels:
+        if not 0 <= channel < shape[3]:
+            raise UserError(f"channel {channel}: {layer} has {shape[3]}; give 0 to {shape[3] - 1}")
+    if unit is not None and not (0 <= unit[0] < shape[1] and 0 <= unit[1] < shape[2]):
+        raise UserError(f"unit {unit}: {layer} has {shape[1]}x{shape[2]} positions here")
+    run = partial(_maximize, seen.network, layer, size, unit)
+    return np.stack([np.asarray(run(seen.variables, channel, steps, seed)) for channel in channels])
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _maximize(network, layer, size, unit, variables, channel, steps, seed):
+    key, moves_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), channel))
+    adam = optax.adam(RATE)
+
+    def excitement(spectrum, step):
+        image = move(paint(spectrum, size), draw(jax.random.fold_in(moves_key, step)))
+        activations = VGG(network, (layer,), relu=rectifier).apply(variables, image[None])
+        found_hxw = evaluated(activations[layer])[0, :, :, channel]
+        return -(found_hxw.mean() if unit is None else found_hxw[unit]).astype(jnp.float32)
+
+    def update(step, carry):
+        spectrum, state = carry
+        moves, state = adam.update(jax.grad(excitement)(spectrum, step), state)
+        return optax.apply_updates(spectrum, moves), state
+
+    start = START * jax.random.normal(key, spectrum_shape(size, size))
+    spectrum, _ = jax.lax.fori_loop(0, steps, update, (start, adam.init(start)))
+    return paint(spectrum, size)
+
+
+def figure(images_CxHxWx3: np.ndarray, layer: str, channels: Sequence[int], of: str, columns: int = 6):
+    """A contact sheet, labelled by channel.
+
+    Args:
+      images_CxHxWx3: from `maximize`.
+      layer, channels: those of it.
+      of: the network and the size, for the title.
+      columns: pictures in a row.
+    """
+    starts = range(0, len(channels), columns)
+    return figures.sheet(
+        [list(images_CxHxWx3[start : start + columns]) for start in starts],
+        title=f"{layer}: what excites a channel most\n{of}",
+        labels=[[f"channel {c}" for c in channels[start : start + columns]] for start in starts],
+    )

@@ -1,0 +1,205 @@
+"""Which parts of a picture carry its style loss or its content loss: each is covered in turn.
+
+Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 7, with the losses of
+style transfer in place of the score of a class.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+from nst import problem as problems
+from nst.errors import UserError
+from nst.problem import Problem
+from nst.spec import Spec
+from nst.visualize import figures
+
+PARTS = ("style", "content")
+NOTHING = 1e-3  # of the largest loss: a loss below it, as the photograph's own content loss, has no percent
+
+
+class Occlusion(NamedTuple):
+    """Losses of a picture with a square covered."""
+
+    losses_hxw: np.ndarray
+    before: float  # the loss of the whole picture
+    size: int  # pixels of the square
+    stride: int  # pixels from one square to the next
+
+
+def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Top rows and left columns of squares that lie inside, `stride` apart, with equal margins (to a pixel).
+
+    Raises:
+      UserError: a square larger than the picture, or a stride below 1.
+    """
+    if not 1 <= size <= min(shape):
+        raise UserError(f"size = {size}: the picture has {shape[1]}x{shape[0]} px; give 1 to {min(shape)}")
+    if stride < 1:
+        raise UserError(f"stride = {stride}: give 1 pixel or more")
+    first = ((edge - size) % stride // 2 for edge in shape)
+    return tuple(np.arange(low, edge - size + 1, stride) for low, edge in zip(first, shape, strict=True))
+
+
+def mean_color(image_HxWx3: np.ndarray) -> np.ndarray:
+    """The mean colour of a picture, `3`: the grey of a covered square."""
+    return image_HxWx3.mean((0, 1), dtype=np.float64).astype(np.float32)
+
+
+def occlusion_map(
+    loss: Callable[[jax.Array], jax.Array],
+    image_HxWx3: np.ndarray,
+    size: int,
+    stride: int,
+    fill: Sequence[float],
+) -> np.ndarray:
+    """The loss of the picture with a square covered, for the squares of `corners`, `hxw`.
+
+    One compiled program for all of them, and the memory of one.
+
+    Args:
+      loss: a function of an image `1xHxWx3` that gives a scalar. A jax.tree_util.Partial, as `part` makes, is
+        compiled once for all arrays of the same shapes.
+      image_HxWx3: in [0, 1].
+      size, stride: in pixels.
+      fill: the colour of the square.
+
+    Raises:
+      UserError: as `corners`.
+    """
+    tops, lefts = corners(image_HxWx3.shape[:2], size, stride)
+    loss = loss if isinstance(loss, Partial) else Partial(loss)
+    places_Nx2 = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
+    square = jnp.broadcast_to(jnp.asarray(fill, jnp.float32), (size, size, 3))
+    image = jnp.asarray(image_HxWx3, jnp.float32)
+    found = _covered(loss, image, square, jnp.asarray(places_Nx2, jnp.int32))
+    return np.asarray(found).reshape(len(tops), len(lefts))
+
+
+@jax.jit
+def _covered(loss, image_HxWx3, square_sxsx3, places_Nx2):
+    def at(place):
+        covered = jax.lax.dynamic_update_slice(image_HxWx3, square_sxsx3, (place[0], place[1], 0))
+        return loss(covered[None])
+
+    return jax.lax.map(at, places_Nx2)
+
+
+def part(spec: Spec, problem: Problem, name: str) -> Partial:
+    """The weighted sum of a loss's terms of one kind, `style` or `content`, as a function of the image.
+
+    Raises:
+      UserError: the loss has no such terms.
+    """
+    layers = {"style": spec.style_layers, "content": spec.content_layers}[name]
+    if not layers:
+        raise UserError(f"{name}_loss.layers: empty; name layers, so that there is a {name} loss to look at")
+    return Partial(_sum_of(spec, f"{name}/"), problem)
+
+
+@cache
+def _sum_of(spec: Spec, prefix: str) -> Callable[[Problem, jax.Array], jax.Array]:
+    """A function that is the same one for the same Spec, so that it is compiled once."""
+
+    def loss(problem, image_1xHxWx3):
+        terms = problems.terms(spec, problem, image_1xHxWx3)
+        return sum(value for name, value in terms.items() if name.startswith(prefix))
+
+    return loss
+
+
+def examine(
+    spec: Spec,
+    problem: Problem,
+    image_HxWx3: np.ndarray,
+    size: int,
+    stride: int,
+    parts: Sequence[str] = PARTS,
+) -> dict[str, Occlusion]:
+    """{part: Occlusion}: where covering the picture by its mean colour changes the loss of each part.
+
+    Style: between the covered picture and the paintings of `problem`; content: and its photograph.
+
+    Args:
+      spec, problem: from make_problem; the photograph has the picture's size.
+      image_HxWx3: in [0, 1].
+      size, stride: of the square, in pixels.
+      parts: of PARTS.
+
+    Raises:
+      UserError: as `corners` and `part`.
+    """
+    found = {}
+    for name in parts:
+        loss = part(spec, problem, name)
+        losses_hxw = occlusion_map(loss, image_HxWx3, size, stride, mean_color(image_HxWx3))
+        found[name] = Occlusion(losses_hxw, float(_value(loss, jnp.asarray(image_HxWx3)[None])), size, stride)
+    return found
+
+
+@jax.jit
+def _value(loss, image_1xHxWx3):
+    return loss(image_1xHxWx3)
+
+
+def change(found: Occlusion) -> tuple[np.ndarray, str]:
+    """100 (L' - L) / L and "%", of L before and L' covered; L' - L and "" where L is next to nothing."""
+    difference_hxw = found.losses_hxw - found.before
+    if found.before > NOTHING * found.losses_hxw.max():
+        return 100 * difference_hxw / found.before, "%"
+    return difference_hxw, ""
+
+
+def figure(image_HxWx3: np.ndarray, found: Mapping[str, Occlusion], of: str):
+    """The picture, then for each part the change of its loss as colours over the picture.
+
+    Args:
+      image_HxWx3: in [0, 1].
+      found: from `examine`.
+      of: the picture, the network and the size, for the title.
+    """
+    height, width = image_HxWx3.shape[:2]
+    columns, edge = len(found) + 1, 3.2
+    scale = edge / max(height, width)
+    figure = figures.new(columns * (scale * width + 0.5), scale * height + 1.3)
+    figure.suptitle(f"Change of the loss where a square is covered\n{of}", fontsize=10, color=figures.INK)
+    first, *others = figures.axes(figure, 1, columns)[0]
+    first.imshow(image_HxWx3)
+    for place, (name, occlusion) in zip(others, found.items(), strict=True):
+        _draw(figure, place, name, image_HxWx3, occlusion)
+    size = next(iter(found.values())).size
+    frame_x, frame_y = size * np.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]) - 0.5
+    for color, line in (("white", 3), ("black", 1)):  # seen on any picture
+        first.plot(frame_x, frame_y, color=color, linewidth=line)
+    first.set_xlabel(f"square: {size} px")
+    for place in (first, *others):
+        place.set_xticks([])
+        place.set_yticks([])
+        place.spines[:].set_visible(False)
+        place.set_xlim(-0.5, width - 0.5)
+        place.set_ylim(height - 0.5, -0.5)
+    return figure
+
+
+def _draw(figure, place, name: str, image_HxWx3: np.ndarray, occlusion: Occlusion) -> None:
+    """Cells of `stride` pixels around the squares' centres, over the picture in grey."""
+    shown, unit = change(occlusion)
+    tops, lefts = corners(image_HxWx3.shape[:2], occlusion.size, occlusion.stride)
+    low = (occlusion.size - occlusion.stride) / 2 - 0.5
+    left, top = lefts[0] + low, tops[0] + low
+    right, bottom = (at[-1] + low + occlusion.stride for at in (lefts, tops))
+    largest = max(np.abs(shown).max(), np.finfo(np.float32).tiny)
+    place.imshow(image_HxWx3.mean(-1), cmap="gray", vmin=0, vmax=1)
+    colors = place.imshow(
+        shown, cmap="RdBu_r", vmin=-largest, vmax=largest, alpha=0.65, interpolation="nearest",
+        extent=(left, right, bottom, top),
+    )  # fmt: skip
+    place.set_title(f"{name}: loss {occlusion.before:.3g}", fontsize=9)
+    ticks = largest * np.linspace(-1, 1, 5)
+    bar = figure.colorbar(colors, ax=place, location="bottom", shrink=0.9, ticks=ticks, format="%.2g")
+    bar.set_label(f"change of the {name} loss" + (f" ({unit})" if unit else ""), fontsize=8)
