@@ -107,7 +107,7 @@ def show_reconstructions(config: ConfigDict) -> Iterator[Shown]:
 
 def show_maps(config: ConfigDict) -> Iterator[Shown]:
     photo, chosen = photograph(config), layers(config)
-    activations = maps.activations(network.load(config, chosen), photo, chosen)
+    activations = network.activations(network.load(config, chosen), photo, chosen)
     shown = {
         layer: channels(lambda found=found: maps.strongest_channels(found, COUNT.value))
         for layer, found in activations.items()
@@ -124,8 +124,9 @@ def show_maps(config: ConfigDict) -> Iterator[Shown]:
 def show_units(config: ConfigDict) -> Iterator[Shown]:
     photo = photograph(config)
     of = caption(config, Path(config.content).stem, photo)
+    seen = network.load(config, layers(config))
     for layer in layers(config):
-        found = deconvnet.examine(network.load(config, (layer,)), photo, layer, COUNT.value)
+        found = deconvnet.examine(seen, photo, layer, COUNT.value)
         arrays = {"units": np.array(found.units), "values": found.values_N, "patches": found.patches_Nxsxsx3}
         yield Shown(f"units_{layer}", deconvnet.figure(found, of), arrays | found.projections)
 
@@ -133,9 +134,8 @@ def show_units(config: ConfigDict) -> Iterator[Shown]:
 def show_patches(config: ConfigDict) -> Iterator[Shown]:
     paths = folder()
     of = f"{len(paths)} pictures of {Path(FOLDER.value).name} at {config.size} px, {config.weights.name}"
+    seen, chosen = network.load(config, layers(config)), channels(lambda: tuple(range(COUNT.value)))
     for layer in layers(config):
-        seen = network.load(config, (layer,))
-        chosen = channels(lambda: tuple(range(COUNT.value)))
         found = patches.top(seen, paths, layer, chosen, 9, config.size)
         cut = patches.cut_out(seen, paths, layer, chosen, found, config.size, RULE.value)
         arrays = found._asdict() | {"channels": np.array(chosen), "paths": np.array([p.name for p in paths])}
@@ -143,9 +143,8 @@ def show_patches(config: ConfigDict) -> Iterator[Shown]:
 
 
 def show_maximized(config: ConfigDict) -> Iterator[Shown]:
+    seen, chosen = network.load(config, layers(config)), channels(lambda: tuple(range(COUNT.value)))
     for layer in layers(config):
-        chosen = channels(lambda: tuple(range(COUNT.value)))
-        seen = network.load(config, (layer,))
         found = maximize.maximize(seen, layer, chosen, config.size, config.steps, config.seed)
         of = f"{config.weights.name}, {config.size} px, {config.steps} updates"
         arrays = {"images": found, "channels": np.array(chosen)}

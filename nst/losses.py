@@ -114,12 +114,12 @@ def laplacian(image_1xHxWx3: jax.Array, target_1xhxw: jax.Array, pool: int) -> j
     return jnp.mean((_laplacian(image_1xHxWx3, pool) - target_1xhxw) ** 2)
 
 
-def valid_range(image_1xHxWx3: jax.Array, target: None, pool: int) -> jax.Array:
+def valid_range(image_1xHxWx3: jax.Array, target: None) -> jax.Array:
     """mean of the squared distance of each value from [0, 1], which a picture can show."""
     return jnp.mean((image_1xHxWx3 - jnp.clip(image_1xHxWx3, 0, 1)) ** 2)
 
 
-def alpha_norm(image_1xHxWx3: jax.Array, power: jax.Array, pool: int) -> jax.Array:
+def alpha_norm(image_1xHxWx3: jax.Array, target: None, power: float) -> jax.Array:
     """mean |2 x - 1|^a, a = `power`: 0 for mid-grey, 1 for an image of black and white alone.
 
     Mahendran & Vedaldi 2015 (*Understanding Deep Image Representations by Inverting Them*), section 3: with a
@@ -162,7 +162,7 @@ def matting(photo_1xHxWx3: jax.Array) -> Matting:
     return Matting(photo_1xHxWx3, jnp.linalg.inv(_covariance(centred, centred) + _EPSILON / 9 * jnp.eye(3)))
 
 
-def photorealism(image_1xHxWx3: jax.Array, target: Matting, pool: int) -> jax.Array:
+def photorealism(image_1xHxWx3: jax.Array, target: Matting) -> jax.Array:
     """1/K sum_c V_c^T M V_c, M the matting Laplacian of the photograph, K its windows, V_c a colour channel.
 
     0 if in every 3x3 window each channel is an affine function of the photograph's colours (Luan et al. 2017,
@@ -177,7 +177,7 @@ def photorealism(image_1xHxWx3: jax.Array, target: Matting, pool: int) -> jax.Ar
     return 9 * jnp.mean(jnp.sum(variance - explained, -1))
 
 
-# name -> function of (image, what it needs of the photograph, side of the Laplacian's pooling)
+# name -> function of (image, what it needs of the photograph, its options by Spec.regularizer_options)
 REGULARIZERS = {
     "laplacian": laplacian,
     "range": valid_range,
@@ -186,12 +186,12 @@ REGULARIZERS = {
 }
 
 
-def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int, power: float) -> dict:
-    """{regularizer: what it needs of the photograph or the config}."""
+def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int) -> dict:
+    """{regularizer: what it needs of the photograph}."""
     make = {
         "laplacian": lambda: _laplacian(photo_1xHxWx3, pool),
         "range": lambda: None,
         "photorealism": lambda: matting(photo_1xHxWx3),
-        "alpha_norm": lambda: jnp.float32(power),
+        "alpha_norm": lambda: None,
     }
     return {name: make[name]() for name in names}

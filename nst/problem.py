@@ -218,9 +218,7 @@ def make_problem(
         styles=tuple(targets),
         weights=weights.replace(styles=tuple(blends)),
         guides=tuple(guides),
-        photo=losses.photo_targets(
-            spec.regularizers, content_1xHxWx3, spec.laplacian_pool, spec.alpha_norm_power
-        ),
+        photo=losses.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool),
         seed=seed,
     )
 
@@ -268,7 +266,8 @@ def terms(
             result[f"style/{term.name}{name}"] = loss
     result["tv"] = weights.tv * TOTAL_VARIATION[spec.tv](image_1xHxWx3, spec.tv_beta)
     for name in spec.regularizers:
-        loss = losses.REGULARIZERS[name](image_1xHxWx3, problem.photo[name], spec.laplacian_pool)
+        options = spec.regularizer_options(name)
+        loss = losses.REGULARIZERS[name](image_1xHxWx3, problem.photo[name], *options)
         result[name] = weights.regularizers[name] * loss
     return result
 

@@ -101,6 +101,10 @@ class Spec:
         chosen = self.representation, self.style_normalization, self.style_options
         return _style_terms(*chosen, self.style_layers)
 
+    def regularizer_options(self, name: str) -> tuple:
+        """The arguments of losses.REGULARIZERS[name] beside the image and its target."""
+        return {"laplacian": (self.laplacian_pool,), "alpha_norm": (self.alpha_norm_power,)}.get(name, ())
+
 
 @lru_cache(maxsize=256)
 def _style_terms(

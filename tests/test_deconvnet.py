@@ -346,7 +346,7 @@ def test_show():
 def test_examine_and_its_figure():
     network, _, variables = build()
     image = np.random.default_rng(3).uniform(0, 1, (23, 29, 3)).astype(np.float32)
-    found = deconvnet.examine(Seen(network, variables, ()), image, "relu2_1", 3, ("deconvnet", "gradient"))
+    found = deconvnet.examine(Seen(network, variables), image, "relu2_1", 3, ("deconvnet", "gradient"))
     activation = jax.jit(lambda image: vgg.features(network, variables, image, ("relu2_1",))["relu2_1"])
     activation = np.asarray(activation(image[None]))
     assert found.units == strongest(activation, 3)

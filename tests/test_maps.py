@@ -8,8 +8,7 @@ import pytest
 from configs import quickstart
 from nst import images
 from nst.errors import UserError
-from nst.visualize import maps
-from nst.visualize.network import load
+from nst.visualize import maps, network
 
 CAT = Path(__file__).parents[1] / "nst/data/images/cat.jpg"
 LAYERS = ("relu1_1", "relu2_1")
@@ -19,13 +18,13 @@ LAYERS = ("relu1_1", "relu2_1")
 def seen():
     config = quickstart.get_config()
     config.network.frame = "vgg"
-    return load(config, LAYERS)
+    return network.load(config, LAYERS)
 
 
 @pytest.fixture(scope="module")
 def found(seen):
     cat = images.read(CAT).rgb_HxWx3
-    return maps.activations(seen, images.resize(cat, 24, 32, "lanczos"), LAYERS)
+    return network.activations(seen, images.resize(cat, 24, 32, "lanczos"), LAYERS)
 
 
 def activation(seed=0, shape=(3, 4, 5)):
@@ -42,7 +41,7 @@ def test_activations_have_the_layers_shapes(found):
 
 def test_a_picture_too_small_is_refused(seen):
     with pytest.raises(UserError, match="40x1 px.*2 px"):
-        maps.activations(seen, np.zeros((1, 40, 3), np.float32), LAYERS)
+        network.activations(seen, np.zeros((1, 40, 3), np.float32), LAYERS)
 
 
 def test_strongest_channels_are_those_of_the_largest_means():

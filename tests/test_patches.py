@@ -21,12 +21,12 @@ def colours():
     kernel = np.zeros((3, 3, 3, 64))
     kernel[1, 1] = np.eye(3, 64)
     variables = vgg.freeze({"conv1_1": {"kernel": kernel, "bias": np.zeros(64)}})
-    return Seen(vgg.Network(preprocessing=PLAIN), variables, ())
+    return Seen(vgg.Network(preprocessing=PLAIN), variables)
 
 
 def untrained(layer):
     network = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
-    return Seen(network, vgg.freeze(load("random", "vgg19", (layer,)).params), ())
+    return Seen(network, vgg.freeze(load("random", "vgg19", (layer,)).params))
 
 
 def folder(tmp_path, pictures):

@@ -3,11 +3,10 @@
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), section 2.1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +15,7 @@ from nst.errors import UserError, choose
 from nst.mapped import evaluated
 from nst.vgg import VGG, Network
 from nst.visualize import figures
-from nst.visualize.network import Seen
+from nst.visualize.network import Seen, activations, largest, rectifier
 from nst.visualize.receptive import box, cut, receptive
 
 # The signal g on its way back through a rectifier whose input was x
@@ -45,16 +44,9 @@ class Answers(NamedTuple):
     projections: dict[str, np.ndarray]  # rule -> Nxsxsx3, zero outside
 
 
-def _rectifier(rule: str) -> Callable[[jax.Array], jax.Array]:
-    """max(x, 0), with a way back of RULES."""
-    relu = jax.custom_vjp(nn.relu)
-    relu.defvjp(lambda x: (nn.relu(x), x), lambda x, g: (RULES[rule](x, g),))
-    return relu
-
-
 def _run(network: Network, variables: dict, image_1xHxWx3: jax.Array, layer: str, rule: str):
     """A layer's activation, and the function that takes a signal of its shape back to pixels."""
-    vgg = VGG(network, (layer,), relu=_rectifier(rule))
+    vgg = VGG(network, (layer,), relu=rectifier(RULES[rule]))
     activation, back = jax.vjp(lambda image: evaluated(vgg.apply(variables, image)[layer]), image_1xHxWx3)
     return activation, lambda signal: back(signal)[0]
 
@@ -139,11 +131,9 @@ def strongest(activation_1xhxwxC: np.ndarray, count: int) -> tuple[Unit, ...]:
       UserError: fewer channels than `count`.
     """
     height, width, channels = activation_1xhxwxC.shape[1:]
-    if not 1 <= count <= channels:
-        raise UserError(f"count = {count}: the layer has {channels} channels; give 1 to {channels}")
     flat = np.asarray(activation_1xhxwxC, np.float32).reshape(height * width, channels)
     first = flat.argmax(0)
-    order = np.argsort(-flat[first, np.arange(channels)], kind="stable")[:count]
+    order = largest(flat[first, np.arange(channels)], count)
     return tuple(Unit(*map(int, divmod(first[c], width)), int(c)) for c in order)
 
 
@@ -159,12 +149,12 @@ def examine(
     """The `count` strongest units of a layer, their patches of the picture and their projections.
 
     Raises:
-      UserError: as `project` and `strongest`.
+      UserError: as `activations`, `strongest` and `project`.
     """
     network, variables = seen.network, seen.variables
     image = jnp.asarray(image_HxWx3)[None]
-    activation = np.asarray(_activation(network, variables, image, layer), np.float32)
-    units, field = strongest(activation, count), receptive(network, layer)
+    activation = activations(seen, image_HxWx3, (layer,))[layer]
+    units, field = strongest(activation[None], count), receptive(network, layer)
     squares = [box(field, unit.y, unit.x) for unit in units]
 
     def projected(rule):
@@ -174,15 +164,10 @@ def examine(
     return Answers(
         layer,
         units,
-        np.array([activation[0][unit] for unit in units]),
+        np.array([activation[unit] for unit in units]),
         np.stack([cut(image_HxWx3, square).patch_hxwx3 for square in squares]),
         {rule: np.stack(projected(rule)) for rule in rules},
     )
-
-
-@partial(jax.jit, static_argnames=("network", "layer"))
-def _activation(network, variables, image_1xHxWx3, layer):
-    return evaluated(VGG(network, (layer,)).apply(variables, image_1xHxWx3)[layer])
 
 
 def figure(answers: Answers, of: str):

@@ -19,7 +19,6 @@ STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "font.size": 9.0,
-    "legend.frameon": False,
     "svg.hashsalt": "nst",  # the same bytes each time
 }
 
@@ -91,6 +90,11 @@ def sheet(
             if labels and y < len(labels) and x < len(labels[y]):
                 place.set_xlabel(labels[y][x], fontsize=7, labelpad=2)
     return figure
+
+
+def rows(items: Sequence, columns: int) -> list[list]:
+    """The items `columns` a row, the last row as long as it comes."""
+    return [list(items[start : start + columns]) for start in range(0, len(items), columns)]
 
 
 def save(figure, stem: Path, arrays: Mapping[str, np.ndarray]) -> list[Path]:

@@ -1,42 +1,16 @@
 """What a layer's channels see of a picture: feature maps, and their Gram matrix as an image."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nst import grams
-from nst.errors import UserError
-from nst.vgg import features, minimum_size
 from nst.visualize import figures
-from nst.visualize.network import Seen
+from nst.visualize.network import check_channels, largest
 
 SIGNED = 0.1  # of the sum of absolute values: a Gram matrix with more that is negative is shown around 0
 SHOWN = 0.999  # of a Gram matrix's entries are within the colours, so that a few do not darken the others
-
-
-def activations(seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
-    """{layer: activation, `hxwxC`} of a picture, in float32.
-
-    A slim network's single channels are VGG's only in the frame "vgg" (nst/vgg.py).
-
-    Raises:
-      UserError: an unknown layer, or a picture too small for it.
-    """
-    height, width = image_HxWx3.shape[:2]
-    least = minimum_size(seen.network, layers)
-    if min(height, width) < least:
-        raise UserError(f"{width}x{height} px: {', '.join(layers)} need {least} px an edge or more")
-    image = jnp.asarray(image_HxWx3, jnp.float32)[None]
-    found = _activations(seen.network, seen.variables, image, tuple(layers))
-    return {layer: np.asarray(found[layer][0], np.float32) for layer in layers}
-
-
-@partial(jax.jit, static_argnames=("network", "layers"))
-def _activations(network, variables, image_1xHxWx3, layers):
-    return features(network, variables, image_1xHxWx3, layers)
 
 
 def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, ...]:
@@ -45,11 +19,8 @@ def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, .
     Raises:
       UserError: fewer channels than `count`.
     """
-    channels = activation_hxwxC.shape[-1]
-    if not 1 <= count <= channels:
-        raise UserError(f"count = {count}: the layer has {channels} channels; give 1 to {channels}")
     mean_C = activation_hxwxC.mean((0, 1), dtype=np.float64)
-    return tuple(map(int, np.argsort(-mean_C, kind="stable")[:count]))
+    return tuple(map(int, largest(mean_C, count)))
 
 
 def scaled(map_hxw: np.ndarray) -> np.ndarray:
@@ -78,7 +49,7 @@ def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Se
     """A row for each layer: maps of its channels, each over its own maximum, which stands below.
 
     Args:
-      activations: {layer: `hxwxC`}, from `activations`.
+      activations: {layer: `hxwxC`}, from network.activations.
       channels: of each layer, such as `strongest_channels` gives; the rows are in this order.
       of: the picture, the network and the size, for the title.
 
@@ -86,10 +57,7 @@ def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Se
       UserError: no such channel.
     """
     for layer, chosen in channels.items():
-        width = activations[layer].shape[-1]
-        for channel in chosen:
-            if not 0 <= channel < width:
-                raise UserError(f"channel {channel}: {layer} has {width}; give 0 to {width - 1}")
+        check_channels(layer, chosen, activations[layer].shape[-1])
     shown = [(activations[layer], chosen) for layer, chosen in channels.items()]
     return figures.sheet(
         [[scaled(found[..., c]) for c in chosen] for found, chosen in shown],

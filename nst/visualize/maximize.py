@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,8 +16,8 @@ import optax
 
 from nst.errors import UserError
 from nst.mapped import evaluated
-from nst.vgg import VGG, features, minimum_size
-from nst.visualize import figures
+from nst.vgg import VGG
+from nst.visualize import figures, network
 from nst.visualize.network import Seen
 
 # The symmetric square root of the covariance of RGB over the 500 photographs of BSDS500 (every tenth pixel,
@@ -100,22 +99,16 @@ def draw(key: jax.Array) -> Motion:
     return Motion(first, 1 + more, degrees, second)
 
 
-@jax.custom_vjp
-def rectifier(x: jax.Array) -> jax.Array:
-    """max(x, 0), whose gradient never stops a signal altogether.
+def _growing(x: jax.Array, signal: jax.Array) -> jax.Array:
+    """The gradient, or where nothing would get through what asks for more (descending: less than 0).
 
-    Where nothing would get through, what asks for more (descending: less than 0) does, so that a channel that
-    is 0 all over the start can grow; the article's code has the same.
+    So that a channel that is 0 all over the start can grow; the article's code has the same.
     """
-    return nn.relu(x)
-
-
-def _rectifier_backward(x, signal):
     passed = jnp.where(x > 0, signal, 0)
-    return (jnp.where(jnp.any(passed != 0), passed, jnp.minimum(signal, 0)),)
+    return jnp.where(jnp.any(passed != 0), passed, jnp.minimum(signal, 0))
 
 
-rectifier.defvjp(lambda x: (nn.relu(x), x), _rectifier_backward)
+rectifier = network.rectifier(_growing)
 
 
 def maximize(
@@ -147,29 +140,22 @@ def maximize(
     Raises:
       UserError: no such layer, channel or position, or a size too small for the layer.
     """
-    least = minimum_size(seen.network, (layer,))
-    if size < least:
-        raise UserError(f"size = {size}: {layer} needs {least} pixels or more")
-    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    look = partial(features, seen.network, layers=(layer,))
-    shape = jax.eval_shape(look, seen.variables, image)[layer].shape
-    for channel in channels:
-        if not 0 <= channel < shape[3]:
-            raise UserError(f"channel {channel}: {layer} has {shape[3]}; give 0 to {shape[3] - 1}")
-    if unit is not None and not (0 <= unit[0] < shape[1] and 0 <= unit[1] < shape[2]):
-        raise UserError(f"unit {unit}: {layer} has {shape[1]}x{shape[2]} positions here")
+    height, width, count = network.layer_shape(seen, layer, size)
+    network.check_channels(layer, channels, count)
+    if unit is not None and not (0 <= unit[0] < height and 0 <= unit[1] < width):
+        raise UserError(f"unit {unit}: {layer} has {height}x{width} positions here")
     run = partial(_maximize, seen.network, layer, size, unit)
     return np.stack([np.asarray(run(seen.variables, channel, steps, seed)) for channel in channels])
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _maximize(network, layer, size, unit, variables, channel, steps, seed):
+def _maximize(net, layer, size, unit, variables, channel, steps, seed):
     key, moves_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), channel))
     adam = optax.adam(RATE)
 
     def excitement(spectrum, step):
         image = move(paint(spectrum, size), draw(jax.random.fold_in(moves_key, step)))
-        activations = VGG(network, (layer,), relu=rectifier).apply(variables, image[None])
+        activations = VGG(net, (layer,), relu=rectifier).apply(variables, image[None])
         found_hxw = evaluated(activations[layer])[0, :, :, channel]
         return -(found_hxw.mean() if unit is None else found_hxw[unit]).astype(jnp.float32)
 
@@ -192,9 +178,8 @@ def figure(images_CxHxWx3: np.ndarray, layer: str, channels: Sequence[int], of: 
       of: the network and the size, for the title.
       columns: pictures in a row.
     """
-    starts = range(0, len(channels), columns)
     return figures.sheet(
-        [list(images_CxHxWx3[start : start + columns]) for start in starts],
+        figures.rows(images_CxHxWx3, columns),
         title=f"{layer}: what excites a channel most\n{of}",
-        labels=[[f"channel {c}" for c in channels[start : start + columns]] for start in starts],
+        labels=figures.rows([f"channel {c}" for c in channels], columns),
     )

@@ -1,14 +1,20 @@
-"""The frozen network of a config, as deep as some layers."""
+"""The frozen network of a config, and what the rooms ask of it: activations, channels, rectifiers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
+from nst.errors import UserError
 from nst.prepare import freeze
 from nst.spec import Spec
-from nst.vgg import Network
+from nst.vgg import Network, features, minimum_size
 from nst.weights import convention
 
 
@@ -17,7 +23,6 @@ class Seen(NamedTuple):
 
     network: Network
     variables: dict  # from vgg.freeze
-    notes: tuple[str, ...]  # what a user should know of the weights
 
 
 def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
@@ -29,5 +34,63 @@ def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     spec = Spec(configs.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
-    frozen = freeze(config, spec, made_for)
-    return Seen(spec.network, frozen.variables, frozen.notes)
+    return Seen(spec.network, freeze(config, spec, made_for).variables)
+
+
+def activations(seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
+    """{layer: activation, `hxwxC`} of a picture, in float32.
+
+    A slim network's single channels are VGG's only in the frame "vgg" (nst/vgg.py).
+
+    Raises:
+      UserError: an unknown layer, or a picture too small for it.
+    """
+    height, width = image_HxWx3.shape[:2]
+    least = minimum_size(seen.network, layers)
+    if min(height, width) < least:
+        raise UserError(f"{width}x{height} px: {', '.join(layers)} need {least} px an edge or more")
+    image = jnp.asarray(image_HxWx3, jnp.float32)[None]
+    found = _activations(seen.network, seen.variables, image, tuple(layers))
+    return {layer: np.asarray(found[layer][0], np.float32) for layer in layers}
+
+
+_activations = jax.jit(features, static_argnames=("network", "layers"))
+
+
+def layer_shape(seen: Seen, layer: str, size: int) -> tuple[int, int, int]:
+    """Height, width and channels of a layer for a square picture of `size` pixels.
+
+    Raises:
+      UserError: an unknown layer, or a size too small for it.
+    """
+    least = minimum_size(seen.network, (layer,))
+    if size < least:
+        raise UserError(f"size = {size}: {layer} needs {least} pixels or more")
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    find = partial(features, seen.network, layers=(layer,))
+    return jax.eval_shape(find, seen.variables, image)[layer].shape[1:]
+
+
+def check_channels(layer: str, channels: Sequence[int], width: int) -> None:
+    """Raises UserError for a channel that the layer, of `width` channels, does not have."""
+    for channel in channels:
+        if not 0 <= channel < width:
+            raise UserError(f"channel {channel}: {layer} has {width}; give 0 to {width - 1}")
+
+
+def largest(values_C: np.ndarray, count: int) -> np.ndarray:
+    """The `count` channels of the largest values, in falling order; of equal ones the first.
+
+    Raises:
+      UserError: fewer channels than `count`.
+    """
+    if not 1 <= count <= len(values_C):
+        raise UserError(f"count = {count}: the layer has {len(values_C)} channels; give 1 to {len(values_C)}")
+    return np.argsort(-values_C, kind="stable")[:count]
+
+
+def rectifier(back: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """max(x, 0) for VGG's `relu`, with a way back of its own: `back` of x and the signal g at its output."""
+    relu = jax.custom_vjp(nn.relu)
+    relu.defvjp(lambda x: (nn.relu(x), x), lambda x, g: (back(x, g),))
+    return relu

@@ -18,7 +18,7 @@ from nst.errors import UserError
 from nst.vgg import features, minimum_size
 from nst.visualize import figures
 from nst.visualize.deconvnet import Unit, project_unit, show
-from nst.visualize.network import Seen
+from nst.visualize.network import Seen, check_channels, layer_shape
 from nst.visualize.receptive import box, cut, receptive
 
 SHARES = 8  # of the long edge, the lengths that a short edge may have
@@ -88,7 +88,7 @@ def top(
     Raises:
       UserError: no such layer or channel, a size too small for it, or fewer than `count` pictures to read.
     """
-    _check(seen, layer, channels, size)
+    check_channels(layer, channels, layer_shape(seen, layer, size)[2])
     values = np.full((len(channels), count), -np.inf, np.float32)
     places = np.full((3, len(channels), count), -1)  # picture, y, x
     readable = 0
@@ -106,18 +106,6 @@ def top(
             f"{readable} pictures that can be read: give {count} or more, or ask for fewer patches"
         )
     return Top(values, *places)
-
-
-def _check(seen: Seen, layer: str, channels: Sequence[int], size: int) -> None:
-    smallest = minimum_size(seen.network, (layer,))
-    if size < smallest:
-        raise UserError(f"size = {size}: {layer} needs {smallest} pixels or more")
-    image = jax.ShapeDtypeStruct((1, size, size, 3), np.float32)
-    find = partial(features, seen.network, layers=(layer,))
-    width = jax.eval_shape(find, seen.variables, image)[layer].shape[3]
-    for channel in channels:
-        if not 0 <= channel < width:
-            raise UserError(f"channel {channel}: {layer} has {width}; give 0 to {width - 1}")
 
 
 def _pictures(seen, paths, layer, size, say) -> Iterator[tuple[int, np.ndarray]]:
@@ -205,11 +193,10 @@ def figure(layer: str, channels: Sequence[int], found: Top, patches: Patches, of
         shown = np.stack([show(projection) for projection in patches.projections_CxKxsxsx3[c]])
         blocks += [block(patches.pictures_CxKxsxsx3[c]), block(shown)]
         labels += [f"channel {channel}", f"{found.values_CxK[c, -1]:.3g} to {found.values_CxK[c, 0]:.3g}"]
-    starts = range(0, len(blocks), 2 * columns)
     size = patches.pictures_CxKxsxsx3.shape[2]
     return figures.sheet(
-        [blocks[start : start + 2 * columns] for start in starts],
+        figures.rows(blocks, 2 * columns),
         title=f"{layer}: strongest patches and their projections, {size} px\n{of}",
-        labels=[labels[start : start + 2 * columns] for start in starts],
+        labels=figures.rows(labels, 2 * columns),
         edge=1.7,
     )
