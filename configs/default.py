@@ -53,6 +53,7 @@ def get_config() -> ConfigDict:
     config.network.padding = "zero"  # zero, reflect, replicate; replicate_first: at conv1_1, zero elsewhere
     config.network.dtype = "float32"  # of the activations: float32, bfloat16; Grams are always float32
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
+    config.network.convolution = "auto"  # direct, winograd (nst/winograd.py), auto: that on a CPU, in float32
     config.network.input_scale = 0.0  # pixel value of white before the mean is subtracted; 0: as trained
 
     config.content_loss = ConfigDict()
@@ -122,7 +123,8 @@ def get_config() -> ConfigDict:
     config.optimizer.name = "lbfgs"  # lbfgs, lbfgs_torch, gradient_descent, or one of optax (adam, ...)
     config.optimizer.learning_rate = 1.0  # for all but lbfgs with a line search; in units of pixel_range
     config.optimizer.memory = 20  # pairs that L-BFGS keeps; each costs two images
-    config.optimizer.line_search = "zoom"  # of lbfgs: zoom (strong Wolfe), backtracking, none
+    config.optimizer.history_dtype = "float32"  # of these pairs: float32, bfloat16
+    config.optimizer.line_search = "wolfe"  # of lbfgs: wolfe (our own), zoom, backtracking, none
     config.optimizer.max_line_search_steps = 20  # evaluations an update at most
     config.optimizer.options = ""  # keyword arguments of the optax optimiser: b1=0.9,b2=0.99
     config.optimizer.schedule = ""  # an optax schedule by name, such as cosine_decay_schedule; "": constant

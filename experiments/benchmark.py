@@ -1,152 +1,149 @@
-"""Seconds per L-BFGS evaluation: VGG-19, the slim network, forward alone, PyTorch; alternating in one run.
+"""How fast and how frugal an evaluation is: nst beside PyTorch and SciPy, in one process, in turn.
 
-python -m experiments.benchmark --sizes=256,512 --rounds=5
+    python -m experiments.benchmark --config=configs/benchmark.py --sizes=256,512 --rounds=5
+    python -m experiments.benchmark --config=configs/benchmark.py --parts=batch
 
-The loss is that of configs/gatys_notebook.py (VGG-19 to relu5_1, max pooling) on square noise of each size,
-with random weights: the values change no timing. In every round each contestant runs once, in turn, so
-that a machine whose speed drifts is unfair to none; the table gives medians, and ratios of the medians.
-PyTorch takes part where it is importable, channels_last, the weights frozen. Memory is XLA's analysis of
-the compiled loop: weights, targets, image, L-BFGS history and temporaries.
+Parts:
+- `speed`: seconds per evaluation of the config's loss on square noise of each of --sizes. In every round each
+  contestant runs once, in turn, so that a machine whose speed drifts is unfair to none; printed are medians
+  and their ratios. Memory is XLA's analysis of the compiled program; with --peaks also the peak of a process
+  of its own, less what it held before its first array.
+- `batch`: points of a sweep at 256 px, stacked in one program and one after the other (for accelerators).
+
+PyTorch takes part where it is importable. docs/benchmarks.md keeps tables and says on which machine.
 """
 
 import importlib.util
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+import psutil
+from absl import flags
+from ml_collections import ConfigDict
 
-from nst import memory, optimize, problem, vgg, weights
-from nst.optimize import Optimizer
-from nst.spec import Spec
+from experiments import cli, rivals
+from nst import batch, memory, optimize, problem, vgg
+from nst.prepare import Job, make_problem, prepare
 
-SIZES = flags.DEFINE_list("sizes", ["256", "512"], "Edges of the square images, in pixels.")
+PARTS = flags.DEFINE_list("parts", ["speed"], "speed, batch, or both.")
+SIZES = flags.DEFINE_list("sizes", ["256", "512"], "Edges of the square images of `speed`, in pixels.")
 ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Timed rounds of each contestant, after one that is not.", lower_bound=1
 )
-STEPS = flags.DEFINE_integer("steps", 4, "Steps of a device loop in one timing.", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 4, "Steps of a loop in one timing.", lower_bound=1)
+PEAKS = flags.DEFINE_bool("peaks", False, "Also measure each contestant's peak in a process of its own.")
+ONLY = flags.DEFINE_string("only", None, "Run this contestant of `speed` alone and print its peak in bytes.")
+POINTS = flags.DEFINE_integer("points", 16, "Points of `batch`.")
 JSON = flags.DEFINE_string("json", None, "Also write the numbers to this file.")
 
-SPEC = Spec()
-STYLE_WEIGHTS = tuple(1e3 / channels**2 for channels in vgg.CHANNELS)
-LOOP = "L-BFGS, zoom search"
-OPTIMIZERS = {
-    LOOP: Optimizer(),
-    "L-BFGS, Torch's rules": Optimizer(name="lbfgs_torch", memory=100, pixel_range=255.0),
+# name of a loop of ours -> what its config changes
+LOOPS = {
+    "L-BFGS": {},
+    "L-BFGS, zoom search of Optax": {"optimizer.line_search": "zoom"},
+    "L-BFGS, Torch's rules": {
+        "optimizer.name": "lbfgs_torch", "optimizer.memory": 100, "optimizer.pixel_range": 255.0,
+    },
+    "Adam": {"optimizer.name": "adam", "optimizer.learning_rate": 0.02},
+    "small network, L-BFGS": {"weights.name": "vgg19_slim"},
+}  # fmt: skip
+GRADIENTS = {
+    "value + gradient": {},
+    "value + gradient, direct convolutions": {"network.convolution": "direct"},
+    "value + gradient, bfloat16": {"network.dtype": "bfloat16"},
 }
+TORCH = (
+    "PyTorch forward",
+    "PyTorch value + gradient",
+    "PyTorch value + gradient, bfloat16",
+    "PyTorch L-BFGS",
+)
+NAMES = ("forward", *GRADIENTS, *LOOPS, "SciPy L-BFGS-B on our gradient", *TORCH)
 
 
-def contestants(size: int) -> tuple[dict[str, Callable[[], float]], dict[str, int]]:
-    """{name: function that runs once and returns its seconds per evaluation}, {name: bytes of memory}."""
-    rng = np.random.default_rng(0)
-    content, style, start = rng.uniform(0, 1, (3, 1, size, size, 3)).astype(np.float32)
-    params = weights.load("random", "vgg19", SPEC.layers).params
-    slim = weights.convention("vgg19_slim", "vgg19", "")
-    slim_spec = Spec(vgg.Network(preprocessing=vgg.PREPROCESSING[slim.preprocessing], widths=slim.widths))
-    slim_params = weights.load("vgg19_slim", "vgg19", SPEC.layers).params
-    loss_weights = problem.make_weights(
-        SPEC, content=1.0, style=1.0, content_layers=(1.0,), style_layers=STYLE_WEIGHTS, styles=(1.0,),
-        style_count=1, tv=0.0,
-    )  # fmt: skip
-    made, slim_made = (
-        problem.make_problem(
-            spec, vgg.freeze(found), jnp.asarray(content), [jnp.asarray(style)], loss_weights
-        )
-        for spec, found in ((SPEC, params), (slim_spec, slim_params))
-    )
-    image, bytes_needed = jnp.asarray(start), {}
-    forward = jax.jit(partial(problem.loss, SPEC))
-    found = {"forward": partial(seconds, lambda: forward(made, image))}
-    for spec, targets, prefix in ((SPEC, made, ""), (slim_spec, slim_made, "slim network, ")):
-        gradient = jax.jit(jax.value_and_grad(partial(problem.loss, spec), argnums=1))
-        gradient = gradient.lower(targets, image).compile()
-        name = f"{prefix}value + gradient"
-        found[name] = partial(seconds, partial(gradient, targets, image))
-        bytes_needed[name] = memory.needed(gradient)
-        for name, optimizer in OPTIMIZERS.items() if spec == SPEC else ((LOOP, OPTIMIZERS[LOOP]),):
-            name = f"{prefix}{name}"
-            found[name], bytes_needed[name] = loop(spec, optimizer, targets, image)
-    if importlib.util.find_spec("torch"):
-        found |= torch_contestants(params, content, style, start)
-    return found, bytes_needed
+class Contestant(NamedTuple):
+    """Something that is timed."""
+
+    seconds: Callable[[], float]  # runs once: seconds per evaluation
+    compile_seconds: float | None = None
+    bytes: int | None = None  # of the compiled program
 
 
-def seconds(function: Callable) -> float:
+def job_of(config: ConfigDict, size: int, changes: dict) -> Job:
+    """A job on square noise, which changes no timing."""
+    config = config.copy_and_resolve_references()
+    config.size, config.pyramid.min_size = 0, 0
+    config.update_from_flattened_dict(changes)
+    content, style = np.random.default_rng(0).uniform(0, 1, (2, size, size, 3)).astype(np.float32)
+    job = prepare(content, style, config)
+    return job._replace(start=np.random.default_rng(1).uniform(0, 1, job.start.shape).astype(np.float32))
+
+
+def timed(function: Callable) -> float:
     began = time.perf_counter()
     jax.block_until_ready(function())
     return time.perf_counter() - began
 
 
-def loop(spec: Spec, optimizer: Optimizer, made, image) -> tuple[Callable[[], float], int]:
-    """A function that continues one run by STEPS steps, giving seconds per evaluation; bytes of memory."""
-    state = optimize.init(optimizer, image)
-    compiled = optimize.run.lower(spec, optimizer, made, state, np.int32(0)).compile()
-    state, _ = compiled(made, state, np.int32(2))
+def compiled(lowered) -> tuple[jax.stages.Compiled, float]:
+    began = time.perf_counter()
+    return lowered.compile(), time.perf_counter() - began
+
+
+def contestant(name: str, config: ConfigDict, size: int) -> Contestant:
+    """One of NAMES."""
+    if name in LOOPS:
+        return loop(job_of(config, size, LOOPS[name]))
+    job = job_of(config, size, GRADIENTS.get(name, {}))
+    if name in TORCH:
+        return torch_contestant(name, job)
+    made, image = make_problem(job), jnp.asarray(job.start)
+    function = partial(problem.loss, job.spec)
+    function = function if name == "forward" else jax.value_and_grad(function, argnums=1)
+    program, seconds = compiled(jax.jit(function).lower(made, image))
+    if name.startswith("SciPy"):
+        evaluate = partial(program, made)
+        return Contestant(
+            lambda: statistics.mean(rivals.scipy_lbfgs(evaluate, job.start, STEPS.value)), seconds
+        )
+    return Contestant(partial(timed, partial(program, made, image)), seconds, memory.needed(program))
+
+
+def loop(job: Job) -> Contestant:
+    """Continues one run by STEPS steps at a time."""
+    made, state = make_problem(job), optimize.init(job.optimizer, job.start)
+    program, seconds = compiled(optimize.run.lower(job.spec, job.optimizer, made, state, np.int32(0)))
+    state, _ = program(made, state, np.int32(2))
 
     def run() -> float:
         nonlocal state
         before, began = int(state.evaluations), time.perf_counter()
-        state, value = compiled(made, state, np.int32(STEPS.value))
+        state, value = program(made, state, np.int32(STEPS.value))
         assert np.isfinite(float(value))  # waits for the device
         return (time.perf_counter() - began) / (int(state.evaluations) - before)
 
-    return run, memory.needed(compiled)
+    return Contestant(run, seconds, memory.needed(program))
 
 
-def torch_contestants(params, content, style, start) -> dict[str, Callable[[], float]]:
-    """The same loss in PyTorch: forward, value + gradient, and torch.optim.LBFGS with its defaults."""
+def torch_contestant(name: str, job: Job) -> Contestant:
     import torch
-    from torch.nn import functional
 
-    def tensor(image):
-        return (
-            torch.tensor(np.asarray(image)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        )
-
-    kernels = {
-        name: (
-            torch.tensor(conv["kernel"].transpose(3, 2, 0, 1).copy()).contiguous(
-                memory_format=torch.channels_last
-            ),
-            torch.tensor(conv["bias"]),
-        )
-        for name, conv in params.items()
-    }
-    shift = torch.tensor(SPEC.network.preprocessing.mean).view(1, 3, 1, 1)
-
-    def activations(x):
-        x, found = 255 * x.flip(1) - shift, {}
-        for name in vgg.layers_to("vgg19", SPEC.layers):
-            if name.startswith("conv"):
-                x = functional.conv2d(x, *kernels[name], padding=1)
-            else:
-                x = functional.relu(x) if name.startswith("relu") else functional.max_pool2d(x, 2)
-            found[name] = x
-        return found
-
-    def gram(x):
-        flat = x.flatten(2)
-        return flat @ flat.transpose(1, 2) / flat.shape[-1]
-
-    with torch.no_grad():
-        content_targets, style_targets = activations(tensor(content)), activations(tensor(style))
-        style_targets = {layer: gram(style_targets[layer]) for layer in SPEC.style_layers}
-
-    def loss(x):
-        found = activations(x)
-        total = functional.mse_loss(found["relu4_2"], content_targets["relu4_2"])
-        for weight, layer in zip(STYLE_WEIGHTS, SPEC.style_layers, strict=True):
-            total = total + weight * functional.mse_loss(gram(found[layer]), style_targets[layer])
-        return total
-
-    pixels = tensor(start).requires_grad_()
+    loss = rivals.torch_loss(job, autocast="bfloat16" in name)
+    if name == "PyTorch L-BFGS":
+        running = rivals.torch_lbfgs(loss, job.start, 10**9)
+        return Contestant(lambda: timed(lambda: [next(running) for _ in range(STEPS.value)]) / STEPS.value)
+    pixels = rivals.tensor(job.start).requires_grad_()
 
     def value_and_gradient():
         pixels.grad = None
@@ -158,66 +155,146 @@ def torch_contestants(params, content, style, start) -> dict[str, Callable[[], f
         with torch.no_grad():
             return float(loss(pixels))
 
-    moved = tensor(start).contiguous().requires_grad_()  # torch's L-BFGS flattens it
-    optimizer = torch.optim.LBFGS([moved], max_iter=STEPS.value, max_eval=10**9, tolerance_change=0)
-
-    def closure():
-        optimizer.zero_grad()
-        value = loss(moved.contiguous(memory_format=torch.channels_last))
-        value.backward()
-        return value
-
-    def lbfgs() -> float:  # max_iter iterations make max_iter evaluations
-        return seconds(lambda: optimizer.step(closure).detach().item()) / STEPS.value
-
-    return {
-        "PyTorch forward": partial(seconds, forward),
-        "PyTorch value + gradient": partial(seconds, value_and_gradient),
-        "PyTorch L-BFGS": lbfgs,
-    }
+    return Contestant(partial(timed, forward if "forward" in name else value_and_gradient))
 
 
-def table(size: int, medians: dict[str, float], bytes_needed: dict[str, int]) -> str:
-    """The medians as Markdown, with ratios to our forward, our loop and, where it ran, PyTorch's L-BFGS."""
-    rivals = (LOOP, "PyTorch L-BFGS")
-    head = [
-        f"{size} x {size} px",
-        "s / evaluation",
-        "/ forward",
-        *(f"{rival} / this" for rival in rivals),
-        "memory",
+def operations(spec, size: int) -> float:
+    """Of one forward pass, directly convolved: twice the products of convolutions and Gram matrices."""
+    total, edge, before = 0, size, 3
+    for name in vgg.layers_to(spec.network.architecture, spec.layers):
+        edge = edge // 2 if name.startswith("pool") else edge
+        if name.startswith("conv"):
+            total += 2 * 9 * edge**2 * before * vgg.channels(name)
+            before = vgg.channels(name)
+        total += 2 * edge**2 * before**2 * (name in spec.style_layers)
+    return total
+
+
+def matrix_rate(size: int = 2048) -> float:
+    """Operations a second of the device's own float32 matrix product."""
+    square = jnp.ones((size, size))
+    product = jax.jit(partial(jnp.dot, precision=jax.lax.Precision.HIGHEST))
+    timed(lambda: product(square, square))
+    return 2 * size**3 / min(timed(lambda: product(square, square)) for _ in range(5))
+
+
+def peak(name: str, size: int) -> float:
+    """Bytes by which a contestant raises a process of its own, measured there (`alone`)."""
+    flags_given = [flag for flag in sys.argv[1:] if flag.startswith("--config")]
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.benchmark",
+        *flags_given,
+        f"--only={name}",
+        f"--sizes={size}",
     ]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def alone(config: ConfigDict) -> None:
+    """Runs --only and prints its peak."""
+    if ONLY.value in TORCH:
+        import torch  # noqa: F401, which takes memory of its own
+    jax.block_until_ready(jax.jit(jnp.ones, static_argnums=0)(8))
+    before = psutil.Process().memory_info().rss
+    found = contestant(ONLY.value, config, int(SIZES.value[0]))
+    found.seconds()
+    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def speed(config: ConfigDict) -> dict:
+    """The part `speed`, a table a size."""
+    names = [name for name in NAMES if name not in TORCH or importlib.util.find_spec("torch")]
+    results = {}
+    for size in map(int, SIZES.value):
+        entered = {name: contestant(name, config, size) for name in names}
+        rounds = [{name: found.seconds() for name, found in entered.items()} for _ in range(ROUNDS.value + 1)]
+        medians = {name: statistics.median(times[name] for times in rounds[1:]) for name in names}
+        peaks = {name: peak(name, size) for name in names} if PEAKS.value else {}
+        rate, work = matrix_rate(), operations(job_of(config, size, {}).spec, size)
+        print("\n" + table(size, medians, entered, peaks))
+        print(
+            f"\nForward: {work / 1e9:.0f} GFLOP if directly convolved, {work / medians['forward'] / 1e9:.0f} "
+            f"GFLOP/s beside {rate / 1e9:.0f} of a matrix product of 2048 x 2048.",
+            flush=True,
+        )
+        results[size] = {
+            "medians": medians, "rounds": rounds[1:], "peaks": peaks, "forward_flop": work,
+            "matrix_flops": rate,
+            "bytes": {name: found.bytes for name, found in entered.items()},
+            "compile_seconds": {name: found.compile_seconds for name, found in entered.items()},
+        }  # fmt: skip
+    return results
+
+
+def table(size: int, medians: dict, entered: dict[str, Contestant], peaks: dict) -> str:
+    """The medians, and ratios to our forward pass and to PyTorch's L-BFGS."""
+    rival = TORCH[-1]
+    head = [f"{size} x {size} px", "s / evaluation", "/ forward", f"{rival} / this", "compiled in", "program"]
+    rows = []
     for name, value in medians.items():
-        cells = [f"{value:.3f}", f"{value / medians['forward']:.2f}"]
-        for rival in rivals:
-            comparable = rival in medians and "forward" not in name
-            cells.append(f"{medians[rival] / value:.2f}" if comparable else "")
-        cells.append(memory.text(bytes_needed[name]) if name in bytes_needed else "")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        found = entered[name]
+        comparable = rival in medians and "forward" not in name
+        rows.append([
+            name, f"{value:.3f}", f"{value / medians['forward']:.2f}",
+            f"{medians[rival] / value:.2f}" if comparable else "",
+            f"{found.compile_seconds:.1f} s" if found.compile_seconds else "",
+            memory.text(found.bytes) if found.bytes else "",
+            *([memory.text(peaks[name])] if peaks else []),
+        ])  # fmt: skip
+    return cli.markdown(head + ["process"] * bool(peaks), rows)
 
 
-def main(argv):
-    del argv
+def batches(config: ConfigDict) -> dict:
+    """The part `batch`: STEPS steps of POINTS points, stacked and in sequence."""
+    job = job_of(config, 256, LOOPS["Adam"])
+    made, begun = make_problem(job), optimize.init(job.optimizer, job.start)
+    alone = optimize.run.lower(job.spec, job.optimizer, made, begun, np.int32(0)).compile()
+    count, copy = POINTS.value, partial(jax.tree.map, jnp.copy)
+    stacked = partial(jax.tree.map, lambda leaf: jnp.stack([leaf] * count))
+    arguments = stacked(made.replace(variables={})), stacked(begun), np.full(count, STEPS.value, np.int32)
+    each = batch.run.lower(batch.side_by_side, job.spec, job.optimizer, made.variables, *arguments).compile()
+    times = {"stacked": [], "in sequence": []}
+    for _ in range(ROUNDS.value + 1):
+        problems, states, counts = arguments
+        states = copy(states)
+        times["stacked"].append(timed(lambda: each(made.variables, problems, states, counts)))  # noqa: B023
+        starts = [copy(begun) for _ in range(count)]
+        times["in sequence"].append(
+            timed(lambda: [alone(made, start, np.int32(STEPS.value)) for start in starts])  # noqa: B023
+        )
+    medians = {name: statistics.median(found[1:]) for name, found in times.items()}
+    rows = [[name, f"{value:.3f}", f"{count * STEPS.value / value:.1f}"] for name, value in medians.items()]
+    print("\n" + cli.markdown([f"{count} points, {STEPS.value} steps", "s", "steps / s"], rows))
+    return medians
+
+
+def environment() -> dict:
+    """The machine and the versions."""
     versions = {"python": platform.python_version(), "jax": jax.__version__}
     if importlib.util.find_spec("torch"):
         import torch
 
         versions["torch"] = torch.__version__
-    machine = {"device": jax.devices()[0].device_kind, "cpus": os.cpu_count()}
-    print(f"{machine}, {versions}, {ROUNDS.value} rounds, medians", flush=True)
-    results = {}
-    for size in map(int, SIZES.value):
-        entered, bytes_needed = contestants(size)
-        rounds = [{name: run() for name, run in entered.items()} for _ in range(ROUNDS.value + 1)][1:]
-        medians = {name: statistics.median(times[name] for times in rounds) for name in entered}
-        results[size] = {"medians": medians, "rounds": rounds, "bytes": bytes_needed}
-        print("\n" + table(size, medians, bytes_needed), flush=True)
+    device = jax.devices()[0]
+    machine = {"device": device.device_kind, "platform": device.platform, "cpus": os.cpu_count()}
+    return {"machine": machine, "versions": versions}
+
+
+def main(argv) -> None:
+    del argv
+    config = cli.CONFIG.value
+    if ONLY.value:
+        return alone(config)
+    about = environment()
+    print(f"{about}, {ROUNDS.value} rounds, medians", flush=True)
+    parts = {"speed": speed, "batch": batches}
+    results = {part: parts[part](config) for part in PARTS.value}
     if JSON.value:
         with open(JSON.value, "w") as file:
-            json.dump({"machine": machine, "versions": versions, "results": results}, file, indent=2)
+            json.dump(about | results, file, indent=2)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 
+import jax
 from ml_collections import ConfigDict
 
 from nst.errors import UserError, choose
@@ -137,7 +138,15 @@ def make_network(config: ConfigDict, made_for: Convention) -> Network:
         padding=net.padding,
         dtype=net.dtype,
         precision=net.precision,
+        convolution=_convolution(net),
     )
+
+
+def _convolution(net: ConfigDict) -> str:
+    """How wide layers are convolved; accelerators' libraries choose for themselves."""
+    if net.convolution != "auto":
+        return net.convolution
+    return "winograd" if jax.default_backend() == "cpu" and net.dtype == "float32" else "direct"
 
 
 def make_spec(config: ConfigDict, network: Network) -> Spec:

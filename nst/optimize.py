@@ -14,16 +14,17 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from nst import options
+from nst import options, search
 from nst import problem as problems
 from nst.bands import in_bands
 from nst.errors import UserError, choose
-from nst.lbfgs import scale_by_torch_lbfgs
+from nst.lbfgs import scale_by_lbfgs
 from nst.problem import Problem
 from nst.spec import Spec
 
 OWN = ("lbfgs", "lbfgs_torch", "gradient_descent")  # beside every optimiser of optax, by its name there
-LINE_SEARCHES = ("zoom", "backtracking", "none")
+LINE_SEARCHES = ("wolfe", "zoom", "backtracking", "none")
+HISTORY = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Optimizer:
     name: str = "lbfgs"
     learning_rate: float = 1.0
     memory: int = 20
-    line_search: str = "zoom"
+    history_dtype: str = "float32"  # of the pairs
+    line_search: str = "wolfe"
     max_line_search_steps: int = 20
     options: str = ""  # "b1=0.9,b2=0.99": keyword arguments of the optax optimiser
     schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
@@ -47,6 +49,12 @@ class Optimizer:
     def __post_init__(self):
         choose("optimizer.name", self.name, (*OWN, *filter(_is_optimizer, dir(optax))))
         choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
+        choose("optimizer.history_dtype", self.history_dtype, HISTORY)
+        if self.history_dtype != "float32" and not (self.stepwise or self.name == "lbfgs_torch"):
+            raise UserError(
+                f"optimizer.history_dtype = {self.history_dtype}: for lbfgs_torch, and for lbfgs with "
+                "line_search = wolfe"
+            )
         if self.learning_rate <= 0:
             raise UserError(f"optimizer.learning_rate = {self.learning_rate}: must be positive")
         if self.memory < 1 or self.max_line_search_steps < 1:
@@ -59,7 +67,7 @@ class Optimizer:
             raise UserError(f"optimizer.bands: {self.name} moves pixels; use another, such as rmsprop")
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
-        moves = transformation(self)  # so that wrong options are found here
+        moves = None if self.stepwise else transformation(self)  # so that wrong options are found here
         if self.bands:
             try:
                 jax.eval_shape(lambda x: moves.update(x, moves.init(x), value=0.0), jnp.zeros((1, 2, 2, 3)))
@@ -72,6 +80,16 @@ class Optimizer:
     def searches(self) -> bool:
         """Whether a line search evaluates the loss inside an update."""
         return self.name == "lbfgs" and self.line_search != "none"
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether that is our own (nst/search.py), not one of Optax."""
+        return self.name == "lbfgs" and self.line_search == "wolfe"
+
+    @property
+    def search(self) -> dict:
+        """The settings of nst.search."""
+        return {"memory": self.memory, "dtype": self.history_dtype, "pixel_range": self.pixel_range}
 
 
 @cache
@@ -110,7 +128,8 @@ def transformation(optimizer: Optimizer) -> optax.GradientTransformationExtraArg
 def _of_pixels(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
     rate = _learning_rate(optimizer)
     if optimizer.name == "lbfgs_torch":
-        steps = optax.chain(scale_by_torch_lbfgs(optimizer.memory), optax.scale_by_learning_rate(rate))
+        pairs = scale_by_lbfgs(optimizer.memory, dtype=optimizer.history_dtype)
+        steps = optax.chain(pairs, optax.scale_by_learning_rate(rate))
         return optax.with_extra_args_support(steps)
     if optimizer.name == "gradient_descent":
         return optax.with_extra_args_support(optax.sgd(rate))
@@ -155,6 +174,8 @@ def restarts(optimizer: Optimizer) -> bool:
 def init(optimizer: Optimizer, image_1xHxWx3: jax.Array, carried: optax.OptState | None = None) -> State:
     """The state before the first step, from an image in [0, 1]; `carried`: from another run's optimiser."""
     pixels = optimizer.pixel_range * jnp.asarray(image_1xHxWx3, jnp.float32)
+    if carried is None and optimizer.stepwise:
+        carried = search.init(pixels, **optimizer.search)
     state = State(
         pixels=pixels,
         optimizer=transformation(optimizer).init(pixels) if carried is None else carried,
@@ -182,11 +203,43 @@ def image(optimizer: Optimizer, state: State) -> jax.Array:
 
 
 def step(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> tuple[State, jax.Array]:
-    """One update of the pixels: the new state, and the loss that the old pixels had."""
+    """One update of the pixels: the new state, and the loss that the old pixels had.
+
+    With the search of nst/search.py, where the loss of the pixels is not known yet: its evaluation alone.
+    """
 
     def objective(pixels):
         return problems.loss(spec, problem, pixels / optimizer.pixel_range, state.step)
 
+    moved = 1
+    if optimizer.stepwise:
+        known = jnp.isfinite(state.optimizer.value)
+        pixels, inner, evaluations, value = search.step(
+            objective, state.pixels, state.optimizer, most=optimizer.max_line_search_steps, **optimizer.search
+        )
+        moved = known | ~jnp.isfinite(value)
+    else:
+        pixels, inner, evaluations, value = _update(optimizer, objective, state)
+    if optimizer.clamp:
+        pixels = jnp.clip(pixels, 0, optimizer.pixel_range)
+        if optimizer.searches:  # what the search left belongs to the point before clamping
+            unknown = jnp.where(moved, jnp.inf, optax.tree.get(inner, "value"))
+            inner = optax.tree.set(inner, value=unknown)
+    ema = None
+    if optimizer.ema:
+        ema = jnp.where(moved, optimizer.ema * state.ema + (1 - optimizer.ema) * pixels, state.ema)
+    new = State(
+        pixels=pixels,
+        optimizer=inner,
+        step=state.step + moved,
+        evaluations=state.evaluations + evaluations,
+        ema=ema,
+    )
+    return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), value
+
+
+def _update(optimizer: Optimizer, objective, state: State):
+    """One update of Optax: (pixels, optimiser's state, evaluations, the loss that the old pixels had)."""
     update = transformation(optimizer).update
     if optimizer.searches:
         # the search has left the loss and gradient of its accepted point, unless it is the first step
@@ -201,20 +254,7 @@ def step(spec: Spec, optimizer: Optimizer, problem: Problem, state: State) -> tu
         # optimisers such as polyak_sgd read the value
         updates, inner = update(gradient, state.optimizer, state.pixels, value=value)
         evaluations = 1
-    pixels = optax.apply_updates(state.pixels, updates)
-    if optimizer.clamp:
-        pixels = jnp.clip(pixels, 0, optimizer.pixel_range)
-        if optimizer.searches:  # what the search left belongs to the point before clamping
-            inner = optax.tree.set(inner, value=jnp.full((), jnp.inf))
-    ema = optimizer.ema * state.ema + (1 - optimizer.ema) * pixels if optimizer.ema else None
-    new = State(
-        pixels=pixels,
-        optimizer=inner,
-        step=state.step + 1,
-        evaluations=state.evaluations + evaluations,
-        ema=ema,
-    )
-    return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), value
+    return optax.apply_updates(state.pixels, updates), inner, evaluations, value
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
@@ -226,16 +266,16 @@ def run(
     Returns the state and the loss at the start of the last step made. `state` is donated.
     """
 
+    last = state.step + count
+
     def unfinished(carry):
-        index, _, value = carry
-        return (index < count) & jnp.isfinite(value)
+        state, value = carry
+        return (state.step < last) & jnp.isfinite(value)
 
     def body(carry):
-        index, state, _ = carry
-        return (index + 1, *step(spec, optimizer, problem, state))
+        return step(spec, optimizer, problem, carry[0])
 
-    _, state, value = lax.while_loop(unfinished, body, (0, state, jnp.zeros((), jnp.float32)))
-    return state, value
+    return lax.while_loop(unfinished, body, (state, jnp.zeros((), jnp.float32)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -70,7 +70,8 @@ def freeze(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Froz
         params = vgg.normalize(spec.network, params, _small_images(files))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
-    return Frozen(vgg.freeze(params, spec.network.dtype, spec.network.frame), inputs, tuple(notes))
+    net = spec.network
+    return Frozen(vgg.freeze(params, net.dtype, net.frame, net.convolution), inputs, tuple(notes))
 
 
 Load = Callable[[ConfigDict, Spec, weights.Convention], Frozen]

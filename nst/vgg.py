@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from nst import winograd
 from nst.errors import UserError, choose
 from nst.mapped import Mapped, evaluated
 from nst.pooling import POOLING, pooling
@@ -27,6 +28,7 @@ FIRST = "replicate_first"  # replicate at conv1_1, zero elsewhere
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 DTYPES = ("float32", "bfloat16")
 FRAMES = ("compact", "vgg")  # see `compact`
+CONVOLUTIONS = ("direct", "winograd")  # of wide layers, see nst/winograd.py
 
 
 class Preprocessing(NamedTuple):
@@ -64,6 +66,7 @@ class Network:
     padding: str = "zero"
     dtype: str = "float32"
     precision: str = "float32"
+    convolution: str = "direct"  # the variables must be frozen for it
 
     def __post_init__(self):
         choose("network.architecture", self.architecture, BLOCKS)
@@ -72,6 +75,11 @@ class Network:
         choose("network.padding", self.padding, (*PADDING, FIRST))
         choose("network.dtype", self.dtype, DTYPES)
         choose("network.precision", self.precision, PRECISION)
+        choose("network.convolution", self.convolution, CONVOLUTIONS)
+        if self.convolution == "winograd" and self.dtype != "float32":
+            raise UserError(
+                f"network.convolution = winograd: its sums lose too much in {self.dtype}; use direct"
+            )
         if self.pooling_p <= 0:
             raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
         if not 0 <= self.pooling_mix <= 1:
@@ -140,8 +148,13 @@ def minimum_size(network: Network, layers: Sequence[str]) -> int:
     return edge
 
 
-def convolve(x: jax.Array, kernel: jax.Array, pad: int, precision: lax.Precision) -> jax.Array:
-    """Plain stride-1 convolution, NHWC x HWIO: the one form that XLA:CPU runs fast inside a loop."""
+def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.Precision) -> jax.Array:
+    """Plain stride-1 convolution, NHWC x HWIO: the one form that XLA:CPU runs fast inside a loop.
+
+    A tuple of kernels is one of `winograd.transform`.
+    """
+    if isinstance(kernel, tuple):
+        return winograd.convolve(x, kernel, pad, precision)
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -181,12 +194,16 @@ def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
 
 
 class Conv(nn.Module):
-    """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once."""
+    """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once.
+
+    With `winograd` both are transformed in wide layers.
+    """
 
     features: int
     padding: str
     precision: str
     frozen: bool
+    winograd: bool
 
     @nn.compact
     def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
@@ -200,6 +217,8 @@ class Conv(nn.Module):
         if not self.frozen:
             return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
         adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
+        if self.winograd and winograd.pays(kernel):
+            kernel = self.variable("winograd", "kernel", winograd.transform, kernel).value
         return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
 
 
@@ -242,7 +261,8 @@ class VGG(nn.Module):
         for name in names:
             if name.startswith("conv"):
                 conv = name
-                x = Conv(net.width(name), net.padding_of(name), net.precision, self.frozen, name=name)(x)
+                conv_of = partial(Conv, net.width(name), net.padding_of(name), net.precision)
+                x = conv_of(self.frozen, net.convolution == "winograd", name=name)(x)
             else:
                 x = self.relu(x) if name.startswith("relu") else pool(x)
             if name in self.layers:
@@ -278,20 +298,25 @@ def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.
     return lower[:-1], lower[-1]
 
 
-def freeze(params: dict, dtype: str = "float32", frame: str = "compact") -> dict:
+def freeze(params: dict, dtype: str = "float32", frame: str = "compact", convolution: str = "direct") -> dict:
     """Params {conv: {kernel, bias}} -> the module's variables, adjoint kernels beside, in `dtype`.
 
-    Maps of a slim network, {relu3_1_map: {kernel, bias}}, are put into `frame`: compact or vgg.
+    Maps of a slim network, {relu3_1_map: {kernel, bias}}, are put into `frame`: compact or vgg. `convolution`
+    is the Network's.
     """
-    found, adjoint = {}, {}
+    found, adjoint, transformed = {}, {}, {}
     for name, layer in params.items():
         kernel, bias = layer["kernel"], layer["bias"]
         if kernel.ndim == 2 and frame == "compact":
             kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
         found[name] = {"kernel": jnp.asarray(kernel, dtype), "bias": jnp.asarray(bias, dtype)}
         if kernel.ndim == 4:
-            adjoint[name] = {"kernel": adjoint_kernel(found[name]["kernel"])}
-    return {"params": found, "adjoint": adjoint}
+            kernel, back = found[name]["kernel"], adjoint_kernel(found[name]["kernel"])
+            if convolution == "winograd" and winograd.pays(kernel):
+                transformed[name] = {"kernel": winograd.transform(kernel)}
+                back = winograd.transform(back)
+            adjoint[name] = {"kernel": back}
+    return {"params": found, "adjoint": adjoint, "winograd": transformed}
 
 
 def features(

@@ -52,7 +52,8 @@ def load(path):
 def test_every_config_makes_a_spec(path):
     module = load(path)
     config = module.get_config()
-    assert "python -m experiments.stylize" in module.__doc__
+    program = "benchmark" if path.stem == "benchmark" else "stylize"
+    assert f"python -m experiments.{program}" in module.__doc__
     fields = set(dict(flat(default.get_config())))
     assert {name for name, _ in flat(config)} == fields
     chosen = config.weights

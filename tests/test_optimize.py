@@ -10,7 +10,7 @@ import pytest
 
 from nst import bands, optimize, vgg, weights
 from nst.errors import UserError
-from nst.lbfgs import scale_by_torch_lbfgs
+from nst.lbfgs import scale_by_lbfgs
 from nst.optimize import Optimizer, transformation
 from nst.problem import loss, make_problem, make_weights
 from nst.spec import Spec
@@ -87,7 +87,7 @@ def naive_torch_lbfgs(gradient, x, memory, rate, iterations):
 
 
 def our_iterates(f, x, memory, rate, iterations):
-    update = optax.chain(scale_by_torch_lbfgs(memory), optax.scale_by_learning_rate(rate))
+    update = optax.chain(scale_by_lbfgs(memory), optax.scale_by_learning_rate(rate))
     x, state, iterates = jnp.asarray(x), update.init(jnp.asarray(x)), []
     step = jax.jit(lambda x, state: update.update(jax.grad(f)(x), state, x))
     for _ in range(iterations):
@@ -135,7 +135,7 @@ def test_torch_lbfgs_agrees_with_torch(x64):
 
 
 def test_torch_lbfgs_skips_pairs_without_curvature():
-    update = scale_by_torch_lbfgs(4)
+    update = scale_by_lbfgs(4)
     x = jnp.array([1.0, -2.0])
     state = update.init(x)
     _, state = update.update(jnp.array([1.0, 1.0]), state, x)
@@ -146,7 +146,8 @@ def test_torch_lbfgs_skips_pairs_without_curvature():
 
 
 @pytest.mark.parametrize("optimizer", [
-    Optimizer(), Optimizer(line_search="backtracking"), Optimizer(line_search="none", learning_rate=0.5),
+    Optimizer(), Optimizer(line_search="zoom"), Optimizer(line_search="backtracking"),
+    Optimizer(line_search="none", learning_rate=0.5), Optimizer(memory=5, history_dtype="bfloat16"),
     Optimizer(name="lbfgs_torch", pixel_range=255.0), Optimizer(name="adam", learning_rate=0.02),
     Optimizer(name="gradient_descent", learning_rate=3e-3),
     Optimizer(name="adamw", learning_rate=0.02, options="b1=0.8,weight_decay=1e-6",
@@ -267,7 +268,7 @@ def test_a_non_finite_loss_stops_the_loop(problem):
 @pytest.mark.parametrize("settings, message", [
     (dict(name="adm"), "optimizer.name = 'adm': did you mean 'adam'"),
     (dict(name="apply_updates"), "optimizer.name"),
-    (dict(line_search="wolfe"), "optimizer.line_search"),
+    (dict(line_search="armijo"), "optimizer.line_search"),
     (dict(learning_rate=0.0), "optimizer.learning_rate"),
     (dict(memory=0), "optimizer.memory"), (dict(ema=1.0), "optimizer.ema"),
     (dict(pixel_range=0.0), "optimizer.pixel_range"),
