@@ -68,7 +68,8 @@ def stylize(
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
+    say, options = say if hosts.leads() else _silent, {"load": load, "start": start, "bar": hosts.leads()}
+    with begin(content, style, config, workdir, stop=stop, say=say, **options) as begun:
         job, state, recorder = begun.job, begun.state, begun.recorder
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
@@ -76,11 +77,7 @@ def stylize(
             seconds = time.perf_counter() - began
             limit = hosts.same(memory.limit(config.memory_limit_gb))
             need = check_memory(job, compiled, limit)
-            _announce(job, config, need, say)
-            if job.mesh and shard.gathers(compiled):
-                say(
-                    "devices: all features of a layer are gathered on each of them, whose memory bounds the size"
-                )
+            _announce(job, config, compiled, need, say)
             recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
             state = drive(Run(job, config, compiled, make_problem(job), recorder), state, stop)
         return finish(begun, state)
@@ -105,7 +102,6 @@ def begin(
         job = _follow(job, start, config)
     plain = configs.as_dict(config)
     workdir = Path(workdir) if workdir else None
-    say, bar = (say, bar) if hosts.leads() else (_silent, False)
     recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
@@ -198,7 +194,7 @@ def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
     return state
 
 
-def _announce(job: Job, config: ConfigDict, need: int, say) -> None:
+def _announce(job: Job, config: ConfigDict, compiled: jax.stages.Compiled, need: int, say) -> None:
     """Says what will be done, before the first step."""
     device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
     spec, net, opt = job.spec, job.spec.network, job.optimizer
@@ -215,3 +211,5 @@ def _announce(job: Job, config: ConfigDict, need: int, say) -> None:
     where = f"device: {device.device_kind} ({device.platform})"
     share = f" on each of {count}, which share the height" if count > 1 else ""
     say(f"{where}, {parameters / 1e6:.1f} M parameters, {memory.text(need)} needed{share}")
+    if job.mesh and shard.gathers(compiled):
+        say("devices: whole layers are gathered on each of them, whose memory bounds the size")
