@@ -97,5 +97,5 @@ def fetch(array: jax.Array) -> np.ndarray:
     if not isinstance(array, jax.Array) or array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
     if array.ndim > 4:  # a history: one image after another, since each passes through every device whole
-        return np.stack([fetch(part) for part in array])
+        return np.stack([fetch(array[index]) for index in range(len(array))])
     return multihost_utils.process_allgather(array, tiled=True)

@@ -17,7 +17,7 @@ from nst import hosts, images, runs
 from nst.errors import UserError
 
 SETTINGS = {
-    "weights.name": "random", "size": 64, "steps": 4, "content_loss.layers": "relu2_1",
+    "weights.name": "random", "size": 61, "steps": 4, "content_loss.layers": "relu2_1",
     "style_loss.layers": "relu1_1,relu2_1", "style_loss.weight": 100, "style_loss.normalization": "hw_mse",
     "optimizer.memory": 3, "log.every": 1, "log.preview_every": 2, "checkpoint.seconds": 0, "devices": 0,
 }  # fmt: skip

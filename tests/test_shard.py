@@ -1,4 +1,4 @@
-"""A picture over eight devices: the numbers of one, an eighth of its memory, rows exchanged, none gathered."""
+"""A picture over eight devices: the numbers of one, an eighth of the memory, and no layer gathered."""
 
 import re
 from pathlib import Path
