@@ -216,7 +216,7 @@ def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
     assert "content: 64 rows in place of 61, so that the devices share them alike" in found["notes"]
     assert "style 0: 96 rows in place of 93, so that the devices share them alike" in found["notes"]
     small_, many, negative, large = found["errors"]
-    assert "content: 5x7 px is too small for so many devices" in small_ and "16 rows" in small_
+    assert "content: 4x7 px is too small for so many devices" in small_ and "16 rows" in small_
     assert many.startswith("devices = 9: there are 8 (cpu)")
     assert negative == "devices = -1: must be at least 0"
     size = re.search(r"the largest size that fits is about \d+x(\d+)", large)
