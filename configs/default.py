@@ -152,5 +152,6 @@ def get_config() -> ConfigDict:
     config.resources.gpus = 0.0  # GPUs, or a fraction, which leaves several runs on one
     config.resources.tpus = 0.0  # TPU chips
 
-    config.memory_limit_gb = 0.0  # refuse to start above this; 0: what the device has
+    config.devices = 1  # that share the picture's height, which is rounded for it; 0: all (nst/shard.py)
+    config.memory_limit_gb = 0.0  # refuse to start above this on a device; 0: what the device has
     return config

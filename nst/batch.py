@@ -110,7 +110,13 @@ class Program:
 
 
 def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Callable | None = None) -> None:
-    """Runs points in batches of those that share a program, by `grouped`, as many as the memory holds."""
+    """Runs points in batches of those that share a program, by `grouped`, as many as the memory holds.
+
+    Raises:
+      UserError: a point's picture is to be divided among devices.
+    """
+    if any(point.config.devices != 1 for point in points):
+        raise UserError("devices: the batched launcher divides points among devices, not pictures; set 1")
     load = remembering()
     for key, group in grouped(points):
         forget_others(key, (*PROGRAMS, run, measure))

@@ -21,7 +21,7 @@ from nst.vgg import PREPROCESSING, Network
 from nst.weights import Convention, convention
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
-HOST = ("log", "checkpoint", "resources", "memory_limit_gb")
+HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb")
 # fields that name files: compared by the files' content instead
 FILES = (
     "content", "style", "weights.name", "init.image", "guidance.content_masks", "guidance.style_masks",
@@ -102,6 +102,7 @@ def check_counts(config: ConfigDict) -> None:
         ("checkpoint.seconds", config.checkpoint.seconds, 0),
         ("size", config.size, 0),
         ("style_size", config.style_size, 0),
+        ("devices", config.devices, 0),
     ):
         if value < least:
             raise UserError(f"{field} = {value}: must be at least {least}")

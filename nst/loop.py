@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from nst import images, optimize
+from nst import hosts, images, optimize
 from nst.errors import UserError
 from nst.optimize import State
 from nst.prepare import Job, first_state
@@ -42,13 +42,13 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
     step, pace = int(state.step), 0.0
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, state), pace)
-    while step < config.steps and not stop():
+    while step < config.steps and not hosts.anywhere(stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
         state, loss = run.compiled(run.problem, state, np.int32(count))
         loss, step = float(loss), int(state.step)  # waits for the device
         seconds = time.perf_counter() - began
-        pace = seconds / count
+        pace = hosts.same(seconds / count)
         if not math.isfinite(loss):
             _rescue(run, step - 1)
         recorder.advance(step, loss, seconds)
@@ -123,7 +123,8 @@ def _rescue(run: Run, bad_step: int) -> None:
     where = ""
     if recorder.workdir:
         path = recorder.workdir / "last_finite.png"
-        images.write(path, *picture(run.job, good), description=recorder.description)
+        shown = picture(run.job, good)
+        hosts.first(images.write)(path, *shown, description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
     found = broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
     raise UserError(
@@ -139,5 +140,5 @@ def broken(terms: dict[str, float]) -> str:
 
 def picture(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
     """The picture of a state as it is shown, `HxWx3` in [0, 1], and the photograph's alpha, `HxW` or None."""
-    rgb = np.clip(np.asarray(optimize.image(job.optimizer, state)[0]), 0, 1)
+    rgb = np.clip(hosts.fetch(optimize.image(job.optimizer, state))[0], 0, 1)
     return np.clip(job.recolor(rgb), 0, 1), job.content.alpha_HxW

@@ -9,7 +9,10 @@ import psutil
 
 @lru_cache(maxsize=4)  # the analysis takes 20 ms, and the points of a sweep share a program
 def needed(compiled: jax.stages.Compiled) -> int:
-    """Bytes that a compiled program occupies: arguments, results and temporaries, by XLA's own analysis."""
+    """Bytes that a compiled program occupies: arguments, results and temporaries, by XLA's own analysis.
+
+    Of a program over several devices, those of one of them.
+    """
     usage = compiled.memory_analysis()
     return (
         usage.argument_size_in_bytes
@@ -20,7 +23,10 @@ def needed(compiled: jax.stages.Compiled) -> int:
 
 
 def available(device: jax.Device) -> int:
-    """Bytes that a program may use: the accelerator's limit, or the memory that the machine has free."""
+    """Bytes that a program may use: the accelerator's limit, or the memory that the machine has free.
+
+    The latter all CPU devices of a machine have together, and each is said to have it.
+    """
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"]
@@ -33,7 +39,7 @@ def available(device: jax.Device) -> int:
 
 def limit(gigabytes: float) -> int:
     """Bytes that a run may use: `memory_limit_gb` of its config, or for 0 what the device has."""
-    return int(gigabytes * 1e9) or available(jax.devices()[0])
+    return int(gigabytes * 1e9) or available(jax.local_devices()[0])
 
 
 def text(size: float) -> str:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from nst import color, images, vgg
+from nst import color, images, shard, vgg
 from nst import config as configs
 from nst.errors import UserError, choose
 from nst.files import digest
@@ -23,13 +23,17 @@ COLOR_MODES = ("none", "match", "luminance", "after")
 FITS = ("scale", "shrink", "width", "stretch")
 
 
-def read(content, style, config: ConfigDict):
-    """The photograph and the paintings at their sizes, and {role: (original, resized, sha256)}."""
+def read(content, style, config: ConfigDict, rows: int = 1):
+    """The photograph and the paintings at their sizes, and {role: (original, resized, sha256)}.
+
+    Their heights are rounded to multiples of `rows` (nst/shard.py).
+    """
     content, sources = named_by(content, style, config)
-    named = {"content": _read_sized(content, config.size, config)}
+    named = {"content": _read_sized("content", content, config.size, config, rows)}
     photo = named["content"][1].rgb_HxWx3.shape[:2]
     for index, (source, size) in enumerate(zip(sources, style_sizes(config, len(sources)), strict=True)):
-        named[f"style {index}"] = _read_sized(source, size, config, config.style_fit, photo)
+        role = f"style {index}"
+        named[role] = _read_sized(role, source, size, config, rows, config.style_fit, photo)
     photo, *paintings = (resized for _, resized, _ in named.values())
     return photo, tuple(paintings), named
 
@@ -92,15 +96,31 @@ def style_sizes(config: ConfigDict, count: int) -> list[int]:
 
 
 def _read_sized(
-    source, size: int, config: ConfigDict, fit: str = "scale", photo: tuple[int, int] | None = None
+    role: str,
+    source,
+    size: int,
+    config: ConfigDict,
+    rows: int,
+    fit: str = "scale",
+    photo: tuple[int, int] | None = None,
 ) -> tuple[Picture, Picture, str]:
     original = images.read(source)
     height, width = fitted(original.rgb_HxWx3.shape[:2], size, config.size_mode, fit, photo)
+    asked, height = height, shard.rounded(height, rows)
+    if not height:
+        raise UserError(
+            f"{role}: {width}x{asked} px is too small for so many devices: they want {rows} rows, one each "
+            "of the deepest layer; raise size or style_size, or lower devices"
+        )
     is_file = isinstance(source, str | Path)
     sha256 = (
         digest(source) if is_file else hashlib.sha256(np.ascontiguousarray(original.rgb_HxWx3)).hexdigest()
     )
-    return original, images.resize_picture(original, height, width, config.resize_filter), sha256
+    resized = images.resize_picture(original, height, width, config.resize_filter)
+    if height != asked:
+        note = f"{height} rows in place of {asked}, so that the devices share them alike"
+        resized = resized._replace(notes=(*resized.notes, note))
+    return original, resized, sha256
 
 
 def fitted(

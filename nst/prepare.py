@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import crops, images, masks, memory, optimize, pictures, problem, vgg, weights
+from nst import crops, images, masks, memory, optimize, pictures, problem, shard, vgg, weights
 from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture
@@ -39,6 +40,7 @@ class Job(NamedTuple):
     carried: Any  # the optimiser's state at the start, of another size; None: a new one
     inputs: dict[str, str]  # role -> sha256 of the file or array
     notes: tuple[str, ...]  # what a user should know of the inputs
+    mesh: Mesh | None  # the devices among which its height is divided; None: one device
 
 
 class Frozen(NamedTuple):
@@ -98,7 +100,8 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
             f"style_loss.resample: {optimizer.name} compares losses of different steps; use a first-order "
             "optimiser, such as optimizer.name = adam, or leave it off"
         )
-    photo, paintings, named = pictures.read(content, style, config)
+    mesh = shard.mesh(config.devices)
+    photo, paintings, named = pictures.read(content, style, config, shard.rows(spec, mesh))
     photo, paintings, recolor = pictures.colored(config, photo, paintings)
     found = masks.regions(config, spec, photo, paintings)
     loss_weights = configs.make_problem_weights(config, spec, len(paintings))
@@ -115,7 +118,7 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
     notes += frozen.notes
     return Job(
         spec, optimizer, frozen.variables, loss_weights, photo, paintings, found, recolor, config.seed,
-        start[None], None, inputs, tuple(notes),
+        start[None], None, inputs, tuple(notes), mesh,
     )  # fmt: skip
 
 
@@ -128,16 +131,28 @@ def _small_images(files: list[Path]) -> Iterator[np.ndarray]:
 
 def first_state(job: Job) -> State:
     """The state before the first step."""
-    return optimize.init(job.optimizer, job.start, job.carried)
+    if job.mesh is None:
+        return optimize.init(job.optimizer, job.start, job.carried)
+    init = partial(optimize.init, job.optimizer)
+    like = shard.state(job.mesh, jax.eval_shape(init, job.start))
+    start = shard.put(job.start, like.pixels)
+    carried = None if job.carried is None else shard.put(job.carried, like.optimizer)
+    return jax.jit(init, out_shardings=shard.shardings(like))(start, carried)
 
 
 def make_problem(job: Job) -> Problem:
-    """The targets, on the device."""
-    styles = [jnp.asarray(picture.rgb_HxWx3)[None] for picture in job.styles]
-    content = jnp.asarray(job.content.rgb_HxWx3)[None]
-    return problem.make_problem(
-        job.spec, job.variables, content, styles, job.loss_weights, *job.regions[:2], job.seed
+    """The targets, on the device or devices."""
+    spread = partial(shard.spread, job.mesh)
+    made = problem.make_problem(
+        job.spec,
+        spread(job.variables),
+        spread(job.content.rgb_HxWx3[None], 1),
+        [spread(picture.rgb_HxWx3[None], 1) for picture in job.styles],
+        spread(job.loss_weights),
+        *(spread(guides, 0) for guides in job.regions[:2]),
+        spread(np.int32(job.seed)),
     )
+    return shard.put(made, shard.problem(job.mesh, made))
 
 
 def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Compiled:
@@ -149,11 +164,13 @@ def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Com
     leaves, structure = jax.tree.flatten((job.variables, job.loss_weights))
     described = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
     guided = tuple(tuple(map(bool, guides)) for guides in job.regions[:2])
-    return _compiled(job.spec, job.optimizer, tuple(sizes), guided, structure, described)
+    return _compiled(job.spec, job.optimizer, tuple(sizes), guided, structure, described, job.mesh)
 
 
 @lru_cache(maxsize=16)  # as many as a pyramid has sizes
-def _compiled(spec: Spec, optimizer: Optimizer, sizes, guided, structure, leaves) -> jax.stages.Compiled:
+def _compiled(
+    spec: Spec, optimizer: Optimizer, sizes, guided, structure, leaves, mesh: Mesh | None
+) -> jax.stages.Compiled:
     content, *styles = (jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in sizes)
     variables, loss_weights = structure.unflatten(jax.ShapeDtypeStruct(*leaf) for leaf in leaves)
     where = [sizes[0]] * len(guided[0]), [sizes[1 + found[0]] for found in spec.regions or [(0,)]]
@@ -165,7 +182,13 @@ def _compiled(spec: Spec, optimizer: Optimizer, sizes, guided, structure, leaves
     made = jax.eval_shape(targets, variables, content, styles, loss_weights, *guides)
     state = jax.eval_shape(partial(optimize.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    return optimize.run.lower(spec, optimizer, made, state, count).compile()
+    if mesh is None:
+        return optimize.run.lower(spec, optimizer, made, state, count).compile()
+    made, state, count = shard.problem(mesh, made), shard.state(mesh, state), shard.divided(mesh, count)
+    # the state comes out as it went in, so that it can go in again
+    results = shard.shardings((state, shard.divided(mesh, count)))
+    run = jax.jit(partial(optimize.run, spec, optimizer), donate_argnums=1, out_shardings=results)
+    return run.lower(made, state, count).compile()
 
 
 def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
@@ -184,8 +207,8 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
     scale = math.sqrt(max(limit - fixed, 0) / (need - fixed))
     advice = "no size fits: ask for fewer layers or a smaller optimizer.memory"
     while min(height, width) * scale >= least:
-        smaller = round(height * scale), round(width * scale)
-        if memory.needed(compile_run(job, smaller)) <= limit:
+        smaller = shard.rounded(round(height * scale), shard.rows(job.spec, job.mesh)), round(width * scale)
+        if smaller[0] and memory.needed(compile_run(job, smaller)) <= limit:
             advice = (
                 f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
             )

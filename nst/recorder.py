@@ -10,9 +10,10 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from nst import images, runs
+from nst import hosts, images, runs
 from nst.errors import UserError
 from nst.optimize import State
+from nst.shard import put
 
 
 class Recorder:
@@ -41,7 +42,7 @@ class Recorder:
         self.seconds = seconds
         if self.workdir:
             self.metrics = runs.rewind_metrics(self.workdir, step)
-            if self.config.log.tensorboard:
+            if self.config.log.tensorboard and hosts.leads():
                 self._writer = runs.tensorboard_writer(self.workdir, step)
         if self.with_bar:
             self._bar = tqdm(total=self.config.steps, initial=max(step, 0), unit="step", dynamic_ncols=True)
@@ -88,20 +89,22 @@ class Recorder:
             return
         rgb = self.show(state)
         name = f"step_{int(state.step):06d}.jpg"
-        images.write(self.workdir / "previews" / name, rgb, description=self.description)
+        path = self.workdir / "previews" / name
+        hosts.first(images.write)(path, rgb, description=self.description)
         if self._writer is not None:
             self._writer.add_image("image", rgb, int(state.step), dataformats="HWC")
 
     def due(self) -> bool:
         """Whether the last checkpoint is old enough for another."""
-        return time.monotonic() - self._saved_at >= self.config.checkpoint.seconds
+        return bool(hosts.same(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
         """Saves a state whose loss is known to be finite."""
+        state = jax.tree.map(hosts.fetch, state)
         if self.workdir:
             runs.save_checkpoint(self.workdir, state, self.seconds)
         else:
-            self._kept = jax.device_get(state)
+            self._kept = state
         self._saved_at = time.monotonic()
 
     def last_good(self, start: State) -> State:
@@ -109,7 +112,7 @@ class Recorder:
         if self.workdir:
             found = runs.load_checkpoint(self.workdir, start)
             return found[0] if found else start
-        return start if self._kept is None else jax.tree.map(jax.numpy.array, self._kept)
+        return start if self._kept is None else put(self._kept, start)
 
     def explain(self, error: OSError) -> UserError:
         """A disk that is full, or gone: what is safe and how to go on."""

@@ -26,23 +26,29 @@ import jax
 import numpy as np
 
 from nst import config as configs
+from nst import hosts
 from nst.errors import Busy, UserError
 from nst.files import replacing
+from nst.shard import put
 
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[Path]:
-    """Makes the folder and holds it for this process; a second process is refused."""
+    """Makes the folder and holds it for this process, and those of its run; any other is refused."""
+    with _lock(workdir) or contextlib.nullcontext():
+        yield workdir
+
+
+@hosts.first
+def _lock(workdir: Path) -> filelock.FileLock:
     try:
         (workdir / "previews").mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(workdir / ".lock")
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise Busy(f"{workdir}: another process works in this folder; wait, or use another") from error
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
-    with lock:
-        yield workdir
 
 
 def write_json(path: Path, content) -> None:
@@ -61,6 +67,7 @@ def read_json(path: Path):
         raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
 
 
+@hosts.first
 def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str]) -> list[str]:
     """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
 
@@ -90,6 +97,8 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
     manifest = manifest or {"sessions": []}
     manifest |= {"config_digest": configs.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
     now = session() | {"notes": list(notes)}
+    if config["devices"] != 1:
+        now["device"]["sharing"] = config["devices"] or now["device"]["count"]
     manifest["sessions"].append(now)
     write_json(workdir / "config.json", config)
     write_json(workdir / "manifest.json", manifest)
@@ -101,6 +110,7 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
     ]
 
 
+@hosts.first
 def note(workdir: Path, facts: Mapping) -> None:
     """Adds facts to the manifest's entry of this session."""
     manifest = read_json(workdir / "manifest.json")
@@ -146,6 +156,7 @@ def git_commit() -> str | None:
         return None
 
 
+@hosts.first
 def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
     """Adds one line to metrics.jsonl."""
     with open(workdir / "metrics.jsonl", "a") as file:
@@ -161,11 +172,17 @@ def rewind_metrics(workdir: Path, step: int) -> list[dict]:
             record = json.loads(line)
             if record["step"] <= step:
                 kept.append(record)
-    with replacing(path) as file:
-        file.write("".join(json.dumps(record) + "\n" for record in kept).encode())
+    _write_metrics(path, kept)
     return kept
 
 
+@hosts.first
+def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
+    with replacing(path) as file:
+        file.write("".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+@hosts.first
 def save_checkpoint(workdir: Path, state, seconds: float) -> None:
     """Writes the state's leaves, bit for bit, and the seconds worked so far."""
     leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
@@ -177,7 +194,8 @@ def save_checkpoint(workdir: Path, state, seconds: float) -> None:
 def load_checkpoint(workdir: Path, template):
     """(state, seconds) of the checkpoint, or None if there is none.
 
-    `template` is a state or its shapes; a checkpoint of another structure is refused.
+    `template` is a state or its shapes, and says how it is divided over devices (nst/shard.py); a checkpoint
+    of another structure is refused.
     """
     path = workdir / "checkpoint.npz"
     if not path.exists():
@@ -193,8 +211,11 @@ def load_checkpoint(workdir: Path, template):
     for key, leaf in leaves:
         array = arrays.get(jax.tree_util.keystr(key))
         if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
-            raise UserError(f"{path}: does not fit this version of nst; delete it to begin this run again")
-        restored.append(jax.numpy.array(array))
+            raise UserError(
+                f"{path}: does not fit this version of nst, or this number of devices, which rounds the "
+                "height; take the old one, or delete it to begin this run again"
+            )
+        restored.append(put(array, leaf))
     return jax.tree.unflatten(treedef, restored), float(arrays["seconds"])
 
 

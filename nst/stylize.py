@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import images, memory, optimize, pyramid, runs
+from nst import hosts, images, memory, optimize, pyramid, runs, shard
 from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
@@ -68,15 +68,16 @@ def stylize(
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
+    say, options = say if hosts.leads() else _silent, {"load": load, "start": start, "bar": hosts.leads()}
+    with begin(content, style, config, workdir, stop=stop, say=say, **options) as begun:
         job, state, recorder = begun.job, begun.state, begun.recorder
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
             compiled = compile_run(job)
             seconds = time.perf_counter() - began
-            limit = memory.limit(config.memory_limit_gb)
+            limit = hosts.same(memory.limit(config.memory_limit_gb))
             need = check_memory(job, compiled, limit)
-            _announce(job, config, need, say)
+            _announce(job, config, compiled, need, say)
             recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
             state = drive(Run(job, config, compiled, make_problem(job), recorder), state, stop)
         return finish(begun, state)
@@ -104,7 +105,7 @@ def begin(
     recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
-            for warning in runs.enter(workdir, plain, job.inputs, job.notes) if workdir else ():
+            for warning in workdir and runs.enter(workdir, plain, job.inputs, job.notes) or ():
                 say(warning)
             stopped = False
             if config.pyramid.min_size and not (workdir and (workdir / "checkpoint.npz").exists()):
@@ -123,11 +124,17 @@ def finish(begun: Begun, state: State | None) -> Result:
     image, alpha = picture(job, state)
     if recorder.workdir and finished:
         path = recorder.workdir / f"result.{config.output.format}"
-        images.write(path, image, alpha, bits=config.output.bits, description=_description(plain))
+        hosts.first(images.write)(
+            path, image, alpha, bits=config.output.bits, description=_description(plain)
+        )
         recorder.say(f"done: {path}")
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
     return Result(image, state, recorder.metrics, plain, int(state.step), finished)
+
+
+def _silent(line: str) -> None:
+    """Of all processes but the first."""
 
 
 def _description(plain: dict) -> str:
@@ -165,7 +172,7 @@ def _climb(
 def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
     """The job, starting where a run at another size has ended."""
     height, width = job.start.shape[1:3]
-    last = np.clip(np.asarray(optimize.image(job.optimizer, result.state)[0]), 0, 1)  # not as it is shown
+    last = np.clip(hosts.fetch(optimize.image(job.optimizer, result.state))[0], 0, 1)  # not as it is shown
     image = images.resize(last, height, width, config.resize_filter)[None]
     carried = None
     if config.pyramid.carry:
@@ -175,7 +182,7 @@ def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
 
 def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
     """The state of the folder's checkpoint, or None; readies the recorder either way."""
-    template = jax.eval_shape(partial(optimize.init, job.optimizer), job.start)
+    template = shard.state(job.mesh, jax.eval_shape(partial(optimize.init, job.optimizer), job.start))
     found = runs.load_checkpoint(recorder.workdir, template) if recorder.workdir else None
     state, seconds = found or (None, 0.0)
     step = int(state.step) if found else -1
@@ -187,11 +194,11 @@ def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
     return state
 
 
-def _announce(job: Job, config: ConfigDict, need: int, say) -> None:
+def _announce(job: Job, config: ConfigDict, compiled: jax.stages.Compiled, need: int, say) -> None:
     """Says what will be done, before the first step."""
-    device = jax.devices()[0]
+    device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
     spec, net, opt = job.spec, job.spec.network, job.optimizer
-    count = sum(leaf.size for leaf in jax.tree.leaves(job.variables["params"]))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(job.variables["params"]))
     for note in job.notes:
         say(note)
     say(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}")
@@ -201,5 +208,8 @@ def _announce(job: Job, config: ConfigDict, need: int, say) -> None:
     say(f"network: {net.architecture}{slim}, {net.pooling} pooling, {net.padding} padding, {net.dtype}")
     search = f", {opt.line_search} line search" if opt.name == "lbfgs" else ""
     say(f"optimiser: {opt.name}{search}, {config.steps} steps from {config.init.kind}")
-    say(f"device: {device.device_kind} ({device.platform}), {count / 1e6:.1f} M parameters, "
-        f"{memory.text(need)} needed")  # fmt: skip
+    where = f"device: {device.device_kind} ({device.platform})"
+    share = f" on each of {count}, which share the height" if count > 1 else ""
+    say(f"{where}, {parameters / 1e6:.1f} M parameters, {memory.text(need)} needed{share}")
+    if job.mesh and shard.gathers(compiled):
+        say("devices: whole layers are gathered on each of them, whose memory bounds the size")
