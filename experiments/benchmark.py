@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from nst import memory, optimize, problem, vgg, weights
+from nst import balance, memory, optimize, problem, vgg, weights
 from nst.optimize import Optimizer
 from nst.spec import Spec
 
@@ -51,7 +51,7 @@ def contestants(size: int) -> tuple[dict[str, Callable[[], float]], dict[str, in
     slim = weights.convention("vgg19_slim", "vgg19", "")
     slim_spec = Spec(vgg.Network(preprocessing=vgg.PREPROCESSING[slim.preprocessing], widths=slim.widths))
     slim_params = weights.load("vgg19_slim", "vgg19", SPEC.layers).params
-    loss_weights = problem.make_weights(
+    loss_weights = balance.make_weights(
         SPEC, content=1.0, style=1.0, content_layers=(1.0,), style_layers=STYLE_WEIGHTS, styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip

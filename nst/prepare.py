@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from nst import config as configs
 from nst import crops, images, masks, memory, optimize, pictures, problem, vgg, weights
+from nst.balance import Weights
 from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture
@@ -29,7 +30,7 @@ class Job(NamedTuple):
     spec: Spec
     optimizer: Optimizer
     variables: dict  # the frozen network
-    loss_weights: problem.Weights
+    loss_weights: Weights
     content: Picture  # at the size of the result
     styles: tuple[Picture, ...]
     regions: Regions
