@@ -44,11 +44,13 @@ GRAM_DISTANCE = {
 @jax.custom_vjp
 def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
     """sum_m w_m F_mi F_mj: an einsum over h and w, no reshape, so that it stays sharded if the height is."""
-    weighted_BxHxWxC = features_BxHxWxC
-    if weights_HxW is not None:
-        # rounded after the product, without bias; a rounded weight would be wrong everywhere alike
-        weighted_BxHxWxC = (weights_HxW[..., None] * features_BxHxWxC).astype(features_BxHxWxC.dtype)
-    return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC, **_FULL)
+    if weights_HxW is None:
+        return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC, **_FULL)
+    # in units of the largest, so that weights that are all alike are not rounded to the dtype of the features
+    largest = jnp.max(weights_HxW)
+    units_HxWx1 = (weights_HxW / jnp.where(largest > 0, largest, 1.0))[..., None]
+    weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
+    return largest * jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC, **_FULL)
 
 
 def _products_backward(kept, cotangent_BxCxC):
