@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
     # scale: as said; shrink: but never larger; width: the photograph's; stretch: both edges the photograph's
     config.style_fit = "scale"
     config.seed = 0  # of all randomness: noise starts, random weights
+    config.strip = 0  # rows in the network at a time, for images that do not fit (nst/strips.py); 0: all
     config.steps = 500  # updates of the image; may be raised later to continue a finished run
 
     config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/pyramid.py)

@@ -24,8 +24,8 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from experiments import cli
+from nst import balance, crops, distill, optimize, problem, runs, vgg, weights
 from nst import config as configs
-from nst import crops, distill, optimize, problem, runs, vgg, weights
 from nst.distill import State
 from nst.errors import UserError, choose
 from nst.files import digest, replacing
@@ -120,7 +120,7 @@ def stylised(config, network: Network, params: dict, scales: dict, data: Data, s
             for pictures in (data.photos, data.paintings)
         )
         image = photo if rng.random() < 0.7 else 0.45 + 0.1 * rng.standard_normal(photo.shape, np.float32)
-        loss_weights = problem.make_weights(
+        loss_weights = balance.make_weights(
             spec, content=1.0, style=10 ** rng.uniform(-0.5, 2.5), content_layers=(1.0,), style_layers=(1.0,),
             styles=(1.0,), style_count=1, tv=0.0,
         )  # fmt: skip

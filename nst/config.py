@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import jax
 from ml_collections import ConfigDict
 
+from nst.balance import Weights, make_weights
 from nst.errors import UserError, choose
 from nst.losses import REGULARIZERS
 from nst.optimize import Optimizer
 from nst.pooling import MATCHED_GAIN, POOLING
-from nst.problem import Weights, make_weights
 from nst.spec import Spec
 from nst.vgg import PREPROCESSING, Network
 from nst.weights import Convention, convention
@@ -172,6 +172,7 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
         regularizers=tuple(name for name in REGULARIZERS if config[name].weight),
         laplacian_pool=config.laplacian.pool,
         alpha_norm_power=config.alpha_norm.power,
+        strip=config.strip,
     )
 
 

@@ -42,33 +42,48 @@ GRAM_DISTANCE = {
 
 
 @jax.custom_vjp
-def _products(features_BxHxWxC: jax.Array) -> jax.Array:
-    """sum_m F_mi F_mj: an einsum over h and w, not a reshape, so that it stays sharded when the height is."""
-    return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC, **_FULL)
+def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
+    """sum_m w_m F_mi F_mj: an einsum over h and w, no reshape, so that it stays sharded if the height is."""
+    if weights_HxW is None:
+        return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC, **_FULL)
+    # in units of the largest, so that weights that are all alike are not rounded to the dtype of the features
+    largest = jnp.max(weights_HxW)
+    units_HxWx1 = (weights_HxW / jnp.where(largest > 0, largest, 1.0))[..., None]
+    weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
+    return largest * jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC, **_FULL)
 
 
-def _products_backward(features_BxHxWxC, cotangent_BxCxC):
-    # F (K + K^T): one product, where autodiff of the two factors makes two
+def _products_backward(kept, cotangent_BxCxC):
+    # w F (K + K^T): one product, where autodiff of the two factors makes two, and keeps w F
+    features_BxHxWxC, weights_HxW = kept
     symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
     gradient = jnp.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric, **_FULL)
-    return (gradient.astype(features_BxHxWxC.dtype),)
+    if weights_HxW is not None:
+        gradient = weights_HxW[..., None] * gradient
+    return gradient.astype(features_BxHxWxC.dtype), None
 
 
 _FULL = {"preferred_element_type": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
-_products.defvjp(lambda features_BxHxWxC: (_products(features_BxHxWxC), features_BxHxWxC), _products_backward)
+_products.defvjp(lambda *given: (_products(*given), given), _products_backward)
 
 
-def gram(features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0) -> jax.Array:
+def gram(
+    features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0, weights_HxW: jax.Array | None = None
+) -> jax.Array:
     """Gram matrix per position: G_ij = 1/M sum_m (F_mi - s)(F_mj - s), `BxCxC`, in float32 for any dtype.
+
+    `weights_HxW` stand in place of 1/M.
 
     `shift` s: Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose "activation
     shift" of -1 is shift = 1 here.
     """
     if isinstance(features_BxHxWxC, Mapped):
         shifted = features_BxHxWxC.replace(bias_C=features_BxHxWxC.bias_C - shift)
-        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK))
+        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK, 0.0, weights_HxW), weights_HxW)
     if shift:
         features_BxHxWxC = features_BxHxWxC - jnp.asarray(shift, features_BxHxWxC.dtype)
+    if weights_HxW is not None:
+        return _products(features_BxHxWxC, weights_HxW)
     positions = features_BxHxWxC.shape[1] * features_BxHxWxC.shape[2]
     return _products(features_BxHxWxC) / positions
 
@@ -85,13 +100,9 @@ def distance(
 def weighted(features_1xHxWxC: jax.Array | Mapped, look: Look, shift: float = 0.0) -> jax.Array:
     """`gram`, or with the look's weights w_m in place of 1/M: the guided Gram of Gatys et al. 2017, eq. 4.
 
-    There F is multiplied by a guide T with sum T^2 = 1, so that w = T^2.
+    There F is multiplied by a guide T with sum T^2 = 1, so that w = T^2 (whose sum need not be 1 here).
     """
-    if look.weights_HxW is None:
-        return gram(features_1xHxWxC, shift)
-    features_1xHxWxC = evaluated(features_1xHxWxC)
-    roots_HxWx1 = jnp.sqrt(look.weights_HxW)[..., None].astype(features_1xHxWxC.dtype)
-    return _products((features_1xHxWxC - jnp.asarray(shift, features_1xHxWxC.dtype)) * roots_HxWx1)
+    return gram(features_1xHxWxC, shift, look.weights_HxW)
 
 
 def cross(activations, looks) -> jax.Array:

@@ -15,21 +15,44 @@ def _energy(target: jax.Array) -> jax.Array:
     return jnp.where(energy > 0, energy, 1.0)
 
 
-# The factor c of c * sum (F - P)^2, for an activation of M positions and C channels, and target P.
+# The factor c of c * sum (F - P)^2, for an activation of M positions and C channels, target P, and the
+# distance sum |F - P|.
 CONTENT = {
     # Gatys et al. 2015 eq. 1, 2016 eq. 1: half the sum of squares.
-    "gatys": lambda positions, channels, target, difference: 0.5,
+    "gatys": lambda positions, channels, target, distance: 0.5,
     # The mean of squares: jcjohnson/neural-style, leongatys/PytorchNeuralStyleTransfer, Johnson et al. 2016.
-    "mse": lambda positions, channels, target, difference: 1 / (positions * channels),
+    "mse": lambda positions, channels, target, distance: 1 / (positions * channels),
     # The plain sum of squares.
-    "sse": lambda positions, channels, target, difference: 1.0,
+    "sse": lambda positions, channels, target, distance: 1.0,
     # 1 / (2 sqrt(C) sqrt(M)): cysmith/neural-style-tf's default.
-    "root": lambda positions, channels, target, difference: 0.5 / (positions * channels) ** 0.5,
+    "root": lambda positions, channels, target, distance: 0.5 / (positions * channels) ** 0.5,
     # 1 / sum P^2: 0 is equal, 1 as far as an image without features; the same for networks of any scale.
-    "relative": lambda positions, channels, target, difference: 1 / _energy(target),
+    "relative": lambda positions, channels, target, distance: 1 / _energy(target),
     # 1 / (sum |F - P| + 1e-8): crowsonkb/style-transfer-pytorch until 2023.
-    "scaled": lambda positions, channels, target, difference: 1 / (jnp.sum(absolute(difference)) + 1e-8),
+    "scaled": lambda positions, channels, target, distance: 1 / (distance + 1e-8),
 }
+
+
+class Sums(NamedTuple):
+    """What a content loss needs of an activation F and its target P: over parts of them, these add up."""
+
+    squares: jax.Array  # sum (F - P)^2
+    distance: jax.Array  # sum |F - P|
+
+
+def content_sums(
+    features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, rows_H: jax.Array | None = None
+) -> Sums:
+    """The sums, in float32; `rows_H` weighs the rows (None: all count)."""
+    difference = features_BxHxWxC.astype(jnp.float32) - target_BxHxWxC.astype(jnp.float32)
+    weights_Hx1x1 = 1.0 if rows_H is None else rows_H[:, None, None]
+    return Sums(jnp.sum(weights_Hx1x1 * difference**2), jnp.sum(weights_Hx1x1 * absolute(difference)))
+
+
+def content_loss(sums: Sums, target_BxHxWxC: jax.Array, channels: int, normalization: str) -> jax.Array:
+    """c sum (F - P)^2 from the sums over all of the target P; arguments as for `content_distance`."""
+    _, height, width, _ = target_BxHxWxC.shape
+    return CONTENT[normalization](height * width, channels, target_BxHxWxC, sums.distance) * sums.squares
 
 
 def content_distance(
@@ -39,10 +62,8 @@ def content_distance(
 
     `normalization` names c in CONTENT; `channels` is the layer's C there, whatever the frame of F and P.
     """
-    difference = features_BxHxWxC.astype(jnp.float32) - target_BxHxWxC.astype(jnp.float32)
-    _, height, width, _ = difference.shape
-    factor = CONTENT[normalization](height * width, channels, target_BxHxWxC, difference)
-    return factor * jnp.sum(difference**2)
+    sums = content_sums(features_BxHxWxC, target_BxHxWxC)
+    return content_loss(sums, target_BxHxWxC, channels, normalization)
 
 
 def _differences(image_BxHxWxC: jax.Array) -> tuple[jax.Array, jax.Array]:

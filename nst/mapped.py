@@ -23,17 +23,22 @@ class Mapped:
         """y, `BxHxWxC`."""
         return jnp.dot(self.x_BxHxWxK, self.kernel_KxC, precision=self.precision) + self.bias_C
 
-    def gram(self, gram_BxKxK: jax.Array) -> jax.Array:
+    def gram(self, gram_BxKxK: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
         """The Gram matrix of y, `BxCxC`, from that of x.
 
-        With m = A^T E[x] it is A^T G A + m b^T + b m^T + b b^T.
+        With m = A^T E[x] it is A^T G A + m b^T + b m^T + b b^T. With weights w of sum W in place of the mean,
+        m is A^T sum_i w_i x_i, and the last term W b b^T.
         """
         kernel, bias = self.kernel_KxC.astype(jnp.float32), self.bias_C.astype(jnp.float32)
-        mean_BxK = jnp.mean(self.x_BxHxWxK, (1, 2), dtype=jnp.float32)
+        if weights_HxW is None:
+            total, mean_BxK = 1.0, jnp.mean(self.x_BxHxWxK, (1, 2), dtype=jnp.float32)
+        else:
+            total = jnp.sum(weights_HxW)
+            mean_BxK = jnp.einsum("hw,bhwk->bk", weights_HxW, self.x_BxHxWxK, **_FULL)
         mean_BxC = jnp.einsum("bk,kc->bc", mean_BxK, kernel, **_FULL)
         cross_BxCxC = mean_BxC[:, :, None] * bias
         inner_BxCxC = jnp.einsum("kc,bkl,ld->bcd", kernel, gram_BxKxK, kernel, **_FULL)
-        return inner_BxCxC + cross_BxCxC + cross_BxCxC.swapaxes(1, 2) + jnp.outer(bias, bias)
+        return inner_BxCxC + cross_BxCxC + cross_BxCxC.swapaxes(1, 2) + total * jnp.outer(bias, bias)
 
 
 def evaluated(activation: jax.Array | Mapped) -> jax.Array:

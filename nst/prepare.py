@@ -1,5 +1,6 @@
 """Config and pictures -> everything that the optimisation starts from."""
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import crops, images, masks, memory, optimize, pictures, problem, shard, vgg, weights
+from nst import crops, images, masks, memory, optimize, pictures, problem, shard, strips, vgg, weights
+from nst.balance import Weights
 from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture
@@ -30,7 +32,7 @@ class Job(NamedTuple):
     spec: Spec
     optimizer: Optimizer
     variables: dict  # the frozen network
-    loss_weights: problem.Weights
+    loss_weights: Weights
     content: Picture  # at the size of the result
     styles: tuple[Picture, ...]
     regions: Regions
@@ -214,6 +216,23 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
             )
             break
         scale *= 0.95
+    if strip := _fitting_strip(job, limit):
+        advice += f"; or, at this size, --config.strip={strip}"
     raise UserError(
         f"{width}x{height} px needs {memory.text(need)}, and {memory.text(limit)} are available: {advice}"
     )
+
+
+def _fitting_strip(job: Job, limit: int) -> int:
+    """The highest strips, less high than the job's, that fit; 0: none do."""
+    height = job.content.rgb_HxWx3.shape[0]
+    for strip in (512, 256, 128, 64):
+        try:
+            spec = dataclasses.replace(job.spec, strip=strip)
+        except UserError:  # the loss needs the whole image
+            return 0
+        smaller = strip < (job.spec.strip or height)
+        if smaller and strips.layout(spec, spec.layers, height):
+            if memory.needed(compile_run(job._replace(spec=spec))) <= limit:
+                return strip
+    return 0

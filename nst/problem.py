@@ -4,35 +4,22 @@
 without recompiling: the network's weights, the targets, and every weight of the loss.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from nst import looks, losses, matching
+from nst import looks, losses, matching, strips
+from nst.balance import Weights
 from nst.errors import UserError
 from nst.looks import Look
 from nst.losses import TOTAL_VARIATION
 from nst.mapped import evaluated
 from nst.spec import IMAGE, Spec, Term, channels_of, of_network
+from nst.strips import Strip
 from nst.vgg import features
-
-
-@flax.struct.dataclass
-class Weights:
-    """Every weight of the loss, as float32 arrays."""
-
-    content: jax.Array  # scalar
-    style: jax.Array  # scalar
-    content_layers: jax.Array  # [content layers]
-    style_terms: jax.Array  # [style terms]
-    regions: jax.Array  # [regions]
-    styles: tuple[jax.Array, ...]  # a region each: [its style images], sum 1
-    tv: jax.Array  # scalar
-    regularizers: dict[str, jax.Array]  # name -> scalar
 
 
 @flax.struct.dataclass
@@ -50,69 +37,6 @@ class Problem:
     seed: jax.Array  # int32
 
 
-def make_weights(
-    spec: Spec,
-    *,
-    content: float,
-    style: float,
-    content_layers: Sequence[float],
-    style_layers: Sequence[float],
-    styles: Sequence[float],
-    style_count: int,
-    tv: float,
-    representations: Sequence[float] = (1.0,),
-    regions: Sequence[float] = (1.0,),
-    regularizers: Mapping[str, float] | None = None,
-) -> Weights:
-    """Weights from config values. A sequence of one value stands for every layer, style image, ...
-
-    Raises:
-      UserError: a sequence of another length, a negative weight, or styles that add up to nothing.
-    """
-
-    def fit(field, values, count, what):
-        values = tuple(values) * count if len(values) == 1 else tuple(values)
-        if len(values) != count:
-            raise UserError(
-                f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one"
-            )
-        return scalar(field, values)
-
-    def scalar(field, value):
-        array = np.asarray(value, np.float32)
-        if not (np.isfinite(array).all() and (array >= 0).all()):
-            raise UserError(f"{field} = {value}: weights must be finite and not negative")
-        return jnp.asarray(array)
-
-    parts = {term.kind: [] for term in spec.style_terms}
-    for term in spec.style_terms:
-        parts[term.kind].append(term.part)
-    of_representations = fit(
-        "style_loss.representation_weights", representations, max(1, len(parts)), "representations"
-    )
-    what = "layers" if all(len(part) == 1 for found in parts.values() for part in found) else "terms"
-    terms = [
-        weight * fit("style_loss.layer_weights", style_layers, len(found), what)
-        for weight, found in zip(of_representations, parts.values(), strict=False)
-    ]
-    blend = fit("style_loss.image_weights", styles, style_count, "style images")
-    blends = [blend[np.array(paintings)] for paintings in spec.regions or [tuple(range(style_count))]]
-    if not all(found.sum() > 0 for found in blends):
-        raise UserError(f"style_loss.image_weights = {tuple(styles)}: at least one must be positive")
-    return Weights(
-        content=scalar("content_loss.weight", content),
-        style=scalar("style_loss.weight", style),
-        content_layers=fit("content_loss.layer_weights", content_layers, len(spec.content_layers), "layers"),
-        style_terms=jnp.concatenate(terms) if terms else jnp.zeros(0),
-        regions=fit("guidance.weights", regions, len(blends), "regions"),
-        styles=tuple(found / found.sum() for found in blends),
-        tv=scalar("tv.weight", tv),
-        regularizers={
-            name: scalar(f"{name}.weight", (regularizers or {})[name]) for name in spec.regularizers
-        },
-    )
-
-
 def _activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> dict:
     """{layer: activation}, of a slim network as `Mapped`; the picture itself is `image`."""
     found = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
@@ -122,8 +46,13 @@ def _activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: 
 @jax.jit(static_argnums=0)
 def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
     """Content targets: {layer: activation} of the photograph."""
-    found = _activations(spec, variables, image_1xHxWx3, spec.content_layers)
-    return {layer: evaluated(found[layer]) for layer in spec.content_layers}
+
+    def see(window_1xHxWx3, strip):
+        found = _activations(spec, variables, window_1xHxWx3, spec.content_layers)
+        return {layer: evaluated(found[layer]) for layer in spec.content_layers}
+
+    layout = strips.layout(spec, spec.content_layers, image_1xHxWx3.shape[1])
+    return strips.joined(layout, image_1xHxWx3, see)
 
 
 @jax.jit(static_argnums=0)
@@ -131,32 +60,50 @@ def describe_style(
     spec: Spec, variables: dict, image_1xHxWx3: jax.Array, guide: dict[str, jax.Array], seed: jax.Array
 ) -> tuple[tuple, ...]:
     """(statistics, those of an image without features) of one painting, of any size, for each style term."""
-    found = _activations(spec, variables, image_1xHxWx3, spec.style_layers)
-    blank = {layer: jnp.zeros_like(evaluated(activation)) for layer, activation in found.items()}
-    return tuple(
-        tuple(_describe(term, activations, guide, seed, jnp.int32(0)) for activations in (found, blank))
-        for term in spec.style_terms
-    )
+
+    def see(window_1xHxWx3, strip):
+        found = _activations(spec, variables, window_1xHxWx3, spec.style_layers)
+        blank = {layer: jnp.zeros_like(evaluated(activation)) for layer, activation in found.items()}
+        return tuple(
+            tuple(_describe(term, activations, guide, seed, strip=strip) for activations in (found, blank))
+            for term in spec.style_terms
+        )
+
+    layout = strips.layout(spec, spec.style_layers, image_1xHxWx3.shape[1])
+    return strips.total(layout, image_1xHxWx3, see)
 
 
-def _describe(term: Term, activations: dict, guide: dict, seed: jax.Array, step: jax.Array):
-    """The statistics of one term."""
+def _describe(
+    term: Term,
+    activations: dict,
+    guide: dict,
+    seed: jax.Array,
+    step: int | jax.Array = 0,
+    strip: Strip | None = None,
+):
+    """The statistics of one term, or what a strip adds to them."""
     return term.representation.describe(
         [activations[layer] for layer in term.part],
-        _looks(term.part, activations, guide, term.representation.samples, seed, step),
+        _looks(term.part, activations, guide, term.representation.samples, seed, step, strip),
     )
 
 
 def _looks(
-    layers: Sequence[str], activations: dict, guide: dict, samples: int, seed: jax.Array, step: jax.Array
+    layers: Sequence[str],
+    activations: dict,
+    guide: dict,
+    samples: int,
+    seed: jax.Array,
+    step: int | jax.Array,
+    strip: Strip | None = None,
 ) -> list[Look]:
     """Where each layer is looked at: the same for two pictures of one size and guide."""
     found = []
     for layer in layers:
         key = jax.random.fold_in(jax.random.key(seed), _index(layer))
-        weights_HxW, drawn_S = guide.get(layer), None
+        shape = jax.eval_shape(evaluated, activations[layer]).shape[1:3]
+        weights_HxW, drawn_S = strips.weights(strip, guide.get(layer), layer, shape[1]), None
         if samples:
-            shape = jax.eval_shape(evaluated, activations[layer]).shape[1:3]
             drawn_S = looks.draw(jax.random.fold_in(key, step), shape, weights_HxW, samples)
         found.append(Look(weights_HxW, drawn_S, key))
     return found
@@ -187,7 +134,7 @@ def make_problem(
       variables: from vgg.freeze.
       content_1xHxWx3: the photograph, RGB, [0, 1].
       styles_1xHxWx3: the paintings.
-      weights: from `make_weights`.
+      weights: from balance.make_weights.
       guides: a region each, {layer: weights of the photograph's positions, HxW}; {}: everywhere.
       style_guides: the same for the paintings.
       seed: of what is drawn.
@@ -251,15 +198,14 @@ def terms(
     """
     weights = problem.weights
     step = jnp.asarray(step if spec.resample else 0, jnp.int32)
-    activations = _activations(spec, problem.variables, image_1xHxWx3, spec.layers)
-    result = _content_terms(spec, problem, activations, step)
-    for region, (targets, guide) in enumerate(zip(problem.styles, problem.guides, strict=True)):
+    content, styles = _seen(spec, problem, image_1xHxWx3, step)
+    result = _content_terms(spec, problem, content)
+    for region, (targets, statistics) in enumerate(zip(problem.styles, styles, strict=True)):
         name = f"/region {region}" if len(problem.styles) > 1 else ""
         for index, term in enumerate(spec.style_terms):
-            statistics = _describe(term, activations, guide, problem.seed, step)
             loss = sum(
                 weights.styles[region][k]
-                * term.representation.distance(statistics, target[index], term.channels)
+                * term.representation.distance(statistics[index], target[index], term.channels)
                 for k, target in enumerate(targets)
             )
             loss *= weights.style * weights.style_terms[index] * weights.regions[region]
@@ -272,20 +218,48 @@ def terms(
     return result
 
 
-def _content_terms(spec: Spec, problem: Problem, activations: dict, step: jax.Array) -> dict[str, jax.Array]:
-    weights, layers = problem.weights, spec.content_layers
+def _seen(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: jax.Array) -> tuple[dict, tuple]:
+    """What the loss needs of the activations: (content by layer, statistics of style by region and term)."""
+
+    def see(window_1xHxWx3, strip):
+        activations = _activations(spec, problem.variables, window_1xHxWx3, spec.layers)
+        style = tuple(
+            tuple(_describe(term, activations, guide, problem.seed, step, strip) for term in spec.style_terms)
+            for guide in problem.guides
+        )
+        return _content_seen(spec, problem, activations, step, strip), style
+
+    layout = strips.layout(spec, spec.layers, image_1xHxWx3.shape[1])
+    return strips.total(layout, image_1xHxWx3, see)
+
+
+def _content_seen(
+    spec: Spec, problem: Problem, activations: dict, step: jax.Array, strip: Strip | None
+) -> dict[str, Any]:
+    """{layer: sums of the differences from the photograph}; of self-similarity the loss itself."""
+    layers = spec.content_layers
     if spec.content_representation == "self_similarity" and layers:
         seen = _looks(layers, activations, {}, spec.content_samples, problem.seed, step)
         found, target = (
             matching.hypercolumns([of[layer] for layer in layers], seen)
             for of in (activations, problem.content)
         )
-        loss = matching.self_similarity_distance(found, target)
-        return {"content/self_similarity": weights.content * loss}
+        return {"self_similarity": matching.self_similarity_distance(found, target)}
     result = {}
-    for index, layer in enumerate(layers):
-        found, target = evaluated(activations[layer]), problem.content[layer]
-        loss = losses.content_distance(found, target, channels_of(layer), spec.content_normalization)
+    for layer in layers:
+        target = strips.cut(strip, problem.content[layer], layer)
+        result[layer] = losses.content_sums(evaluated(activations[layer]), target, strips.rows(strip, layer))
+    return result
+
+
+def _content_terms(spec: Spec, problem: Problem, seen: dict) -> dict[str, jax.Array]:
+    weights = problem.weights
+    if "self_similarity" in seen:
+        return {"content/self_similarity": weights.content * seen["self_similarity"]}
+    result = {}
+    for index, layer in enumerate(spec.content_layers):
+        target = problem.content[layer]
+        loss = losses.content_loss(seen[layer], target, channels_of(layer), spec.content_normalization)
         result[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
     return result
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nst.errors import UserError, choose
 from nst.losses import CONTENT, TOTAL_VARIATION
-from nst.styles import Representation, style
+from nst.styles import Representation, linear, style
 from nst.vgg import Network, channels, layers_to
 
 BLENDS = ("targets", "losses")
@@ -53,6 +53,7 @@ class Spec:
     regularizers: tuple[str, ...] = ()  # beside total variation: of losses.REGULARIZERS
     laplacian_pool: int = 4
     alpha_norm_power: float = 6.0
+    strip: int = 0  # rows of the image that are seen at a time (nst/strips.py); 0: all
 
     def __post_init__(self):
         architecture = self.network.architecture
@@ -65,6 +66,7 @@ class Spec:
         if not self.alpha_norm_power > 1:
             raise UserError(f"alpha_norm.power = {self.alpha_norm_power}: must be greater than 1")
         terms = self.style_terms  # which checks the representation and its options
+        self._check_strip(terms)
         conv = [layer for layer in self.layers if layer.startswith("conv")]
         if self.network.widths and self.network.frame == "vgg" and conv:
             raise UserError(
@@ -72,6 +74,24 @@ class Spec:
             )
         if self.network.widths and self.network.frame == "compact":
             self._check_frame(terms)
+
+    def _check_strip(self, terms: tuple[Term, ...]):
+        """Raises UserError for what needs the whole image at a time."""
+        whole = [
+            f"style_loss.representation = {term.kind} needs the whole image: set strip = 0, or use one of "
+            + ", ".join(linear())
+            for term in terms
+            if not term.representation.linear
+        ]
+        if self.content_layers and self.content_representation == "self_similarity":
+            whole.append(
+                "content_loss.representation = self_similarity needs the whole image: set strip = 0, or use "
+                "activations"
+            )
+        if self.strip < 0:
+            raise UserError(f"strip = {self.strip}: must be at least 0; 0 is the whole image")
+        if self.strip and whole:
+            raise UserError(f"strip = {self.strip}: {whole[0]}")
 
     def _check_frame(self, terms: tuple[Term, ...]):
         """Raises UserError for what a rotation of the channels changes: the compact frame is one."""

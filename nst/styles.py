@@ -57,6 +57,7 @@ class Representation(NamedTuple):
     samples: int = 0  # positions that are drawn in a layer; 0: none
     blends: bool = True  # statistics of several paintings may be averaged
     rotates: bool = True  # a rotation of the channels changes nothing, so that a compact frame serves
+    linear: bool = False  # `describe` is linear in the weights of the positions: parts of an image add up
 
 
 def _single(describe: Callable) -> Callable:
@@ -109,10 +110,10 @@ def _mmd_polynomial(
 ) -> Representation:
     offset = _number("offset", offset, least=0.0)
     if _whole("degree", degree) == 1:
-        return _other(_single(kernels.linear), kernels.linear_distance, normalization)
+        return _other(_single(kernels.linear), kernels.linear_distance, normalization, linear=True)
     if degree == 2:
         distance = partial(kernels.quadratic_distance, offset=offset)
-        return _other(_single(kernels.quadratic), distance, normalization)
+        return _other(_single(kernels.quadratic), distance, normalization, linear=True)
     draw = partial(kernels.polynomial, degree=degree)
     return _random(normalization, draw, partial(kernels.products, offset=offset), features)
 
@@ -142,7 +143,7 @@ def _wasserstein_gaussian(normalization: str, floor: float = 1e-4, iterations: i
     settings = {"floor": _number("floor", floor, 0.0), "iterations": _whole("iterations", iterations, 0)}
     distance = partial(distributions.bures_distance, **settings)
     aim = partial(distributions.bures_aim, **settings)
-    return _other(_single(distributions.gaussian), distance, normalization, aim)
+    return _other(_single(distributions.gaussian), distance, normalization, aim, linear=True)
 
 
 def _mrf(normalization: str, size: int = 3, stride: int = 2) -> Representation:
@@ -185,16 +186,16 @@ def _positive(name: str, value: float) -> float:
 
 
 def _gram(normalization: str) -> Representation:
-    return _gram_like(_single(grams.weighted), normalization)
+    return _gram_like(_single(grams.weighted), normalization, linear=True)
 
 
 def _gram_shift(normalization: str, shift: float = 1.0) -> Representation:
     describe = _single(partial(grams.weighted, shift=_number("shift", shift)))
-    return _gram_like(describe, normalization, rotates=False)
+    return _gram_like(describe, normalization, rotates=False, linear=True)
 
 
 def _gram_cross(normalization: str) -> Representation:
-    return _gram_like(grams.cross, normalization, parts=_neighbours)
+    return _gram_like(grams.cross, normalization, parts=_neighbours, linear=True)
 
 
 def _gram_long(normalization: str, shifts: tuple[int, ...] = (0, 1, 2, 4)) -> Representation:
@@ -216,11 +217,11 @@ def _histogram(normalization: str) -> Representation:
 
 
 def _mmd_linear(normalization: str) -> Representation:
-    return _other(_single(kernels.linear), kernels.linear_distance, normalization)
+    return _other(_single(kernels.linear), kernels.linear_distance, normalization, linear=True)
 
 
 def _mmd_cosine(normalization: str) -> Representation:
-    return _other(_single(kernels.cosine), kernels.linear_distance, normalization)
+    return _other(_single(kernels.cosine), kernels.linear_distance, normalization, linear=True)
 
 
 def _remd(normalization: str, samples: int = 1024) -> Representation:
@@ -261,6 +262,11 @@ STYLES = {
     "column_moments": _column_moments,
     "palette": _palette,
 }
+
+
+def linear() -> tuple[str, ...]:
+    """The names of the representations that are linear, with their own options."""
+    return tuple(name for name, make in STYLES.items() if make("relative").linear)
 
 
 def style(names: str, normalization: str, text: str = "") -> dict[str, Representation]:

@@ -11,10 +11,11 @@ import pytest
 from nst import vgg
 from nst.errors import UserError
 from nst.pooling import POOLING
+from nst.receptive import receptive
 from nst.visualize import deconvnet
 from nst.visualize.deconvnet import RULES, Unit, only, project, project_unit, show, strongest
 from nst.visualize.network import Seen
-from nst.visualize.receptive import box, cut, receptive
+from nst.visualize.receptive import box, cut
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
 EXACT = vgg.Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))

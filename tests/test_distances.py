@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import quickstart
-from nst import problem
+from nst import balance, problem
 from nst.errors import UserError
 from nst.spec import Spec
 from nst.visualize import distances as room
@@ -49,7 +49,7 @@ CASES = [
 def test_rows_are_pictures_and_columns_targets(seen, case):
     spec, images, seed = make_spec(seen, *case), pictures(), 3
     found = distances(spec, seen.variables, images, seed)
-    weights = problem.make_weights(
+    weights = balance.make_weights(
         spec, content=0.0, style=1.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import quickstart
-from nst import problem
+from nst import balance, problem
 from nst.errors import UserError
 from nst.spec import Spec
 from nst.visualize import occlusion
@@ -29,7 +29,7 @@ def noise(height=20, width=24, seed=0):
 def made():
     seen = load(quickstart.get_config(), CHOICES["style_layers"])
     spec = Spec(network=seen.network, **CHOICES)
-    weights = problem.make_weights(
+    weights = balance.make_weights(
         spec, content=2.0, style=3.0, content_layers=(1.0,), style_layers=(1.0, 0.5), styles=(1.0,),
         style_count=1, tv=7.0,
     )  # fmt: skip

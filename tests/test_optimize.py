@@ -9,10 +9,11 @@ import optax
 import pytest
 
 from nst import bands, optimize, vgg, weights
+from nst.balance import make_weights
 from nst.errors import UserError
 from nst.lbfgs import scale_by_lbfgs
 from nst.optimize import Optimizer, transformation
-from nst.problem import loss, make_problem, make_weights
+from nst.problem import loss, make_problem
 from nst.spec import Spec
 
 # inputs of unit variance, as the random weights expect

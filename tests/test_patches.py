@@ -6,10 +6,11 @@ import pytest
 
 from nst import crops, images, vgg
 from nst.errors import UserError
+from nst.receptive import receptive
 from nst.visualize import patches
 from nst.visualize.deconvnet import Unit, only, project
 from nst.visualize.network import Seen
-from nst.visualize.receptive import box, cut, receptive
+from nst.visualize.receptive import box, cut
 from nst.weights import load
 
 PLAIN = vgg.Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from nst import vgg, weights
+from nst.balance import make_weights
 from nst.errors import UserError
 from nst.grams import distance as gram_distance
 from nst.grams import gram
 from nst.losses import content_distance
-from nst.problem import loss, make_problem, make_weights, terms
+from nst.problem import loss, make_problem, terms
 from nst.spec import Spec
 from nst.vgg import Network, features
 

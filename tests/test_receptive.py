@@ -8,7 +8,8 @@ import pytest
 from nst import vgg
 from nst.errors import UserError
 from nst.pooling import POOLING
-from nst.visualize.receptive import Field, box, cut, receptive
+from nst.receptive import Field, receptive
+from nst.visualize.receptive import box, cut
 
 LAYERS = ("relu1_2", "pool1", "relu3_1")
 # several, since a pixel at a corner of a field may be the maximum of no window in one of them

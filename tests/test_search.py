@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from nst import optimize, search, vgg, weights
+from nst.balance import make_weights
 from nst.errors import UserError
 from nst.lbfgs import scale_by_lbfgs
 from nst.optimize import Optimizer
-from nst.problem import loss, make_problem, make_weights
+from nst.problem import loss, make_problem
 from nst.spec import Spec
 
 SETTINGS = {"memory": 6, "dtype": "float32", "pixel_range": 1.0}

@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from configs import default
 from experiments.distill import export
-from nst import images, prepare, problem, vgg, weights
+from nst import balance, images, prepare, problem, vgg, weights
 from nst.errors import UserError
 from nst.grams import GRAM_DISTANCE
 from nst.losses import CONTENT
@@ -227,7 +227,7 @@ def terms_and_gradient(frame, content, style, layers):
         network=network(frame), content_layers=layers[:1], style_layers=layers[1:],
         content_normalization=content, style_normalization=style,
     )  # fmt: skip
-    weighted = problem.make_weights(
+    weighted = balance.make_weights(
         spec, content=1.0, style=2.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip

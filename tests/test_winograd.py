@@ -9,8 +9,9 @@ from jax import lax
 from configs import default
 from nst import config as configs
 from nst import vgg, weights, winograd
+from nst.balance import make_weights
 from nst.errors import UserError
-from nst.problem import loss, make_problem, make_weights
+from nst.problem import loss, make_problem
 from nst.spec import Spec
 
 EXACT = lax.Precision.HIGHEST

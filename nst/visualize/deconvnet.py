@@ -13,10 +13,11 @@ import numpy as np
 
 from nst.errors import UserError, choose
 from nst.mapped import evaluated
+from nst.receptive import receptive
 from nst.vgg import VGG, Network
 from nst.visualize import figures
 from nst.visualize.network import Seen, activations, largest, rectifier
-from nst.visualize.receptive import box, cut, receptive
+from nst.visualize.receptive import box, cut
 
 # The signal g on its way back through a rectifier whose input was x
 RULES = {

@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from nst import images
 from nst.errors import UserError
+from nst.receptive import receptive
 from nst.vgg import features, minimum_size
 from nst.visualize import figures
 from nst.visualize.deconvnet import Unit, project_unit, show
 from nst.visualize.network import Seen, check_channels, layer_shape
-from nst.visualize.receptive import box, cut, receptive
+from nst.visualize.receptive import box, cut
 
 SHARES = 8  # of the long edge, the lengths that a short edge may have
 TILE, GAP = 96, 3  # pixels of a patch in a figure, and between two
