@@ -139,15 +139,17 @@ def make_network(config: ConfigDict, made_for: Convention) -> Network:
         padding=net.padding,
         dtype=net.dtype,
         precision=net.precision,
-        convolution=_convolution(net),
+        convolution=_convolution(config),
     )
 
 
-def _convolution(net: ConfigDict) -> str:
-    """How wide layers are convolved; accelerators' libraries choose for themselves."""
+def _convolution(config: ConfigDict) -> str:
+    """How wide layers are convolved: accelerators choose for themselves, and divided rows stay together."""
+    net = config.network
     if net.convolution != "auto":
         return net.convolution
-    return "winograd" if jax.default_backend() == "cpu" and net.dtype == "float32" else "direct"
+    pays = jax.default_backend() == "cpu" and net.dtype == "float32" and config.devices == 1
+    return "winograd" if pays else "direct"
 
 
 def make_spec(config: ConfigDict, network: Network) -> Spec:

@@ -103,6 +103,8 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
             "optimiser, such as optimizer.name = adam, or leave it off"
         )
     mesh = shard.mesh(config.devices)
+    if mesh and spec.strip:
+        raise UserError(f"strip = {spec.strip}: strips are for one device; set strip = 0, or devices = 1")
     photo, paintings, named = pictures.read(content, style, config, shard.rows(spec, mesh))
     photo, paintings, recolor = pictures.colored(config, photo, paintings)
     found = masks.regions(config, spec, photo, paintings)
