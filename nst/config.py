@@ -137,6 +137,7 @@ def make_network(config: ConfigDict, made_for: Convention) -> Network:
         padding=net.padding,
         dtype=net.dtype,
         precision=net.precision,
+        remat=net.remat,
     )
 
 
