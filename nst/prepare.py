@@ -164,32 +164,48 @@ def _compiled(spec: Spec, optimizer: Optimizer, sizes, guided, structure, leaves
     made = jax.eval_shape(targets, variables, content, styles, loss_weights, *guides)
     state = jax.eval_shape(partial(optimize.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    return optimize.run.lower(spec, optimizer, made, state, count).compile()
+    compiled = optimize.run.lower(spec, optimizer, made, state, count).compile()
+    memory.release()
+    return compiled
+
+
+def fixed_bytes(job: Job) -> int:
+    """Bytes of the network's weights, which no size of the picture changes."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
+
+
+def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> tuple[int, int] | None:
+    """(height, width) of about the largest picture, up to the job's, that fits in `limit` bytes; or None."""
+    height, width = job.content.rgb_HxWx3.shape[:2]
+    least = vgg.minimum_size(job.spec.network, job.spec.layers)
+    fixed = fixed_bytes(job)
+    need, found, scale = memory.forecast(compiled, fixed), (height, width), 1.0
+    beside = need - memory.needed(compiled) + fixed
+    # all but the network's weights, and what is beside, grows with the pixels
+    if need > limit:
+        scale = math.sqrt(max(limit - beside, 0) / (need - beside)) if need > beside else 0.0
+    while min(height, width) * scale >= least:
+        found = round(height * scale), round(width * scale)
+        if memory.forecast(compile_run(job, found), fixed) <= limit:
+            return found
+        scale *= 0.95
+    return None
 
 
 def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
-    """The bytes that the compiled step needs.
+    """The bytes that the run needs.
 
     Raises:
       UserError: more than `limit`; names the largest size that fits, checked by compiling it.
     """
-    need = memory.needed(compiled)
+    need = memory.forecast(compiled, fixed_bytes(job))
     if need <= limit:
         return need
     height, width = job.content.rgb_HxWx3.shape[:2]
-    fixed = sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
-    least = vgg.minimum_size(job.spec.network, job.spec.layers)
-    # all but the network's weights grows with the pixels
-    scale = math.sqrt(max(limit - fixed, 0) / (need - fixed))
+    smaller = largest(job, compiled, limit)
     advice = "no size fits: ask for fewer layers or a smaller optimizer.memory"
-    while min(height, width) * scale >= least:
-        smaller = round(height * scale), round(width * scale)
-        if memory.needed(compile_run(job, smaller)) <= limit:
-            advice = (
-                f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
-            )
-            break
-        scale *= 0.95
+    if smaller:
+        advice = f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
     raise UserError(
         f"{width}x{height} px needs {memory.text(need)}, and {memory.text(limit)} are available: {advice}"
     )

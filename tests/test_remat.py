@@ -106,4 +106,6 @@ def test_of_a_config():
     )
     assert np.abs(first[0].image - second[0].image).max() < 1e-3
     with pytest.raises(UserError, match="network.remat = 'blocks': did you mean 'block'"):
-        stylize(sweeping.picture(0, 40, 56), sweeping.picture(1, 40, 56), small(**{"network.remat": "blocks"}))
+        stylize(
+            sweeping.picture(0, 40, 56), sweeping.picture(1, 40, 56), small(**{"network.remat": "blocks"})
+        )
