@@ -3,8 +3,8 @@
 python -m experiments.benchmark_memory --settings=adam,average
 
 Measured is the highest resident memory of a process that makes a picture in a few steps, less what it held
-when Python, JAX and the libraries stood and had compiled a trifle. Weights are random, of VGG-19's full width.
-Linux alone keeps such a record (VmHWM of /proc/self/status).
+when Python, JAX and the libraries stood and had compiled a trifle. Weights are random, of VGG-19's full
+width. Linux alone keeps such a record (VmHWM of /proc/self/status).
 """
 
 import json

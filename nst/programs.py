@@ -12,8 +12,8 @@ _MOST = 1_000_000_000  # bytes; what was used longest ago goes first
 def keep() -> None:
     """Turns on JAX's compilation cache, in the folder `xla` of the user's cache.
 
-    `JAX_COMPILATION_CACHE_DIR` names another folder, and `NST_COMPILATION_CACHE=0` turns it off. A folder that
-    cannot be written is none: the run compiles.
+    `JAX_COMPILATION_CACHE_DIR` names another folder, and `NST_COMPILATION_CACHE=0` turns it off. A folder
+    that cannot be written is none: the run compiles.
     """
     if os.environ.get("NST_COMPILATION_CACHE") == "0" or jax.config.jax_compilation_cache_dir:
         return

@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import images, memory, optimize, pyramid, runs
+from nst import images, memory, optimize, pyramid, runs, sizing
 from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
@@ -69,7 +69,7 @@ def stylize(
       UserError: one line on what is wrong and what to do.
     """
     with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
-        job, state, recorder = begun.job, begun.state, begun.recorder
+        job, config, recorder, state = begun[:4]
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
             compiled = compile_run(job)
@@ -96,11 +96,12 @@ def begin(
     bar: bool = True,
 ) -> Iterator[Begun]:
     """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
+    workdir = Path(workdir) if workdir else None
+    config = sizing.resolved(content, style, config, workdir, say, load)
     job = prepare(content, style, config, load)
     if start is not None:
         job = _follow(job, start, config)
     plain = configs.as_dict(config)
-    workdir = Path(workdir) if workdir else None
     recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):

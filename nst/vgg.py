@@ -329,7 +329,7 @@ def _features(network: Network, variables: dict, image_BxHxWx3: jax.Array, layer
 
 
 def _recomputed(network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: tuple[str, ...]) -> dict:
-    """`_features`, of which the gradient keeps `layers` and the blocks' inputs, and computes the rest again."""
+    """`_features`, of which the gradient keeps `layers` and the blocks' inputs alone."""
     x, after, between, found = image_BxHxWx3, "", 0, {}
     for name in layers_to(network.architecture, layers):
         between += 1
