@@ -45,8 +45,10 @@ def _fitting(content, style, config: ConfigDict, say, load: Load) -> int:
             f"size = auto: no size fits in {memory.text(limit)}: ask for fewer layers or a smaller "
             "optimizer.memory"
         )
-    number = _number(found, config.size_mode)
-    size = own if number >= own else max(number // _GRAIN * _GRAIN, min(number, _GRAIN))
+    size = own
+    if found != job.content.rgb_HxWx3.shape[:2]:
+        number = _number(found, config.size_mode)
+        size = max(number // _GRAIN * _GRAIN, min(number, _GRAIN))
     say(f"size: auto, {size} of the photograph's {own} px ({config.size_mode})")
     return size
 

@@ -160,7 +160,7 @@ def _climb(
         if not result.finished:
             return job, True
         start = result
-    return _follow(job, start, config), False
+    return (_follow(job, start, config) if start else job), False
 
 
 def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
