@@ -43,7 +43,6 @@ def main(argv) -> int:
     if LAUNCHER.value == "ray":
         workers.start_ray(RAY_ADDRESS.value)
     received = cli.signals()
-    launch.keep_programs()
     judge = instrument.load(INSTRUMENT.value)
     results.enter(workdir, file, sys.argv, LAUNCHER.value, config, points, TARGET_LOSS.value)
     due = launch.due(workdir, chosen, RETRY_FAILED.value)

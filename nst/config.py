@@ -94,6 +94,8 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
 
 def check_counts(config: ConfigDict) -> None:
     """Raises UserError for counts that make no sense."""
+    if type(config.size) is not int:
+        raise UserError(f"size = {config.size!r}: give pixels, 0 for the photograph's own size, or auto")
     for field, value, least in (
         ("steps", config.steps, 1),
         ("pyramid.min_size", config.pyramid.min_size, 0),
@@ -140,6 +142,7 @@ def make_network(config: ConfigDict, made_for: Convention) -> Network:
         dtype=net.dtype,
         precision=net.precision,
         convolution=_convolution(config),
+        remat=net.remat,
     )
 
 

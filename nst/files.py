@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import platformdirs
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
@@ -38,3 +40,8 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
     """The hexadecimal digest of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of what can be fetched or made again: in the user's cache folder, or in `NST_CACHE_DIR`."""
+    return Path(os.environ.get("NST_CACHE_DIR") or platformdirs.user_cache_dir("nst")) / name

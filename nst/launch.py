@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import platformdirs
 from ml_collections import ConfigDict
 
 from nst import config as configs
@@ -72,12 +71,6 @@ def forget_others(key, programs: Sequence = PROGRAMS) -> None:
 
 
 _last, _KEYS = [], 32
-
-
-def keep_programs() -> None:
-    """Turns on JAX's compilation cache, in the user's cache folder, unless the environment names another."""
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("nst") + "/programs")
 
 
 def run(launch: Launch, point: Point, load: Load = freeze) -> bool:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from nst import hosts, images, optimize
+from nst import hosts, images, memory, optimize
 from nst.errors import UserError
 from nst.optimize import State
 from nst.prepare import Job, first_state
@@ -42,6 +42,7 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
     step, pace = int(state.step), 0.0
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, state), pace)
+    memory.release()  # of what compiled the targets and the record
     while step < config.steps and not hosts.anywhere(stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()

@@ -187,37 +187,55 @@ def _compiled(
     state = jax.eval_shape(partial(optimize.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:
-        return optimize.run.lower(spec, optimizer, made, state, count).compile()
-    made, state, count = shard.problem(mesh, made), shard.state(mesh, state), shard.divided(mesh, count)
-    # the state comes out as it went in, so that it can go in again
-    results = shard.shardings((state, shard.divided(mesh, count)))
-    run = jax.jit(partial(optimize.run, spec, optimizer), donate_argnums=1, out_shardings=results)
-    return run.lower(made, state, count).compile()
+        lowered = optimize.run.lower(spec, optimizer, made, state, count)
+    else:
+        made, state, count = shard.problem(mesh, made), shard.state(mesh, state), shard.divided(mesh, count)
+        # the state comes out as it went in, so that it can go in again
+        results = shard.shardings((state, shard.divided(mesh, count)))
+        run = jax.jit(partial(optimize.run, spec, optimizer), donate_argnums=1, out_shardings=results)
+        lowered = run.lower(made, state, count)
+    compiled = lowered.compile()
+    memory.release()
+    return compiled
+
+
+def fixed_bytes(job: Job) -> int:
+    """Bytes of the network's weights, which no size of the picture changes."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
+
+
+def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> tuple[int, int] | None:
+    """(height, width) of about the largest picture, up to the job's, that fits in `limit` bytes; or None."""
+    height, width = job.content.rgb_HxWx3.shape[:2]
+    least = vgg.minimum_size(job.spec.network, job.spec.layers)
+    rows, fixed = shard.rows(job.spec, job.mesh), fixed_bytes(job)
+    need, found, scale = memory.forecast(compiled, fixed), (height, width), 1.0
+    beside = need - memory.needed(compiled) + fixed
+    # all but the network's weights, and what is beside, grows with the pixels
+    if need > limit:
+        scale = math.sqrt(max(limit - beside, 0) / (need - beside)) if need > beside else 0.0
+    while min(height, width) * scale >= least:
+        found = shard.rounded(round(height * scale), rows), round(width * scale)
+        if found[0] and memory.forecast(compile_run(job, found), fixed) <= limit:
+            return found
+        scale *= 0.95
+    return None
 
 
 def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
-    """The bytes that the compiled step needs.
+    """The bytes that the run needs.
 
     Raises:
       UserError: more than `limit`; names the largest size that fits, checked by compiling it.
     """
-    need = memory.needed(compiled)
+    need = memory.forecast(compiled, fixed_bytes(job))
     if need <= limit:
         return need
     height, width = job.content.rgb_HxWx3.shape[:2]
-    fixed = sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
-    least = vgg.minimum_size(job.spec.network, job.spec.layers)
-    # all but the network's weights grows with the pixels
-    scale = math.sqrt(max(limit - fixed, 0) / (need - fixed))
+    smaller = largest(job, compiled, limit)
     advice = "no size fits: ask for fewer layers or a smaller optimizer.memory"
-    while min(height, width) * scale >= least:
-        smaller = shard.rounded(round(height * scale), shard.rows(job.spec, job.mesh)), round(width * scale)
-        if smaller[0] and memory.needed(compile_run(job, smaller)) <= limit:
-            advice = (
-                f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
-            )
-            break
-        scale *= 0.95
+    if smaller:
+        advice = f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
     if strip := _fitting_strip(job, limit):
         advice += f"; or, at this size, --config.strip={strip}"
     raise UserError(
@@ -235,6 +253,6 @@ def _fitting_strip(job: Job, limit: int) -> int:
             return 0
         smaller = strip < (job.spec.strip or height)
         if smaller and strips.layout(spec, spec.layers, height):
-            if memory.needed(compile_run(job._replace(spec=spec))) <= limit:
+            if memory.forecast(compile_run(job._replace(spec=spec)), fixed_bytes(job)) <= limit:
                 return strip
     return 0

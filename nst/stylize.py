@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import hosts, images, memory, optimize, pyramid, runs, shard
+from nst import hosts, images, memory, optimize, pyramid, runs, shard, sizing
 from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
@@ -70,7 +70,7 @@ def stylize(
     """
     say, options = say if hosts.leads() else _silent, {"load": load, "start": start, "bar": hosts.leads()}
     with begin(content, style, config, workdir, stop=stop, say=say, **options) as begun:
-        job, state, recorder = begun.job, begun.state, begun.recorder
+        job, config, recorder, state = begun[:4]
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
             compiled = compile_run(job)
@@ -97,11 +97,12 @@ def begin(
     bar: bool = True,
 ) -> Iterator[Begun]:
     """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
+    workdir = Path(workdir) if workdir else None
+    config = sizing.resolved(content, style, config, workdir, say, load)
     job = prepare(content, style, config, load)
     if start is not None:
         job = _follow(job, start, config)
     plain = configs.as_dict(config)
-    workdir = Path(workdir) if workdir else None
     recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
@@ -166,7 +167,7 @@ def _climb(
         if not result.finished:
             return job, True
         start = result
-    return _follow(job, start, config), False
+    return (_follow(job, start, config) if start else job), False
 
 
 def _follow(job: Job, result: Result, config: ConfigDict) -> Job:

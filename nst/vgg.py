@@ -20,6 +20,7 @@ from nst import winograd
 from nst.errors import UserError, choose
 from nst.mapped import Mapped, evaluated
 from nst.pooling import POOLING, pooling
+from nst.remat import REMAT, recomputed, rectify
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
 CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
@@ -67,6 +68,7 @@ class Network:
     dtype: str = "float32"
     precision: str = "float32"
     convolution: str = "direct"  # the variables must be frozen for it
+    remat: str = "none"  # what of the forward pass is kept for the gradient, of REMAT
 
     def __post_init__(self):
         choose("network.architecture", self.architecture, BLOCKS)
@@ -80,6 +82,7 @@ class Network:
             raise UserError(
                 f"network.convolution = winograd: its sums lose too much in {self.dtype}; use direct"
             )
+        choose("network.remat", self.remat, REMAT)
         if self.pooling_p <= 0:
             raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
         if not 0 <= self.pooling_mix <= 1:
@@ -247,6 +250,7 @@ class VGG(nn.Module):
     frozen: bool = True  # False: for training, with gradients with respect to the weights
     after: str = ""  # a layer whose own activation, unmapped, is given in place of the image
     relu: Callable[[jax.Array], jax.Array] = nn.relu  # another has another way back (nst/visualize)
+    unmapped: bool = False  # a slim network's own activations
 
     @nn.compact
     def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
@@ -264,15 +268,20 @@ class VGG(nn.Module):
                 conv_of = partial(Conv, net.width(name), net.padding_of(name), net.precision)
                 x = conv_of(self.frozen, net.convolution == "winograd", name=name)(x)
             else:
-                x = self.relu(x) if name.startswith("relu") else pool(x)
+                x = self._relu(name)(x) if name.startswith("relu") else pool(x)
             if name in self.layers:
                 activations[name] = x
-                if net.widths:
+                if net.widths and not self.unmapped:
                     source = map_name(net.architecture, name)
                     if source not in maps:
                         maps[source] = Map(net.read_width(conv, name), net.precision, name=source)
                     activations[name] = maps[source](x)
         return activations
+
+    def _relu(self, name: str) -> Callable[[jax.Array], jax.Array]:
+        """The rectifier of a layer; what the loss reads is kept whole anyway."""
+        saves = self.network.remat != "none" and self.relu is nn.relu and name not in self.layers
+        return rectify if saves else self.relu
 
 
 def map_name(architecture: str, layer: str) -> str:
@@ -335,8 +344,36 @@ def features(
       layers: any of `layer_names`; duplicates are harmless.
       mapped: leave a slim network's linear maps to the caller (nst/mapped.py).
     """
-    found = VGG(network, tuple(layers)).apply(variables, image_BxHxWx3)
+    by_blocks = network.remat == "block"
+    found = (_recomputed if by_blocks else _features)(network, variables, image_BxHxWx3, tuple(layers))
     return found if mapped else {layer: evaluated(activation) for layer, activation in found.items()}
+
+
+def _features(network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: tuple[str, ...]) -> dict:
+    return VGG(network, layers).apply(variables, image_BxHxWx3)
+
+
+def _recomputed(network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: tuple[str, ...]) -> dict:
+    """`_features`, of which the gradient keeps `layers` and the blocks' inputs alone."""
+    x, after, between, found = image_BxHxWx3, "", 0, {}
+    for name in layers_to(network.architecture, layers):
+        between += 1
+        if name not in layers and not name.startswith("pool"):
+            continue
+        part = VGG(network, (name,), after=after, unmapped=True)
+
+        def way(x, part=part, name=name):
+            return part.apply(variables, x)[name]
+
+        # of a convolution and its rectifier there is nothing to be computed again
+        x = (recomputed(way) if between > 2 else way)(x)
+        if name in layers:
+            found[name] = x
+            if network.widths:
+                read = variables["params"][map_name(network.architecture, name)]
+                found[name] = Map(read["bias"].shape[-1], network.precision).apply({"params": read}, x)
+        after, between = name, 0
+    return found
 
 
 def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-import platformdirs
 import safetensors
 import safetensors.numpy
 
 from nst import torchfile
 from nst.download import download
 from nst.errors import UserError, choose
-from nst.files import digest
+from nst.files import cache_folder, digest
 from nst.vgg import BLOCKS, PREPROCESSING, channels, convolutions, layer_names, layers_to, map_name
 
 
@@ -193,11 +192,6 @@ def _convolutions(architecture: str, layers: Sequence[str]) -> list[str]:
 # --- find and download
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: the user's cache folder, or `NST_CACHE_DIR`."""
-    return Path(os.environ.get("NST_CACHE_DIR") or platformdirs.user_cache_dir("nst")) / "weights"
-
-
 def find(name: str, layers: Sequence[str] = ()) -> Path:
     """The file of a checkpoint: a path as given, or by the search order of the module.
 
@@ -217,7 +211,7 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
         found = _find_in(Path(folder), name, layers)
         if found:
             return found
-    cached = cache_folder() / Path(checkpoint.url).name
+    cached = cache_folder("weights") / Path(checkpoint.url).name
     return cached if cached.is_file() else download(name, checkpoint.url, checkpoint.hash, cached.parent)
 
 

@@ -16,9 +16,9 @@ from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
-from nst import instrument
+from nst import instrument, programs
 from nst.errors import UserError
-from nst.launch import Launch, attempt, grouped, keep_programs, local, remembering
+from nst.launch import Launch, attempt, grouped, local, remembering
 from nst.sweep import Point
 
 _SECONDS = 0.5  # between looks at whether to stop
@@ -39,7 +39,7 @@ def work(point: Point, workdir: Path, stopping: Path, network: str, here: str) -
       here: the folder that relative paths are relative to.
     """
     os.chdir(here)
-    keep_programs()
+    programs.keep()
     ended = []
     launch = Launch(
         workdir,

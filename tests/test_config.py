@@ -83,7 +83,15 @@ def test_the_config_of_the_distillation():
     assert set(config.layers) == set(configs.layers(default.get_config())) - {""}
 
 
-LONG = {"weights.name", "content_loss.layers", "style_loss.normalization", "style_fit", "color.mode"}
+LONG = {
+    "size",
+    "network.remat",
+    "weights.name",
+    "content_loss.layers",
+    "style_loss.normalization",
+    "style_fit",
+    "color.mode",
+}
 
 
 @pytest.mark.parametrize("module, long", [

@@ -342,13 +342,13 @@ def test_a_start_that_is_not_finite_is_said(pictures):
 
 
 def test_too_little_memory_is_said_before_the_work_with_a_size_that_fits(pictures):
-    config = small(**{"memory_limit_gb": 0.01, "size": 256})
-    with pytest.raises(UserError, match=r"needs .*0.01 GB|10.0 MB are available.*about (\d+)x(\d+)") as error:
+    config = small(**{"memory_limit_gb": 0.38, "size": 1024})
+    with pytest.raises(UserError, match=r"needs .*0.38 GB are available.*about (\d+)x(\d+)") as error:
         stylize(*pictures, config)
     edge = int(str(error.value).split("long edge ")[1].split(")")[0])
-    assert stylize(*pictures, small(**{"memory_limit_gb": 0.01, "size": edge, "steps": 1}))[0].finished
+    assert stylize(*pictures, small(**{"memory_limit_gb": 0.38, "size": edge, "steps": 1}))[0].finished
     with pytest.raises(UserError, match="available"):
-        stylize(*pictures, small(**{"memory_limit_gb": 0.01, "size": edge * 5 // 4}))
+        stylize(*pictures, small(**{"memory_limit_gb": 0.38, "size": edge * 5 // 4}))
     with pytest.raises(UserError, match="no size fits"):
         stylize(*pictures, small(**{"memory_limit_gb": 0.0001}))
 

@@ -837,7 +837,7 @@ def test_empty_folder_then_cache(folder, tmp_path):
     cached = tmp_path / "cache/weights" / OFFICIAL
     cached.parent.mkdir(parents=True)
     write_h5(cached, make_params())
-    assert weights.cache_folder() == cached.parent
+    assert files.cache_folder("weights") == cached.parent
     assert weights.find("vgg19", LAYERS) == cached
     write_h5(folder / OFFICIAL, make_params())
     assert weights.find("vgg19", LAYERS) == folder / OFFICIAL
@@ -851,7 +851,7 @@ def test_missing_folder(tmp_path, monkeypatch, no_download):
 
 def test_cache_folder_of_the_user(monkeypatch):
     monkeypatch.delenv("NST_CACHE_DIR")
-    folder = weights.cache_folder()
+    folder = files.cache_folder("weights")
     assert folder.is_absolute() and folder.parts[-2:] == ("nst", "weights")
 
 
