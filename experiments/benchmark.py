@@ -8,7 +8,7 @@ Parts:
   contestant runs once, in turn, so that a machine whose speed drifts is unfair to none; printed are medians
   and their ratios. Memory is XLA's analysis of the compiled program; with --peaks also the peak of a process
   of its own, less what it held before its first array.
-- `batch`: points of a sweep at 256 px, stacked in one program and one after the other (for accelerators).
+- `batch`: points of a sweep, stacked in one program and one after the other (for accelerators).
 
 PyTorch takes part where it is importable. docs/benchmarks.md keeps tables and says on which machine.
 """
@@ -43,9 +43,11 @@ ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Timed rounds of each contestant, after one that is not.", lower_bound=1
 )
 STEPS = flags.DEFINE_integer("steps", 4, "Steps of a loop in one timing.", lower_bound=1)
+MATCH = flags.DEFINE_string("match", "", "Of `speed`, only contestants with this in the name, and `forward`.")
 PEAKS = flags.DEFINE_bool("peaks", False, "Also measure each contestant's peak in a process of its own.")
 ONLY = flags.DEFINE_string("only", None, "Run this contestant of `speed` alone and print its peak in bytes.")
 POINTS = flags.DEFINE_integer("points", 16, "Points of `batch`.")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Edge of the pictures of `batch`, in pixels.")
 JSON = flags.DEFINE_string("json", None, "Also write the numbers to this file.")
 
 # name of a loop of ours -> what its config changes
@@ -206,6 +208,7 @@ def alone(config: ConfigDict) -> None:
 def speed(config: ConfigDict) -> dict:
     """The part `speed`, a table a size."""
     names = [name for name in NAMES if name not in TORCH or importlib.util.find_spec("torch")]
+    names = [name for name in names if MATCH.value in name or name == "forward"]
     results = {}
     for size in map(int, SIZES.value):
         entered = {name: contestant(name, config, size) for name in names}
@@ -248,7 +251,7 @@ def table(size: int, medians: dict, entered: dict[str, Contestant], peaks: dict)
 
 def batches(config: ConfigDict) -> dict:
     """The part `batch`: STEPS steps of POINTS points, stacked and in sequence."""
-    job = job_of(config, 256, LOOPS["Adam"])
+    job = job_of(config, BATCH_SIZE.value, LOOPS["Adam"])
     made, begun = make_problem(job), optimize.init(job.optimizer, job.start)
     alone = optimize.run.lower(job.spec, job.optimizer, made, begun, np.int32(0)).compile()
     count, copy = POINTS.value, partial(jax.tree.map, jnp.copy)

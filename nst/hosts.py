@@ -51,6 +51,11 @@ def leads() -> bool:
     return jax.process_index() == 0
 
 
+def aloud(say: Callable[[str], None]) -> Callable[[str], None]:
+    """`say` in the first process; in the others nothing is said."""
+    return say if leads() else lambda line: None
+
+
 def same(value: float) -> float:
     """The first process's number, in all of them."""
     if jax.process_count() == 1:

@@ -30,7 +30,7 @@ class Recorder:
     ):
         self.workdir, self.config, self.show = workdir, config, show
         self.description, self.say = description, say
-        self.with_bar = bar and sys.stderr.isatty()
+        self.with_bar = bar and hosts.leads() and sys.stderr.isatty()
         self.metrics: list[dict] = []
         self.seconds = 0.0  # worked so far, over all sessions
         self._saved_at = time.monotonic()

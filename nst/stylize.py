@@ -68,8 +68,8 @@ def stylize(
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    say, options = say if hosts.leads() else _silent, {"load": load, "start": start, "bar": hosts.leads()}
-    with begin(content, style, config, workdir, stop=stop, say=say, **options) as begun:
+    say = hosts.aloud(say)
+    with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
         job, config, recorder, state = begun[:4]
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
@@ -132,10 +132,6 @@ def finish(begun: Begun, state: State | None) -> Result:
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
     return Result(image, state, recorder.metrics, plain, int(state.step), finished)
-
-
-def _silent(line: str) -> None:
-    """Of all processes but the first."""
 
 
 def _description(plain: dict) -> str:
