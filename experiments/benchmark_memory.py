@@ -8,6 +8,7 @@ width. Linux alone keeps such a record (VmHWM of /proc/self/status).
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def main(argv):
         choose("settings", setting, SETTINGS)
         command = [sys.executable, "-m", "experiments.benchmark_memory", f"--alone={setting}"]
         command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling is a part of it
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh).stdout
         found = json.loads(output.splitlines()[-1])
         forecast, measured = found["forecast"], found["measured"]
         cells = f"{setting}, {found['size']} px", memory.text(forecast), memory.text(measured)
