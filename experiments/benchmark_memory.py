@@ -8,6 +8,7 @@ width. Linux alone keeps such a record (VmHWM of /proc/self/status).
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -72,20 +73,19 @@ def main(argv):
     if ALONE.value:
         print(json.dumps(measure(choose("alone", ALONE.value, SETTINGS))))
         return
-    rows = []
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
+    head = ("setting", "forecast", "measured", "forecast / measured")
+    print(cli.markdown(head, []), flush=True)
     for setting in CHOSEN.value:
         choose("settings", setting, SETTINGS)
         command = [sys.executable, "-m", "experiments.benchmark_memory", f"--alone={setting}"]
         command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling is a part of it
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh).stdout
         found = json.loads(output.splitlines()[-1])
         forecast, measured = found["forecast"], found["measured"]
-        rows.append(
-            (f"{setting}, {found['size']} px", memory.text(forecast), memory.text(measured),
-             f"{forecast / measured:.2f}")
-        )  # fmt: skip
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
-    print(cli.markdown(("setting", "forecast", "measured", "forecast / measured"), rows))
+        cells = f"{setting}, {found['size']} px", memory.text(forecast), memory.text(measured)
+        print(f"| {' | '.join(cells)} | {forecast / measured:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
