@@ -10,7 +10,7 @@ import pytest
 import sweeping
 from test_stylize import small, stylize
 
-from nst import problem, remat, vgg, weights
+from nst import balance, problem, remat, vgg, weights
 from nst.errors import UserError
 from nst.pooling import POOLING
 from nst.spec import Spec
@@ -23,7 +23,7 @@ def gradient(spec, params, height=37, width=50):
     variables = vgg.freeze(params, spec.network.dtype)
     shape = (1, height, width, 3)
     image, photo, painting = (jnp.asarray(sweeping.picture(seed, *shape[1:3]))[None] for seed in range(3))
-    loss_weights = problem.make_weights(
+    loss_weights = balance.make_weights(
         spec, content=1.0, style=1.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip
