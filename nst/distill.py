@@ -21,6 +21,7 @@ import optax
 import scipy.linalg
 
 from nst import vgg
+from nst.convolution import PRECISION, convolve
 from nst.grams import gram
 from nst.pooling import max_pool
 from nst.vgg import VGG, Network
@@ -207,7 +208,7 @@ def _sample(function, stride: int, x_BxHxWxC: jax.Array) -> jax.Array:
 
 @jax.jit
 def _convolve(x_BxHxWxC: jax.Array, layer: dict) -> jax.Array:
-    return vgg.convolve(x_BxHxWxC, layer["kernel"], 1, vgg.PRECISION["float32"]) + layer["bias"]
+    return convolve(x_BxHxWxC, layer["kernel"], 1, PRECISION["float32"]) + layer["bias"]
 
 
 # --- training

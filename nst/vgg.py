@@ -14,9 +14,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from nst import winograd
+from nst.convolution import CONVOLUTIONS, PADDING, PRECISION, Conv, adjoint_kernel
 from nst.errors import UserError, choose
 from nst.mapped import Mapped, evaluated
 from nst.pooling import POOLING, pooling
@@ -24,12 +24,9 @@ from nst.remat import REMAT, recomputed, rectify
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
 CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
-PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
 FIRST = "replicate_first"  # replicate at conv1_1, zero elsewhere
-PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 DTYPES = ("float32", "bfloat16")
 FRAMES = ("compact", "vgg")  # see `compact`
-CONVOLUTIONS = ("direct", "winograd")  # of wide layers, see nst/winograd.py
 
 
 class Preprocessing(NamedTuple):
@@ -149,80 +146,6 @@ def minimum_size(network: Network, layers: Sequence[str]) -> int:
         reflects = name.startswith("conv") and network.padding == "reflect"
         edge = max(edge, scale * (2 if reflects else 1))
     return edge
-
-
-def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.Precision) -> jax.Array:
-    """Plain stride-1 convolution, NHWC x HWIO: the one form that XLA:CPU runs fast inside a loop.
-
-    A tuple of kernels is one of `winograd.transform`.
-    """
-    if isinstance(kernel, tuple):
-        return winograd.convolve(x, kernel, pad, precision)
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=(1, 1),
-        padding=((pad, pad), (pad, pad)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision=precision,
-    )
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def frozen_convolve(x, kernel, adjoint, pad, precision):
-    """`convolve` with respect to `x` only; its gradient is a forward convolution with `adjoint_kernel`.
-
-    Autodiff would transpose the kernel's channels inside the gradient, a layout that XLA:CPU does not
-    optimise in loop bodies (4-5 times slower there), and would keep every input for a weight gradient
-    that nobody wants. There is no forward-mode derivative.
-    """
-    return convolve(x, kernel, pad, precision)
-
-
-def _frozen_forward(x, kernel, adjoint, pad, precision):
-    return convolve(x, kernel, pad, precision), adjoint
-
-
-def _frozen_backward(pad, precision, adjoint, cotangent):
-    # a 3x3 convolution padded by p is undone by one padded by 2 - p
-    return convolve(cotangent, adjoint, 2 - pad, precision), None, None
-
-
-frozen_convolve.defvjp(_frozen_forward, _frozen_backward)
-
-
-def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
-    """The kernel of the transposed convolution: flipped in space, input and output channels swapped."""
-    return jnp.flip(kernel_3x3xIxO, (0, 1)).transpose(0, 1, 3, 2)
-
-
-class Conv(nn.Module):
-    """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once.
-
-    With `winograd` both are transformed in wide layers.
-    """
-
-    features: int
-    padding: str
-    precision: str
-    frozen: bool
-    winograd: bool
-
-    @nn.compact
-    def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
-        shape = (3, 3, x_BxHxWxC.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        pad = 1
-        if self.padding != "zero":
-            x_BxHxWxC = jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=PADDING[self.padding])
-            pad = 0
-        if not self.frozen:
-            return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
-        adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
-        if self.winograd and winograd.pays(kernel):
-            kernel = self.variable("winograd", "kernel", winograd.transform, kernel).value
-        return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
 
 
 class Map(nn.Module):

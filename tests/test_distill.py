@@ -18,7 +18,7 @@ import safetensors
 
 from configs import distill as distill_config
 from experiments import distill as program
-from nst import crops, distill, files, images, runs, vgg, weights
+from nst import convolution, crops, distill, files, images, runs, vgg, weights
 from nst.distill import State, choose_channels, errors, fit, fit_maps, student_network, warm_start
 from nst.errors import UserError
 from nst.vgg import Network, features
@@ -195,7 +195,7 @@ def batches(count=3, size=24, seed=0):
 def test_patches_are_what_a_convolution_sees():
     x, kernel = noise(2, 5, 7, 3), noise(3, 3, 3, 4, seed=1)
     found = distill._patches(jnp.asarray(x)) @ kernel.reshape(27, 4)
-    expected = vgg.convolve(jnp.asarray(x), jnp.asarray(kernel), 1, jax.lax.Precision.HIGHEST)
+    expected = convolution.convolve(jnp.asarray(x), jnp.asarray(kernel), 1, jax.lax.Precision.HIGHEST)
     assert np.asarray(found) == pytest.approx(np.asarray(expected), abs=1e-5)
 
 

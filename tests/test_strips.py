@@ -13,6 +13,7 @@ from test_stylize import small, stylize
 
 from nst import batch, prepare, problem, strips, vgg, weights
 from nst.balance import make_weights
+from nst.convolution import PADDING
 from nst.errors import UserError
 from nst.looks import Look
 from nst.losses import CONTENT
@@ -21,7 +22,7 @@ from nst.pooling import POOLING
 from nst.receptive import receptive
 from nst.spec import Spec
 from nst.styles import STYLES, linear, style
-from nst.vgg import FIRST, PADDING, Network
+from nst.vgg import FIRST, Network
 
 SHALLOW = Spec(content_layers=("relu2_1", "image"), style_layers=("relu1_1", "relu2_2"), tv="mean")
 DEEP = Spec(content_layers=("relu4_2",))

@@ -10,6 +10,7 @@ from configs import default
 from nst import config as configs
 from nst import vgg, weights, winograd
 from nst.balance import make_weights
+from nst.convolution import CONVOLUTIONS, adjoint_kernel, frozen_convolve
 from nst.errors import UserError
 from nst.problem import loss, make_problem
 from nst.spec import Spec
@@ -58,7 +59,7 @@ def test_the_network_and_its_gradient_are_the_same(padding):
     rng = np.random.default_rng(1)
     content, style, image = rng.uniform(0, 1, (3, 1, 45, 38, 3)).astype(np.float32)
     found = []
-    for convolution in vgg.CONVOLUTIONS:
+    for convolution in CONVOLUTIONS:
         network = vgg.Network(
             preprocessing=vgg.PREPROCESSING["torchvision"], padding=padding, convolution=convolution
         )
@@ -84,11 +85,10 @@ def test_its_gradient_is_that_of_the_direct_one(pad):
     x = rng.normal(size=(1, 13, 10, 4)).astype(np.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 4, 6)), jnp.float32)
     signal = rng.normal(size=(1, 11 + 2 * pad, 8 + 2 * pad, 6)).astype(np.float32)
-    back = vgg.adjoint_kernel(kernel)
+    back = adjoint_kernel(kernel)
     pairs = (winograd.transform(kernel), winograd.transform(back)), (kernel, back)
     found, expected = (
-        jax.vjp(lambda x, pair=pair: vgg.frozen_convolve(x, *pair, pad, EXACT), x)[1](signal)[0]
-        for pair in pairs
+        jax.vjp(lambda x, pair=pair: frozen_convolve(x, *pair, pad, EXACT), x)[1](signal)[0] for pair in pairs
     )
     assert found.shape == x.shape
     assert np.abs(found - expected).max() < 5e-6 * np.abs(expected).max()
