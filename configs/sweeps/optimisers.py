@@ -5,9 +5,10 @@
 
 Gatys et al. 2016 (section 2.3) found L-BFGS to work best. The same number of updates each, which for L-BFGS
 with a line search are a few more evaluations: compare by `loss`, `evaluations` and `seconds_to_loss`.
-12 points:
+13 points:
 
-- lbfgs with the searches zoom (strong Wolfe), backtracking and none, and zoom with 5 pairs instead of 20;
+- lbfgs with the searches wolfe (nst/search.py), zoom and backtracking (Optax's) and none, and wolfe with 5
+  pairs instead of 20;
 - lbfgs_torch as jcjohnson/neural-style runs it, on pixels up to 255;
 - adam over a decade and a half of learning rates (pixels lie in [0, 1]), rmsprop;
 - gradient_descent, the plain rule x := x - lr dJ/dx, whose rates are bound to the scale of the loss.
@@ -30,7 +31,12 @@ def get_config():
 
 def sweep():
     return chain(
-        grid({"optimizer.name": ["lbfgs"], "optimizer.line_search": ("zoom", "backtracking", "none")}),
+        grid(
+            {
+                "optimizer.name": ["lbfgs"],
+                "optimizer.line_search": ("wolfe", "zoom", "backtracking", "none"),
+            }
+        ),
         grid({"optimizer.name": ["lbfgs"], "optimizer.memory": [5]}),
         grid({"optimizer.name": ["lbfgs_torch"], "optimizer.pixel_range": [255.0]}),
         grid({"optimizer.name": ["adam"], "optimizer.learning_rate": (0.003, 0.01, 0.03, 0.1)}),
