@@ -109,8 +109,9 @@ def test_a_region_may_blend_paintings_and_a_style_mask_choose_part_of_one(files)
 
 
 def test_a_weight_of_nothing_is_no_region(files):
-    config = guided(files, ("left", "right"), **{"guidance.weights": (1.0, 0.0)})
-    alone = guided(files, ("left",), **{"style": (files["red"],)})
+    few = {"steps": 10}  # L-BFGS lets the last bit, in which the two programs differ, grow with every step
+    config = guided(files, ("left", "right"), **{"guidance.weights": (1.0, 0.0)} | few)
+    alone = guided(files, ("left",), **{"style": (files["red"],)} | few)
     assert np.abs(run(config)[0].image - run(alone)[0].image).max() < 1e-3
 
 
