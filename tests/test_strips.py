@@ -88,9 +88,10 @@ def check(
     given = variables, content, styles, weigh(spec, len(styles), len(guides)), guides, style_guides
     whole, parts = (problem.make_problem(of, *given) for of in (spec, cut))
     agree(parts.content, whole.content, rel)
-    for painting in styles:  # not parts.styles, which may hold roots of what has none in float32
-        for guide in style_guides[-1:]:
-            agree(*(problem.describe_style(of, variables, painting, guide, 0) for of in (cut, spec)), rel)
+    # not parts.styles, which may hold roots of what has none in float32
+    for paintings, guide in zip(spec.regions or [range(len(styles))], style_guides, strict=True):
+        for k in paintings:
+            agree(*(problem.describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
     (terms, gradient), (expected, slope) = measured(cut, parts, x), measured(spec, whole, x)
     assert list(terms) == list(expected)
     agree(terms, expected, rel)
