@@ -64,6 +64,9 @@ GRADIENTS = {
     "value + gradient": {},
     "value + gradient, direct convolutions": {"network.convolution": "direct"},
     "value + gradient, bfloat16": {"network.dtype": "bfloat16"},
+    "value + gradient, remat = layer": {"network.remat": "layer"},
+    "value + gradient, remat = block": {"network.remat": "block"},
+    "value + gradient, strip = 128": {"strip": 128},
 }
 TORCH = (
     "PyTorch forward",
@@ -107,9 +110,9 @@ def contestant(name: str, config: ConfigDict, size: int) -> Contestant:
     """One of NAMES."""
     if name in LOOPS:
         return loop(job_of(config, size, LOOPS[name]))
-    job = job_of(config, size, GRADIENTS.get(name, {}))
     if name in TORCH:
-        return torch_contestant(name, job)
+        return torch_contestant(name, job_of(config, size, {"network.convolution": "direct"}))
+    job = job_of(config, size, GRADIENTS.get(name, {}))
     made, image = make_problem(job), jnp.asarray(job.start)
     function = partial(problem.loss, job.spec)
     function = function if name == "forward" else jax.value_and_grad(function, argnums=1)

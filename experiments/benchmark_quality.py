@@ -40,7 +40,9 @@ def quality(config: ConfigDict) -> dict:
         made.update_from_flattened_dict(changes)
         return made
 
-    job = prepare(None, None, config)
+    sizes = pyramid.sizes(config.size, 2**0.5, 128)
+    jobs = [prepare(None, None, at(size, **{"network.convolution": "direct"})) for size in sizes]
+    job = jobs[-1]
     ours, theirs = (
         float(problem.loss(job.spec, make_problem(job), jnp.asarray(job.start))),
         float(rivals.torch_loss(job)(rivals.tensor(job.start))),
@@ -51,8 +53,6 @@ def quality(config: ConfigDict) -> dict:
     began = time.perf_counter()
     *_, reached = rivals.torch_lbfgs(rivals.torch_loss(job), job.start, count)
     targets = {f"PyTorch L-BFGS, {count} evaluations": (reached, time.perf_counter() - began)}
-    sizes = pyramid.sizes(config.size, 2**0.5, 128)
-    jobs = [prepare(None, None, at(size)) for size in sizes]
     counts = [2 * count] + [count] * (len(sizes) - 1)
     began = time.perf_counter()
     reached = rivals.crowsonkb(jobs, counts)

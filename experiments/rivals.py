@@ -30,7 +30,7 @@ def tensor(image_1xHxWx3: np.ndarray):
 
 
 def torch_loss(job: Job, autocast: bool = False) -> Callable:
-    """The loss of a job as a function of a tensor `1x3xHxW` in [0, 1].
+    """The loss of a job, whose network is frozen for direct convolutions, of a tensor `1x3xHxW` in [0, 1].
 
     `autocast`: products in bfloat16, Gram matrices and sums in float32.
     """

@@ -56,13 +56,13 @@ frozen_convolve.defvjp(_frozen_forward, _frozen_backward)
 
 def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
     """The kernel of the transposed convolution: flipped in space, input and output channels swapped."""
-    return jnp.flip(kernel_3x3xIxO, (0, 1)).transpose(0, 1, 3, 2)
+    return kernel_3x3xIxO[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
 class Conv(nn.Module):
     """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once.
 
-    With `winograd` both are transformed in wide layers.
+    With `winograd` both are those of `winograd.transform` in wide layers.
     """
 
     features: int
@@ -74,7 +74,12 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
         shape = (3, 3, x_BxHxWxC.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        if self.winograd and winograd.pays(*shape[2:]):
+            kernel = self.get_variable("params", "kernel")
+            if not isinstance(kernel, tuple):
+                raise TypeError("the variables are not frozen for winograd")
+        else:
+            kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         pad = 1
         if self.padding != "zero":
@@ -83,6 +88,4 @@ class Conv(nn.Module):
         if not self.frozen:
             return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
         adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
-        if self.winograd and winograd.pays(kernel):
-            kernel = self.variable("winograd", "kernel", winograd.transform, kernel).value
         return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias

@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import hosts, images, memory, optimize, pyramid, runs, shard, sizing
+from nst import hosts, images, memory, optimize, pyramid, runs, shard, sizing, vgg
 from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
@@ -195,7 +195,7 @@ def _announce(job: Job, config: ConfigDict, compiled: jax.stages.Compiled, need:
     """Says what will be done, before the first step."""
     device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
     spec, net, opt = job.spec, job.spec.network, job.optimizer
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(job.variables["params"]))
+    parameters = vgg.parameters(job.variables)
     for note in job.notes:
         say(note)
     say(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}")

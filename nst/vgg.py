@@ -236,19 +236,26 @@ def freeze(params: dict, dtype: str = "float32", frame: str = "compact", convolu
     Maps of a slim network, {relu3_1_map: {kernel, bias}}, are put into `frame`: compact or vgg. `convolution`
     is the Network's.
     """
-    found, adjoint, transformed = {}, {}, {}
+    found, adjoint = {}, {}
     for name, layer in params.items():
         kernel, bias = layer["kernel"], layer["bias"]
         if kernel.ndim == 2 and frame == "compact":
             kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
-        found[name] = {"kernel": jnp.asarray(kernel, dtype), "bias": jnp.asarray(bias, dtype)}
+        form = partial(jnp.asarray, dtype=dtype)
+        if convolution == "winograd" and kernel.ndim == 4 and winograd.pays(*kernel.shape[2:]):
+            form = winograd.transform
         if kernel.ndim == 4:
-            kernel, back = found[name]["kernel"], adjoint_kernel(found[name]["kernel"])
-            if convolution == "winograd" and winograd.pays(kernel):
-                transformed[name] = {"kernel": winograd.transform(kernel)}
-                back = winograd.transform(back)
-            adjoint[name] = {"kernel": back}
-    return {"params": found, "adjoint": adjoint, "winograd": transformed}
+            adjoint[name] = {"kernel": form(adjoint_kernel(kernel))}
+        found[name] = {"kernel": form(kernel), "bias": jnp.asarray(bias, dtype)}
+    return {"params": found, "adjoint": adjoint}
+
+
+def parameters(variables: dict) -> int:
+    """How many numbers the network has, in whatever form its kernels are."""
+    layers = variables["params"].values()
+    kernels = [layer["kernel"] for layer in layers]
+    sizes = [3 * kernel[0].size if isinstance(kernel, tuple) else kernel.size for kernel in kernels]
+    return sum(sizes) + sum(layer["bias"].size for layer in layers)
 
 
 def features(

@@ -41,18 +41,18 @@ _OUTPUT = np.array(  # A^T
 )
 
 
-def pays(kernel_3x3xIxO: jax.Array) -> bool:
-    """Whether a layer is wide enough for it."""
-    return min(kernel_3x3xIxO.shape[2:]) >= LEAST
+def pays(inputs: int, outputs: int) -> bool:
+    """Whether a layer of so many channels is wide enough for it."""
+    return min(inputs, outputs) >= LEAST
 
 
-def transform(kernel_3x3xIxO: jax.Array) -> tuple[jax.Array, ...]:
+def transform(kernel_3x3xIxO: np.ndarray | jax.Array) -> tuple[jax.Array, ...]:
     """G g for each column of the kernel: six of `1x3xIxO`, made once, which stand in for the kernel.
 
     Six arrays, since XLA would copy each part of one array at each use.
     """
-    rows = jnp.einsum("ry,yxio->rxio", _KERNEL, kernel_3x3xIxO, precision=lax.Precision.HIGHEST)
-    return tuple(row[None] for row in rows)
+    kernel = np.asarray(kernel_3x3xIxO)
+    return tuple(jnp.asarray(np.tensordot(row, kernel, 1)[None], kernel.dtype) for row in _KERNEL)
 
 
 def convolve(

@@ -96,8 +96,13 @@ def test_its_gradient_is_that_of_the_direct_one(pad):
 
 def test_wide_layers_alone_are_transformed():
     variables = vgg.freeze(weights.load("random", "vgg19", ("relu4_1",)).params, convolution="winograd")
-    assert set(variables["winograd"]) == {"conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1"}
-    assert [row.shape for row in variables["winograd"]["conv3_1"]["kernel"]] == 6 * [(1, 3, 128, 256)]
+    kernels = {name: conv["kernel"] for name, conv in variables["params"].items()}
+    transformed = {name for name, kernel in kernels.items() if isinstance(kernel, tuple)}
+    assert transformed == {"conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1"}
+    assert [row.shape for row in kernels["conv3_1"]] == 6 * [(1, 3, 128, 256)]
+    plain = vgg.freeze(weights.load("random", "vgg19", ("relu4_1",)).params)
+    count = sum(leaf.size for leaf in jax.tree.leaves(plain["params"]))
+    assert vgg.parameters(variables) == vgg.parameters(plain) == count
     assert [row.shape for row in variables["adjoint"]["conv3_1"]["kernel"]] == 6 * [(1, 3, 256, 128)]
     assert variables["adjoint"]["conv2_1"]["kernel"].shape == (3, 3, 128, 64)
 
@@ -105,7 +110,7 @@ def test_wide_layers_alone_are_transformed():
 def test_variables_that_are_not_frozen_for_it_are_refused():
     network = vgg.Network(convolution="winograd")
     plain = vgg.freeze(weights.load("random", "vgg19", ("relu2_2",)).params)
-    with pytest.raises(Exception, match="winograd"):
+    with pytest.raises(TypeError, match="not frozen for winograd"):
         vgg.features(network, plain, jnp.zeros((1, 16, 16, 3)), ("relu2_2",))
 
 
