@@ -17,6 +17,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -43,7 +44,9 @@ ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Timed rounds of each contestant, after one that is not.", lower_bound=1
 )
 STEPS = flags.DEFINE_integer("steps", 4, "Steps of a loop in one timing.", lower_bound=1)
-MATCH = flags.DEFINE_string("match", "", "Of `speed`, only contestants with this in the name, and `forward`.")
+MATCH = flags.DEFINE_string(
+    "match", "", "Of `speed`, only contestants with this regular expression in the name, and `forward`."
+)
 PEAKS = flags.DEFINE_bool("peaks", False, "Also measure each contestant's peak in a process of its own.")
 ONLY = flags.DEFINE_string("only", None, "Run this contestant of `speed` alone and print its peak in bytes.")
 POINTS = flags.DEFINE_integer("points", 16, "Points of `batch`.")
@@ -211,7 +214,7 @@ def alone(config: ConfigDict) -> None:
 def speed(config: ConfigDict) -> dict:
     """The part `speed`, a table a size."""
     names = [name for name in NAMES if name not in TORCH or importlib.util.find_spec("torch")]
-    names = [name for name in names if MATCH.value in name or name == "forward"]
+    names = [name for name in names if re.search(MATCH.value, name) or name == "forward"]
     results = {}
     for size in map(int, SIZES.value):
         entered = {name: contestant(name, config, size) for name in names}
