@@ -68,7 +68,9 @@ def read_json(path: Path):
 
 
 @hosts.first
-def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str]) -> list[str]:
+def enter(
+    workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
+) -> list[str]:
     """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
 
     Returns warnings for the user.
@@ -78,6 +80,7 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
       config: from nst.config.as_dict.
       inputs: {role: sha256} of every file that the result depends on.
       notes: what was done to the inputs, for the manifest.
+      sharing: devices among which the work is divided.
 
     Raises:
       UserError: the folder holds another run; names every field or file that differs.
@@ -97,8 +100,8 @@ def enter(workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequenc
     manifest = manifest or {"sessions": []}
     manifest |= {"config_digest": configs.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
     now = session() | {"notes": list(notes)}
-    if config["devices"] != 1:
-        now["device"]["sharing"] = config["devices"] or now["device"]["count"]
+    if sharing != 1:
+        now["device"]["sharing"] = sharing
     manifest["sessions"].append(now)
     write_json(workdir / "config.json", config)
     write_json(workdir / "manifest.json", manifest)

@@ -106,7 +106,8 @@ def begin(
     recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
     try:
         with runs.locked(workdir) if workdir else contextlib.nullcontext(), contextlib.closing(recorder):
-            for warning in workdir and runs.enter(workdir, plain, job.inputs, job.notes) or ():
+            entered = (plain, job.inputs, job.notes, job.mesh.size if job.mesh else 1)
+            for warning in workdir and runs.enter(workdir, *entered) or ():
                 say(warning)
             stopped = False
             if config.pyramid.min_size and not (workdir and (workdir / "checkpoint.npz").exists()):
