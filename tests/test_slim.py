@@ -445,7 +445,7 @@ def config_of(path, **changes):
 
 
 def test_a_job_with_a_slim_network(path):
-    job = prepare.prepare(picture()[0], picture(2)[0], config_of(path))
+    job = prepare.prepare(picture()[0], picture(2)[0], config_of(path, **{"network.convolution": "direct"}))
     assert job.spec.network == network("compact")
     assert job.inputs["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert any("small network" in note and "weights.name=vgg19" in note for note in job.notes)
