@@ -58,7 +58,7 @@ def get_config() -> ConfigDict:
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
     config.network.convolution = "auto"  # direct, winograd (nst/winograd.py), auto: that on a CPU, in float32
     # what the gradient keeps of the forward pass: none: saves nothing; layer: a bit of each rectified value,
-    # 1/4 less memory at the same speed; block: also computes the layers between again, for l2 and lp pooling
+    # a quarter less temporary memory for 2 to 4 % of time; block: also computes layers again (l2, lp pooling)
     config.network.remat = "none"
     config.network.input_scale = 0.0  # pixel value of white before the mean is subtracted; 0: as trained
 
