@@ -1,6 +1,11 @@
-"""Programs that the tests start keep what they compile out of the user's cache."""
+"""What the tests leave behind: nothing in the user's cache, and no program of a file that is done."""
 
+import gc
+
+import jax
 import pytest
+
+from nst import prepare
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -8,3 +13,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NST_COMPILATION_CACHE", "0")
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_programs():
+    """Each compiled program holds mappings of memory, of which Linux lets a process have 65530.
+
+    Those of the whole suite are more, and the compiler then ends with a segmentation fault.
+    """
+    yield
+    prepare._compiled.cache_clear()
+    jax.clear_caches()
+    gc.collect()
