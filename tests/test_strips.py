@@ -164,7 +164,8 @@ def test_every_linear_representation(name):
     options = {"mmd_polynomial": "offset=1.5", "gram_shift": "shift=0.3"}.get(name, "")
     normalization = "relative" if name == "gram" else plain(name)
     spec = changed(SHALLOW, representation=name, style_normalization=normalization, style_options=options)
-    check(spec, strip=16)
+    # a covariance is a small difference of large moments: 1 ulp of these moves this distance by up to 3e-5
+    check(spec, strip=16, rel=1e-4 if name == "wasserstein_gaussian" else 1e-5)
 
 
 @pytest.mark.parametrize("normalization", CONTENT)
