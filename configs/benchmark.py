@@ -19,9 +19,9 @@ def get_config() -> ConfigDict:
     config.weights.name = "random"
     config.size = 256  # of the part that measures the time to a quality
     config.steps = 150
-    config.log.every = 1
+    config.log.every = 5
     config.log.preview_every = 0
     # the way that nst recommends from a photograph: most of the work where it is cheap
-    config.pyramid.min_size = 128
-    config.pyramid.steps = (100,)
+    config.pyramid.min_size = 64
+    config.pyramid.steps = (250, 150)
     return config

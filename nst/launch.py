@@ -9,12 +9,11 @@ import jax
 from ml_collections import ConfigDict
 
 from nst import config as configs
-from nst import images, optimize, problem, results, weights
+from nst import images, optimize, problem, results
 from nst.errors import Busy
 from nst.instrument import Instrument
 from nst.pictures import fitted, named_by, style_sizes
-from nst.prepare import Frozen, Load, freeze
-from nst.spec import Spec
+from nst.prepare import Load, network_key, remembering
 from nst.stylize import stylize
 from nst.sweep import Point
 
@@ -73,7 +72,7 @@ def forget_others(key, programs: Sequence = PROGRAMS) -> None:
 _last, _KEYS = [], 32
 
 
-def run(launch: Launch, point: Point, load: Load = freeze) -> bool:
+def run(launch: Launch, point: Point, load: Load | None = None) -> bool:
     """Runs a point to its end, and judges it; whether it came to its end."""
     where = folder(launch.workdir, point)
     result = stylize(None, None, point.config, where, stop=launch.stop, say=launch.say, load=load)
@@ -96,26 +95,6 @@ def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
     except Exception as error:  # whatever it is, the other points are not to suffer
         launch.told(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
     return False
-
-
-def remembering() -> Load:
-    """`prepare.freeze` that keeps the last network for those who ask for it again."""
-    kept = {}
-
-    def load(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Frozen:
-        key = network_key(config), spec.network, spec.layers
-        if key not in kept:
-            kept.clear()  # before another one is read
-            kept[key] = freeze(config, spec, made_for)
-        return kept[key]
-
-    return load
-
-
-def network_key(config: ConfigDict) -> tuple:
-    """What decides a network's weights, beside the Spec."""
-    chosen = config.weights
-    return chosen.to_json(), config.seed if chosen.name == "random" else None
 
 
 def grouped(points: Iterable[Point]) -> list[tuple[object, list[Point]]]:

@@ -81,6 +81,26 @@ def freeze(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Froz
 Load = Callable[[ConfigDict, Spec, weights.Convention], Frozen]
 
 
+def remembering() -> Load:
+    """`freeze` that keeps the last network for those who ask for it again."""
+    kept = {}
+
+    def load(config: ConfigDict, spec: Spec, made_for: weights.Convention) -> Frozen:
+        key = network_key(config), spec.network, spec.layers
+        if key not in kept:
+            kept.clear()  # before another one is read
+            kept[key] = freeze(config, spec, made_for)
+        return kept[key]
+
+    return load
+
+
+def network_key(config: ConfigDict) -> tuple:
+    """What decides a network's weights, beside the Spec."""
+    chosen = config.weights
+    return chosen.to_json(), config.seed if chosen.name == "random" else None
+
+
 def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
     """Reads and checks every input; nothing is computed on the device that the config could still refuse.
 
@@ -88,7 +108,7 @@ def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
       content: a picture as nst.images.read takes it, or None for `config.content`.
       style: one or several (in a list or tuple), or None for `config.style`.
       config: made by configs.default.get_config and changed at will.
-      load: `freeze`, or one that remembers.
+      load: `freeze`, or one from `remembering`.
 
     Raises:
       UserError: naming the field or the file.
@@ -256,3 +276,9 @@ def _fitting_strip(job: Job, limit: int) -> int:
             if memory.forecast(compile_run(job._replace(spec=spec)), fixed_bytes(job)) <= limit:
                 return strip
     return 0
+
+
+def forget() -> None:
+    """Drops every compiled program from memory; those on the disk (nst/programs.py) stay."""
+    jax.clear_caches()
+    _compiled.cache_clear()

@@ -7,6 +7,7 @@ import jax
 from nst.files import cache_folder
 
 _MOST = 1_000_000_000  # bytes; what was used longest ago goes first
+_LEAST = 0.1  # seconds of compilation that are worth a file
 
 
 def keep() -> None:
@@ -24,4 +25,5 @@ def keep() -> None:
         return
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_max_size", _MOST)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST)
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -16,7 +16,7 @@ from nst import hosts, images, memory, optimize, pyramid, runs, shard, sizing, v
 from nst.errors import UserError, choose
 from nst.loop import Run, drive, picture
 from nst.optimize import State
-from nst.prepare import Job, Load, check_memory, compile_run, first_state, freeze, make_problem, prepare
+from nst.prepare import Job, Load, check_memory, compile_run, first_state, make_problem, prepare, remembering
 from nst.recorder import Recorder
 
 
@@ -49,7 +49,7 @@ def stylize(
     *,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = print,
-    load: Load = freeze,
+    load: Load | None = None,
     start: Result | None = None,
 ) -> Result:
     """Finds the image whose content is `content`'s and whose style is `style`'s.
@@ -62,7 +62,7 @@ def stylize(
         is written.
       stop: asked between chunks; True ends the run early, with a checkpoint.
       say: receives lines for people.
-      load: prepare.freeze, or one that remembers, so that many runs in one process share the network.
+      load: from prepare.remembering, so that many runs in one process share the network; None: its own.
       start: a run at another size, to begin where it has ended in place of config.init.
 
     Raises:
@@ -92,12 +92,13 @@ def begin(
     *,
     stop: Callable[[], bool],
     say: Callable[[str], None],
-    load: Load = freeze,
+    load: Load | None = None,
     start: Result | None = None,
     bar: bool = True,
 ) -> Iterator[Begun]:
     """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
     workdir = Path(workdir) if workdir else None
+    load = load or remembering()  # for all sizes
     config = sizing.resolved(content, style, config, workdir, say, load)
     job = prepare(content, style, config, load)
     if start is not None:

@@ -2,7 +2,6 @@
 
 import gc
 
-import jax
 import pytest
 
 from nst import prepare
@@ -22,6 +21,5 @@ def forgotten_programs():
     Those of the whole suite are more, and the compiler then ends with a segmentation fault.
     """
     yield
-    prepare._compiled.cache_clear()
-    jax.clear_caches()
+    prepare.forget()
     gc.collect()

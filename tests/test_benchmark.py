@@ -27,7 +27,7 @@ def test_the_overhead_of_a_sweep_is_tabulated():
 def test_the_memory_of_a_run_is_tabulated_beside_its_forecast():
     output = run("benchmark_memory", "--settings=adam,slim", "--size=64", "--steps=1")
     for name in ("adam", "slim"):
-        row = rf"^\| {name}, 64 px \| [\d.]+ [GM]B \| [\d.]+ [GM]B \| [\d.]+ \|$"
+        row = rf"^\| {name}, 64 px \| [\d.]+ [GM]B \| [\d.]+ [GM]B \| [\d.]+ \| [\d.]+ \|$"
         assert re.search(row, output, re.M), output
 
 
@@ -62,3 +62,17 @@ def test_a_batch_is_tabulated():
     output = run("benchmark", "--config=configs/benchmark.py", "--config.weights.name=vgg19_slim", *options)
     for name in ("stacked", "in sequence"):
         assert re.search(rf"^\| {name} \| [\d.]+ \| [\d.]+ \|$", output, re.M), output
+
+
+def test_the_seconds_to_a_rivals_loss_are_tabulated(tmp_path):
+    """Of two rivals and three ways; the second time with the programs of the first."""
+    pytest.importorskip("torch")
+    config = "--config=configs/benchmark.py", "--config.size=64"
+    few = "--config.pyramid.min_size=32", "--config.pyramid.steps=20", "--config.steps=40", "--rival_steps=5"
+    output = run("benchmark_quality", *config, *few, f"--quality_json={tmp_path / 'found.json'}")
+    ways = "20 at 32 px + 40 at 64 px", "20 at 32 px + 40 at 64 px, again", "6 at 64 px"
+    for way in ways:
+        assert len(re.findall(rf"^\| PyTorch .* \| {re.escape(way)} \| ", output, re.M)) == 2, output
+    found = json.loads((tmp_path / "found.json").read_text())["quality"]
+    first, again = (found[f"{way}, PyTorch L-BFGS, 5 evaluations"] for way in ways[:2])
+    assert again["seconds"] > 0 and again["evaluations"] == first["evaluations"]

@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import shallow
+from shallow import SPEC, start
 
-from nst import optimize, search, vgg, weights
-from nst.balance import make_weights
+from nst import optimize, search
 from nst.errors import UserError
 from nst.lbfgs import scale_by_lbfgs
 from nst.optimize import Optimizer
-from nst.problem import loss, make_problem
-from nst.spec import Spec
+from nst.problem import loss
 
 SETTINGS = {"memory": 6, "dtype": "float32", "pixel_range": 1.0}
 
@@ -109,26 +109,13 @@ def test_a_loss_that_is_not_finite_at_the_start_is_given_back():
     assert np.isnan(value) and evaluations == 1
 
 
-SPEC = Spec(
-    network=vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"]),
-    content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"),
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def problem():
-    rng = np.random.default_rng(0)
-    content, style = (jnp.asarray(rng.uniform(0, 1, (1, 16, 12, 3)), jnp.float32) for _ in range(2))
-    weighted = make_weights(
-        SPEC, content=1.0, style=10.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=1, tv=0.1,
-    )  # fmt: skip
-    variables = vgg.freeze(weights.load("random", "vgg19", SPEC.layers).params)
-    return make_problem(SPEC, variables, content, [style], weighted)
+    return shallow.problem()
 
 
 def begin(optimizer):
-    return optimize.init(optimizer, np.random.default_rng(1).uniform(0.2, 0.8, (1, 16, 12, 3)))
+    return optimize.init(optimizer, start())
 
 
 def convolutions(lowered):
