@@ -13,9 +13,8 @@ Memory at 4096x3072: 6.2 GB, of which 3.0 are for a strip, 0.15 for each image t
 makes a dozen) and 0.4 for the content's activations. Less: --config.strip=128, --config.optimizer.name=adam
 with a learning rate. Stopped, it is continued by the same command.
 
-One evaluation at 4096x3072 takes about 11 minutes of one core's time (measured once, on a busy machine of two
-cores), which makes some six hours on two free ones for all: 3 at 4096, 2 at 2048, 1 below. An estimate: the
-whole of it has not been run.
+One evaluation at 4096x3072 takes 211 seconds on two cores (docs/benchmarks.md), which makes some four hours
+for all: 1.8 at 4096, 1.2 at 2048, 1 below. An estimate: the whole of it has not been run.
 """
 
 from configs import default
