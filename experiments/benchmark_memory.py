@@ -54,7 +54,7 @@ def resident() -> dict[str, int]:
     return {name: 1024 * int(size) for name, size in re.findall(r"^(VmRSS|VmHWM):\s*(\d+) kB", status, re.M)}
 
 
-def measure(setting: str) -> dict[str, int]:
+def measure(setting: str) -> dict[str, float]:
     """{size, forecast, measured, seconds of a step} of a run in this process."""
     config = default.get_config()
     config.weights.name, config.steps, config.init.kind = "random", STEPS.value, "noise"

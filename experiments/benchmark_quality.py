@@ -63,7 +63,7 @@ def quality(config: ConfigDict) -> dict:
         at(size, steps, **({"log.every": steps} if size != config.size else {}))
         for size, steps in zip(growing, updates, strict=True)
     ]
-    name = " + ".join(f"{steps} at {size} px" for size, steps in zip(growing, updates, strict=True))
+    name = " + ".join(f"{made.steps} at {made.size} px" for made in climb)
     alone = 6 * count // 5
     ways = {name: climb, f"{name}, again": climb, f"{alone} at {config.size} px": [at(config.size, alone)]}
     rows, results = [], {}

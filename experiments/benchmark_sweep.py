@@ -22,7 +22,7 @@ from absl import flags
 from configs import quickstart
 from experiments import cli
 from nst import images, instrument, launch, loop, optimize, results, sweep
-from nst.prepare import make_problem, prepare
+from nst.prepare import make_problem, prepare, remembering
 from nst.stylize import stylize
 
 POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
@@ -32,7 +32,7 @@ INSTRUMENT = flags.DEFINE_string("instrument", "vgg19_slim", "The network that j
 
 def contestants(workdir: Path, judge: instrument.Instrument, points: list[sweep.Point]):
     """{name: function of a point that runs it once}."""
-    load = launch.remembering()
+    load = remembering()
 
     def silent(*_):
         pass

@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from nst import loop, memory, optimize, results
 from nst.errors import UserError
-from nst.launch import PROGRAMS, Launch, attempt, folder, forget_others, grouped, remembering
+from nst.launch import PROGRAMS, Launch, attempt, folder, forget_others, grouped
 from nst.launch import run as run_alone
 from nst.optimize import Optimizer, State
-from nst.prepare import Load, first_state, make_problem
+from nst.prepare import Load, first_state, make_problem, remembering
 from nst.problem import Problem
 from nst.spec import Spec
 from nst.stylize import Begun, begin, finish

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from nst import instrument, programs
 from nst.errors import UserError
-from nst.launch import Launch, attempt, grouped, local, remembering
+from nst.launch import Launch, attempt, grouped, local
+from nst.prepare import remembering
 from nst.sweep import Point
 
 _SECONDS = 0.5  # between looks at whether to stop

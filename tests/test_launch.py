@@ -191,7 +191,7 @@ def test_the_last_network_is_kept_and_only_that(tmp_path, monkeypatch):
     read = []
     load = weights.load
     monkeypatch.setattr(weights, "load", lambda *rest: read.append(rest[-1]) or load(*rest))
-    remembered = launch.remembering()
+    remembered = prepare.remembering()
 
     def ask(**changes):
         prepare.prepare(None, None, config(tmp_path, **{"weights.name": "random"} | changes), remembered)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_stylize import picture, pictures, records, small, stop_after, stylize  # noqa: F401
 
-from nst import images, optimize, prepare, pyramid
+from nst import images, optimize, prepare, pyramid, weights
 from nst.errors import UserError
 from nst.optimize import Optimizer
 
@@ -152,6 +152,13 @@ def test_only_the_schedule_changes_and_each_size_compiles_once(pictures):  # noq
     for steps in ((4, 3), (2, 5), (1, 1)):
         stylize(*pictures, small(**(THREE | {"pyramid.steps": steps})))
     assert prepare._compiled.cache_info().misses == 3
+
+
+def test_the_network_is_read_once(pictures, monkeypatch):  # noqa: F811
+    read, load = [], weights.load
+    monkeypatch.setattr(weights, "load", lambda *rest: read.append(rest) or load(*rest))
+    stylize(*pictures, small(**THREE))
+    assert len(read) == 1
 
 
 def test_alpha_is_kept(pictures):  # noqa: F811
