@@ -1,7 +1,7 @@
 """What the benchmarks run: configs/default.py on pictures that come with the code.
 
-    python -m experiments.benchmark --config=configs/benchmark.py
-    python -m experiments.benchmark_quality --config=configs/benchmark.py --config.weights.name=vgg19
+    python -m experiments.benchmarks.speed --config=configs/benchmark.py
+    python -m experiments.benchmarks.time_to_loss --config=configs/benchmark.py --config.weights.name=vgg19
 
 Speed does not depend on the values of the weights, so they are random ones, which are always there; quality
 does, so that it wants VGG-19's own. docs/benchmarks.md holds the tables, and says how long each takes.

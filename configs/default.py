@@ -29,10 +29,12 @@ def get_config() -> ConfigDict:
     # scale: as said; shrink: but never larger; width: the photograph's; stretch: both edges the photograph's
     config.style_fit = "scale"
     config.seed = 0  # of all randomness: noise starts, random weights
-    config.strip = 0  # rows in the network at a time, for images that do not fit (nst/strips.py); 0: all
+    config.strip = (
+        0  # rows in the network at a time, for images that do not fit (nst/losses/strips.py); 0: all
+    )
     config.steps = 500  # updates of the image; may be raised later to continue a finished run
 
-    config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/pyramid.py)
+    config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/runs/pyramid.py)
     config.pyramid.min_size = 0  # pixels, as size: the smallest; 0: the full size alone
     config.pyramid.factor = 2.0  # between two sizes, > 1
     config.pyramid.steps = ()  # updates at the smaller sizes, smallest first, the last repeated; (): steps
@@ -48,15 +50,19 @@ def get_config() -> ConfigDict:
     config.weights.normalize = ""  # folder of images: scale each filter to mean activation 1 (Gatys 2015b)
 
     config.network = ConfigDict()
-    config.network.pooling = "max"  # max, average, l2, lp, mixed, strided, blur (nst/pooling.py)
+    config.network.pooling = "max"  # max, average, l2, lp, mixed, strided, blur (nst/networks/pooling.py)
     config.network.pooling_p = 3.0  # exponent of lp, > 0
     config.network.pooling_mix = 0.5  # share of max in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on the pooled values; 0: matches the mean of max pooling
-    config.network.frame = "compact"  # of a slim network's activations: compact, vgg (nst/vgg.py, `compact`)
+    config.network.frame = (
+        "compact"  # of a slim network's activations: compact, vgg (nst/networks/vgg.py, `compact`)
+    )
     config.network.padding = "zero"  # zero, reflect, replicate; replicate_first: at conv1_1, zero elsewhere
     config.network.dtype = "float32"  # of the activations: float32, bfloat16; Grams are always float32
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
-    config.network.convolution = "auto"  # direct, winograd (nst/winograd.py), auto: that on a CPU, in float32
+    config.network.convolution = (
+        "auto"  # direct, winograd (nst/networks/winograd.py), auto: that on a CPU, in float32
+    )
     # what the gradient keeps of the forward pass: none: saves nothing; layer: a bit of each rectified value,
     # a quarter less temporary memory for 2 to 4 % of time; block: also computes layers again (l2, lp pooling)
     config.network.remat = "none"
@@ -69,12 +75,14 @@ def get_config() -> ConfigDict:
     config.content_loss.weight = 1.0  # alpha
     config.content_loss.representation = "activations"  # or self_similarity, of all the layers together
     config.content_loss.samples = 1024  # positions that self_similarity compares
-    config.content_loss.normalization = "mse"  # gatys, mse, sse, root, scaled, relative (nst/losses.py)
+    config.content_loss.normalization = (
+        "mse"  # gatys, mse, sse, root, scaled, relative (nst/losses/regularizers.py)
+    )
 
     config.style_loss = ConfigDict()
-    config.style_loss.representation = "gram"  # of nst/styles.py; several are added: gram+histogram
+    config.style_loss.representation = "gram"  # of nst/styles/table.py; several are added: gram+histogram
     config.style_loss.representation_weights = (1.0,)  # one each, or one for all
-    config.style_loss.options = ""  # of the representation (nst/styles.py): degree=3,samples=512
+    config.style_loss.options = ""  # of the representation (nst/styles/table.py): degree=3,samples=512
     # of Gram matrices: gatys, hw_mse, chw_sse, chw_mse, hw_sse, scaled; of the others: none; of all: relative
     config.style_loss.normalization = "chw_mse"
     config.style_loss.resample = False  # draw positions anew at each step; for first-order optimisers only
@@ -84,14 +92,14 @@ def get_config() -> ConfigDict:
     config.style_loss.image_weights = (1.0,)  # one a painting, or one for all; they are scaled to sum 1
     config.style_loss.blend = "targets"  # of several paintings: targets (mean statistics), losses (sum)
 
-    config.color = ConfigDict()  # whose colours the picture has (nst/color.py)
+    config.color = ConfigDict()  # whose colours the picture has (nst/images/color.py)
     # none: the painting's; match: it first takes the photograph's; luminance: only that is stylised, all else
     # is the photograph's; after: the result is matched to the photograph
     config.color.mode = "none"
     config.color.transform = "pca"  # of match and after: cholesky, pca, symmetric, histogram
     config.color.space = "srgb"  # srgb, yiq, lab, oklab; for luminance not srgb
 
-    config.guidance = ConfigDict()  # style by region (nst/guidance.py)
+    config.guidance = ConfigDict()  # style by region (nst/losses/guidance.py)
     config.guidance.content_masks = ()  # a file for each region of the photograph, white inside; or all
     config.guidance.style_masks = ()  # one each, of the region's painting; (): all of it
     config.guidance.styles = ()  # each region's painting, by its number: 0, or 0+1; (): its own number
@@ -100,7 +108,7 @@ def get_config() -> ConfigDict:
 
     config.tv = ConfigDict()
     config.tv.weight = 0.0  # gamma; for pixels in [0, 1]
-    config.tv.kind = "l2"  # l1, l2, mean, beta, diagonal (nst/losses.py)
+    config.tv.kind = "l2"  # l1, l2, mean, beta, diagonal (nst/losses/regularizers.py)
     config.tv.beta = 2.0  # exponent of beta, > 0
 
     config.laplacian = ConfigDict()  # keeps the photograph's edges
@@ -136,7 +144,9 @@ def get_config() -> ConfigDict:
     config.optimizer.schedule = ""  # an optax schedule by name, such as cosine_decay_schedule; "": constant
     config.optimizer.schedule_options = ""  # its arguments: decay_steps=500
     config.optimizer.pixel_range = 1.0  # the optimiser sees pixels in [0, pixel_range]
-    config.optimizer.bands = 0  # > 0: moves the bands of a Laplacian pyramid, not pixels (nst/bands.py)
+    config.optimizer.bands = (
+        0  # > 0: moves the bands of a Laplacian pyramid, not pixels (nst/optimizers/bands.py)
+    )
     config.optimizer.clamp = False  # clip to the valid range each step; it spoils L-BFGS's curvature pairs
     config.optimizer.ema = 0.0  # decay of the average of the iterates that is the result; 0: the last one
     config.optimizer.ema_start = False  # whether that average counts the start as the first iterate
@@ -158,6 +168,8 @@ def get_config() -> ConfigDict:
     config.resources.gpus = 0.0  # GPUs, or a fraction, which leaves several runs on one
     config.resources.tpus = 0.0  # TPU chips
 
-    config.devices = 1  # that share the picture's height, which is rounded for it; 0: all (nst/shard.py)
+    config.devices = (
+        1  # that share the picture's height, which is rounded for it; 0: all (nst/devices/mesh.py)
+    )
     config.memory_limit_gb = 0.0  # refuse to start above this on a device; 0: what the device has
     return config

@@ -9,7 +9,7 @@ with equal weights, from noise; section 4.
 
 Departs from the paper: each loss is divided by that of an image without features, so that one weight
 balances all four (the paper sets a factor for each); L-BFGS in place of gradient descent at 1e-3; the
-Gaussian's estimate, as nst/kernels.py says.
+Gaussian's estimate, as nst/styles/mmd.py says.
 """
 
 from configs import default

@@ -2,11 +2,11 @@
 
     python -m experiments.distill --config=configs/distill.py --config.photos=photos \
         --config.paintings=paintings --workdir=runs/distill
-    python -m experiments.fidelity --config=configs/distill.py --config.photos=photos \
+    python -m experiments.distill.fidelity --config=configs/distill.py --config.photos=photos \
         --config.paintings=paintings --workdir=runs/fidelity --networks=runs/distill/slim.safetensors,random
 
 After Wang et al. 2020 (*Collaborative Distillation for Ultra-Resolution Universal Style Transfer*); what
-differs stands in nst/distill.py. The shipped file was made of BSDS500's photographs and 27 paintings. Every
+differs stands in experiments/distill/fit.py. The shipped file was made of BSDS500's photographs and 27 paintings. Every
 layer is fitted by least squares, twice (about 8 minutes on two CPU cores, 10 GB of memory), which already
 gives nearly all of the fidelity; then the layers after relu4_1 are trained (about 15 minutes).
 
@@ -45,7 +45,7 @@ def get_config() -> ConfigDict:
     config.warm_start.batch = 4  # images each
     config.warm_start.size = 192  # pixels, of either edge
     config.warm_start.renewals = 1  # further fits, on pictures made with the student among the others
-    config.warm_start.rounds = 8  # of nst/distill.py, `fit`
+    config.warm_start.rounds = 8  # of experiments/distill/fit.py, `fit`
 
     config.steps = 474  # updates; a finished run goes on with more
     config.after = "relu4_1"  # train what lies after this layer, whose error is small already; "": everything
@@ -65,7 +65,7 @@ def get_config() -> ConfigDict:
     config.stylised.size = 192  # pixels, of either edge
     config.stylised.snapshots = (10, 30, 80)  # steps after which a picture is kept
 
-    # experiments/fidelity.py: pictures made with each network from held-out pairs, judged by the teacher
+    # experiments/distill/fidelity.py: pictures made with each network from held-out pairs, judged by the teacher
     config.fidelity = ConfigDict()
     config.fidelity.pairs = 12  # held-out photographs, each with one of the held-out paintings in turn
     config.fidelity.size = 256  # pixels, of the long edge

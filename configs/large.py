@@ -6,7 +6,7 @@
 Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: at a small size the
 strokes come about, and each larger size only has to sharpen what the last has left, in ever fewer updates.
 Here 512, 1024, 2048 and 4096 pixels, the long edge of picture and painting. From 1024 on the network sees 256
-rows of the picture at a time, with 80 more on either side (nst/strips.py), so that the loss and its gradient
+rows of the picture at a time, with 80 more on either side (nst/losses/strips.py), so that the loss and its gradient
 are those of the whole image, at about twice the work: the rows of the neighbours, and each strip seen twice.
 
 Memory at 4096x3072: 6.2 GB, of which 3.0 are for a strip, 0.15 for each image that L-BFGS keeps (memory = 5

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
-from nst import programs
+from nst.devices import compilation_cache
 from nst.errors import UserError
 
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
@@ -44,7 +44,7 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
         except UserError as error:
             fail(error, DEBUG.value)
 
-    programs.keep()
+    compilation_cache.keep()
     app.run(guarded, flags_parser=parse)
 
 

@@ -3,8 +3,8 @@
 python -m experiments.measure --content=photo.jpg --style=painting.jpg runs/*/result.png
 python -m experiments.measure --content=photo.jpg --style=a.jpg,b.jpg --images=x.png,y.png --json=out.json
 
-Every picture is judged by the same fixed instrument at its own size (nst/instrument.py); what the columns
-mean stands in nst/metrics.py. --network=vgg19_slim needs no download; its numbers compare with its own only.
+Every picture is judged by the same fixed instrument at its own size (nst/metrics/instrument.py); what the columns
+mean stands in nst/metrics/measures.py. --network=vgg19_slim needs no download; its numbers compare with its own only.
 A picture that cannot be judged is said, and the others are; the exit status is then 1.
 """
 
@@ -14,8 +14,10 @@ from pathlib import Path
 from absl import flags
 
 from experiments import cli
-from nst import config, images, instrument, metrics, runs
+from nst import images
 from nst.errors import UserError
+from nst.metrics import instrument, measures
+from nst.runs import folder, settings
 
 CONTENT = flags.DEFINE_string("content", "", "The photograph.")
 STYLE = flags.DEFINE_string("style", "", "The painting, or several with commas between.")
@@ -23,8 +25,8 @@ IMAGES = flags.DEFINE_string("images", "", "The pictures, with commas between; o
 NETWORK = flags.DEFINE_string("network", "vgg19", "The instrument's: a value of weights.name.")
 JSON = flags.DEFINE_string("json", "", "A file for all numbers.")
 
-SUMMARY = tuple(name for name in metrics.NAMES if "/" not in name)
-BY_LAYER = tuple(name for name in metrics.NAMES if "/" in name)
+SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
+BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 
 
 def table(rows: list[tuple[str, dict[str, float]]]) -> str:
@@ -71,13 +73,13 @@ def say_shape(path: str, photo) -> None:
 def write(path: str, content) -> None:
     """JSON, whole or not at all."""
     try:
-        runs.write_json(Path(path), content)
+        folder.write_json(Path(path), content)
     except OSError as error:
         raise UserError(f"{path}: cannot write it ({error.strerror}); use another path") from error
 
 
 def main(argv) -> int:
-    paths, styles = [*config.paths(IMAGES.value), *argv[1:]], config.paths(STYLE.value)
+    paths, styles = [*settings.paths(IMAGES.value), *argv[1:]], settings.paths(STYLE.value)
     if not (CONTENT.value and styles and paths):
         raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to judge")
     photo, *paintings = (images.read(path).rgb_HxWx3 for path in (CONTENT.value, *styles))

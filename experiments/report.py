@@ -7,7 +7,8 @@ while the sweep is running, and again later: what has not changed is not made ag
 """
 
 from experiments import cli
-from nst import report, results
+from nst import report
+from nst.sweeps import results
 
 
 def main(argv) -> None:

@@ -12,9 +12,10 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import cli
-from nst import batch, instrument, launch, results, sweep, workers
 from nst.errors import UserError, choose
-from nst.launch import Launch
+from nst.metrics import instrument
+from nst.sweeps import batched, local, processes, results, space
+from nst.sweeps.local import Launch
 
 LAUNCHERS = ("local", "batched", "ray")
 LAUNCHER = flags.DEFINE_string("launcher", "local", "How points are run: local, batched, ray.")
@@ -35,17 +36,17 @@ def main(argv) -> int:
     choose("launcher", LAUNCHER.value, LAUNCHERS)
     workdir, config = Path(cli.workdir("runs/pooling")), cli.CONFIG.value
     file = config_flags.get_config_filename(flags.FLAGS["config"])
-    points = sweep.points(config, overrides(file))
-    chosen = sweep.select(points, ONLY.value) if ONLY.value else points
+    points = space.points(config, overrides(file))
+    chosen = space.select(points, ONLY.value) if ONLY.value else points
     if DRY_RUN.value:
         print("\n".join(listing(workdir, chosen)))
         return 0
     if LAUNCHER.value == "ray":
-        workers.start_ray(RAY_ADDRESS.value)
+        processes.start_ray(RAY_ADDRESS.value)
     received = cli.signals()
     judge = instrument.load(INSTRUMENT.value)
     results.enter(workdir, file, sys.argv, LAUNCHER.value, config, points, TARGET_LOSS.value)
-    due = launch.due(workdir, chosen, RETRY_FAILED.value)
+    due = local.due(workdir, chosen, RETRY_FAILED.value)
     print(f"{len(due)} of {len(chosen)} points to run, judged by {judge.name}", flush=True)
     teller = Teller(workdir, len(due))
     run(Launch(workdir, judge, lambda: bool(received), say, teller.told), due)
@@ -54,7 +55,7 @@ def main(argv) -> int:
     return conclude(workdir, table, {point.index for point in chosen}, received)
 
 
-def overrides(file: str) -> list[sweep.Overrides]:
+def overrides(file: str) -> list[space.Overrides]:
     """What the file's sweep() gives."""
     specification = importlib.util.spec_from_file_location(Path(file).stem, file)
     module = importlib.util.module_from_spec(specification)
@@ -64,16 +65,16 @@ def overrides(file: str) -> list[sweep.Overrides]:
     return module.sweep()
 
 
-def run(made: Launch, due: list[sweep.Point]) -> None:
+def run(made: Launch, due: list[space.Point]) -> None:
     """Runs the points with the launcher of the flags."""
     if LAUNCHER.value == "batched":
-        batch.batched(made, due, BATCH.value)
+        batched.batched(made, due, BATCH.value)
     elif LAUNCHER.value == "ray":
-        workers.on_ray(made, due, INSTRUMENT.value)
+        processes.on_ray(made, due, INSTRUMENT.value)
     elif JOBS.value > 1:
-        workers.processes(made, due, INSTRUMENT.value, JOBS.value)
+        processes.processes(made, due, INSTRUMENT.value, JOBS.value)
     else:
-        launch.local(made, due)
+        local.local(made, due)
 
 
 def say(line: str) -> None:
@@ -86,7 +87,7 @@ class Teller:
     def __init__(self, workdir: Path, count: int):
         self.workdir, self.count, self.done, self._written = workdir, count, 0, time.monotonic()
 
-    def told(self, point: sweep.Point, status: str) -> None:
+    def told(self, point: space.Point, status: str) -> None:
         self.done += 1
         print(f"[{self.done}/{self.count}] {point.index} {point.name}: {status}", flush=True)
         if time.monotonic() - self._written > _SECONDS:
@@ -94,20 +95,20 @@ class Teller:
             self._written = time.monotonic()
 
 
-def listing(workdir: Path, points: list[sweep.Point]) -> list[str]:
+def listing(workdir: Path, points: list[space.Point]) -> list[str]:
     """The points as a table: index, program that they share, status, name; and an estimate of the time."""
-    groups = launch.grouped(points)
+    groups = local.grouped(points)
     numbers = {point.index: str(number) for number, (_, group) in enumerate(groups) for point in group}
     lines, states, paces = ["index  program  status    name"], {}, {}
     for point in points:
-        state = results.status(launch.folder(workdir, point), point.config.steps)
+        state = results.status(local.folder(workdir, point), point.config.steps)
         states.setdefault(state, []).append(point)
         lines.append(f"{point.index:5}  {numbers[point.index]:>7}  {state:8}  {point.name}")
     for key, group in groups:
         if isinstance(key, str):
             lines.append(f"will fail: {', '.join(str(point.index) for point in group)}: {key}")
     for point in states.get(results.FINISHED, []):
-        lines_of = results.records(launch.folder(workdir, point))
+        lines_of = results.records(local.folder(workdir, point))
         paces.setdefault(numbers[point.index], []).append(lines_of[-1]["seconds"] / point.config.steps)
     left = [point for state, found in states.items() if state != results.FINISHED for point in found]
     every = [pace for found in paces.values() for pace in found]

@@ -25,10 +25,11 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import cli
-from nst import config as configs
-from nst import crops, images
+from nst import images
 from nst.errors import UserError, choose
-from nst.prepare import make_problem, prepare
+from nst.images import folders
+from nst.runs import settings
+from nst.runs.job import make_problem, prepare
 from nst.visualize import (
     deconvnet,
     distances,
@@ -55,13 +56,13 @@ RANGES = {  # of nst/visualize/invariance.py
 
 
 def layers(config: ConfigDict) -> tuple[str, ...]:
-    return configs.names(LAYERS.value) or configs.names(config.style_loss.layers)
+    return settings.names(LAYERS.value) or settings.names(config.style_loss.layers)
 
 
 def channels(strongest) -> tuple[int, ...]:
     """Those of --channels, or `strongest()`."""
     try:
-        return tuple(int(name) for name in configs.names(CHANNELS.value)) or strongest()
+        return tuple(int(name) for name in settings.names(CHANNELS.value)) or strongest()
     except ValueError as error:
         raise UserError(f"--channels={CHANNELS.value}: give whole numbers, such as 3,17") from error
 
@@ -80,7 +81,7 @@ def photograph(config: ConfigDict) -> np.ndarray:
 
 
 def folder() -> list[Path]:
-    return crops.files(FOLDER.value, "--folder")
+    return folders.files(FOLDER.value, "--folder")
 
 
 def caption(config: ConfigDict, of: str, image: np.ndarray | None = None) -> str:
@@ -99,7 +100,7 @@ class Shown(NamedTuple):
 
 
 def show_reconstructions(config: ConfigDict) -> Iterator[Shown]:
-    photo, painting = photograph(config), configs.paths(config.style)[0]
+    photo, painting = photograph(config), settings.paths(config.style)[0]
     found = reconstruct.reconstructions(photo, images.read(painting).rgb_HxWx3, config, layers(config))
     of = f"{Path(config.content).stem}, {Path(painting).stem}"
     yield Shown("reconstructions", reconstruct.figure(found, caption(config, of, photo)), found._asdict())
@@ -187,10 +188,10 @@ def show_occlusion(config: ConfigDict) -> Iterator[Shown]:
 
 def show_distances(config: ConfigDict) -> Iterator[Shown]:
     paths = folder()
-    _, spec = configs.read_network(config)
+    _, spec = settings.read_network(config)
     seen = network.load(config, spec.layers)
     found = distances.distances(spec, seen.variables, [picture(path, config) for path in paths], config.seed)
-    weights = configs.make_problem_weights(config, spec, len(configs.paths(config.style)))
+    weights = settings.make_problem_weights(config, spec, len(settings.paths(config.style)))
     found["total"] = distances.total(found, np.asarray(weights.style_terms))
     nearest = distances.neighbours(found["total"], min(COUNT.value, len(paths) - 1))
     for path, others in zip(paths, nearest, strict=True):

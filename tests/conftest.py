@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from nst import prepare
+from nst.runs import job
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,5 +21,5 @@ def forgotten_programs():
     Those of the whole suite are more, and the compiler then ends with a segmentation fault.
     """
     yield
-    prepare.forget()
+    job.forget()
     gc.collect()

@@ -4,7 +4,7 @@ import pytest
 
 from nst.errors import UserError
 from nst.options import parse
-from nst.styles import style
+from nst.styles.table import style
 
 
 def function(degree=2, offset=0.0):

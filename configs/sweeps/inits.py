@@ -18,7 +18,7 @@ less from one another than from the photograph. One pair.
 """
 
 from configs.sweeps import pooling
-from nst.sweep import chain, grid
+from nst.sweeps.space import chain, grid
 
 
 def get_config():

@@ -21,7 +21,7 @@ deeper it is matched, the nearer the style comes (relu2_2 0.147, relu3_2 0.114, 
 """
 
 from configs.sweeps import pooling
-from nst.sweep import chain, grid
+from nst.sweeps.space import chain, grid
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # with relu5_1, the base's, they are all five
 CONTENT = ("conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_1")

@@ -21,7 +21,7 @@ colours and little else. One pair, one start.
 """
 
 from configs.sweeps import pooling
-from nst.sweep import grid
+from nst.sweeps.space import grid
 
 
 def get_config():

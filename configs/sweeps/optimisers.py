@@ -7,7 +7,7 @@ Gatys et al. 2016 (section 2.3) found L-BFGS to work best. The same number of up
 with a line search are a few more evaluations: compare by `loss`, `evaluations` and `seconds_to_loss`.
 13 points:
 
-- lbfgs with the searches wolfe (nst/search.py), zoom and backtracking (Optax's) and none, and wolfe with 5
+- lbfgs with the searches wolfe (nst/optimizers/wolfe.py), zoom and backtracking (Optax's) and none, and wolfe with 5
   pairs instead of 20;
 - lbfgs_torch as jcjohnson/neural-style runs it, on pixels up to 255;
 - adam over a decade and a half of learning rates (pixels lie in [0, 1]), rmsprop;
@@ -22,7 +22,7 @@ loss but loosely: 0.10 to 0.11 for all L-BFGS, 0.097 for adam at 0.03. One pair,
 """
 
 from configs.sweeps import pooling
-from nst.sweep import chain, grid
+from nst.sweeps.space import chain, grid
 
 
 def get_config():

@@ -1,4 +1,4 @@
-"""Which pooling? Every variant of nst/pooling.py, as it is and with its gain matched to max pooling's.
+"""Which pooling? Every variant of nst/networks/pooling.py, as it is and with its gain matched to max pooling's.
 
     python -m experiments.sweep --config=configs/sweeps/pooling.py --workdir=runs/pooling
     python -m experiments.report --workdir=runs/pooling
@@ -29,8 +29,8 @@ it by 0.004 at most. One pair, one start.
 """
 
 from configs import quickstart
-from nst.pooling import POOLING
-from nst.sweep import filter, grid
+from nst.networks.pooling import POOLING
+from nst.sweeps.space import filter, grid
 
 
 def get_config():

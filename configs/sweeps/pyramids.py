@@ -30,7 +30,7 @@ back, not the style nearer. The photograph's structure pays (SSIM 0.21 against 0
 """
 
 from configs import quickstart
-from nst.sweep import chain, grid
+from nst.sweeps.space import chain, grid
 
 ALONE, LAST = (50, 100, 200, 400), (25, 50, 100)
 

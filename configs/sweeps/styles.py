@@ -1,4 +1,4 @@
-"""What is style? Every representation of nst/styles.py on the same two pairs.
+"""What is style? Every representation of nst/styles/table.py on the same two pairs.
 
     python -m experiments.sweep --config=configs/sweeps/styles.py --workdir=runs/styles
     python -m experiments.report --workdir=runs/styles
@@ -42,7 +42,7 @@ pyramid, is its proper use. Two pairs, one start, 100 updates; balance by hand.
 """
 
 from configs.sweeps import pooling
-from nst.sweep import grid, zipped
+from nst.sweeps.space import grid, zipped
 
 FOLDER = "nst/data/images"
 DEEP = ("relu3_1", "relu4_1")

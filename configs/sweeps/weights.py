@@ -25,7 +25,7 @@ astronaut is nearer to the mosaic than the cat to the swirls, and loses less. Tw
 """
 
 from configs.sweeps import pooling
-from nst.sweep import grid, zipped
+from nst.sweeps.space import grid, zipped
 
 FOLDER = "nst/data/images"
 

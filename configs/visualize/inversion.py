@@ -9,7 +9,7 @@ keeps neighbours alike. From noise; compare with configs/visualize/content.py, w
 
 Departs from the paper: L-BFGS in place of gradient descent with momentum; the priors are means, so that
 their weights do not depend on the size; differences down and to the right are averaged apart; the alpha-norm
-is around mid-grey (nst/losses.py).
+is around mid-grey (nst/losses/regularizers.py).
 """
 
 from configs.visualize import content

@@ -5,12 +5,12 @@ from pathlib import Path
 import filelock
 import jinja2
 
-from nst import runs
 from nst.errors import UserError
 from nst.files import replacing
 from nst.report import commands, curves, fields, pictures
 from nst.report.shelf import Shelf, tidy
-from nst.sweep import swept
+from nst.runs import folder as run_folder
+from nst.sweeps.space import swept
 
 HERE = Path(__file__).parent
 # in the order in which the browser reads them
@@ -26,7 +26,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
     Args:
       workdir: the sweep's folder, as the user names it.
       sweep: sweep.json.
-      rows: one a point, in the order of points (nst/results.py).
+      rows: one a point, in the order of points (nst/sweeps/results.py).
 
     Raises:
       UserError: the folder cannot be written.
@@ -51,7 +51,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
 def contents(shelf: Shelf, workdir: Path, sweep: dict, rows: list[dict]) -> dict:
     """All that the page shows, as JSON values; puts the files beside it on the shelf."""
     names, varied = fields.columns(rows), swept(point["overrides"] for point in sweep["points"])
-    field_columns = [f"config.{field}" for field in varied]  # as nst/results.py calls them
+    field_columns = [f"config.{field}" for field in varied]  # as nst/sweeps/results.py calls them
     base = fields.flatten(sweep["base"])
     found = {
         "title": Path(workdir).resolve().name,
@@ -106,7 +106,7 @@ def _changes(sweep: dict, point: dict, folder: Path) -> dict:
     """{field: value} of what differs from the base: as the run was made, or as it will be."""
     base = fields.flatten(sweep["base"])
     try:
-        made = runs.read_json(folder / "config.json")
+        made = run_folder.read_json(folder / "config.json")
     except (UserError, OSError):
         made = None
     here = fields.flatten(made) if isinstance(made, dict) else base | point["overrides"]

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst.errors import UserError, choose
-from nst.mapped import evaluated
-from nst.receptive import receptive
-from nst.vgg import VGG, Network
+from nst.networks.receptive import receptive
+from nst.networks.slim import evaluated
+from nst.networks.vgg import VGG, Network
 from nst.visualize import figures
 from nst.visualize.network import Seen, activations, largest, rectifier
 from nst.visualize.receptive import box, cut

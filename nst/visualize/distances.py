@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst.errors import UserError
-from nst.problem import describe_style
-from nst.spec import Spec
-from nst.vgg import minimum_size
+from nst.losses.problem import describe_style
+from nst.losses.spec import Spec
+from nst.networks.vgg import minimum_size
 from nst.visualize import figures
 
 WRITTEN = 12  # pictures, up to which the numbers stand in the cells
@@ -22,7 +22,7 @@ def distances(
 ) -> dict[str, np.ndarray]:
     """{term of the style loss: D, `NxN`}, D_ij of picture i (the row) from the target that is picture j.
 
-    The unweighted terms of nst.problem.terms, for a picture i that is optimised towards painting j. In
+    The unweighted terms of nst.losses.problem.terms, for a picture i that is optimised towards painting j. In
     general D_ij is not D_ji: targets are normalised by their own energies, and some distances have a
     direction. D_ii is 0 but for rounding: what is drawn depends on the size and the seed only.
     Every picture is looked at once.

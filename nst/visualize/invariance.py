@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
-from nst import grams
 from nst.errors import UserError, choose
-from nst.vgg import features, minimum_size
+from nst.networks.vgg import features, minimum_size
+from nst.styles import grams
 from nst.visualize import figures
 from nst.visualize.network import Seen
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from nst import grams
+from nst.styles import grams
 from nst.visualize import figures
 from nst.visualize.network import check_channels, largest
 

@@ -15,8 +15,8 @@ import numpy as np
 import optax
 
 from nst.errors import UserError
-from nst.mapped import evaluated
-from nst.vgg import VGG
+from nst.networks.slim import evaluated
+from nst.networks.vgg import VGG
 from nst.visualize import figures, network
 from nst.visualize.network import Seen
 

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from nst import config as configs
 from nst.errors import UserError
-from nst.prepare import freeze
-from nst.spec import Spec
-from nst.vgg import Network, features, minimum_size
-from nst.weights import convention
+from nst.losses.spec import Spec
+from nst.networks.checkpoints import convention
+from nst.networks.vgg import Network, features, minimum_size
+from nst.runs import settings
+from nst.runs.job import freeze
 
 
 class Seen(NamedTuple):
@@ -33,14 +33,14 @@ def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
     """
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    spec = Spec(configs.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
+    spec = Spec(settings.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
     return Seen(spec.network, freeze(config, spec, made_for).variables)
 
 
 def activations(seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
     """{layer: activation, `hxwxC`} of a picture, in float32.
 
-    A slim network's single channels are VGG's only in the frame "vgg" (nst/vgg.py).
+    A slim network's single channels are VGG's only in the frame "vgg" (nst/networks/vgg.py).
 
     Raises:
       UserError: an unknown layer, or a picture too small for it.

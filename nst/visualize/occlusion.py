@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from nst import problem as problems
 from nst.errors import UserError
-from nst.problem import Problem
-from nst.spec import Spec
+from nst.losses import problem as loss_problem
+from nst.losses.problem import Problem
+from nst.losses.spec import Spec
 from nst.visualize import figures
 
 PARTS = ("style", "content")
@@ -107,7 +107,7 @@ def _sum_of(spec: Spec, prefix: str) -> Callable[[Problem, jax.Array], jax.Array
     """A function that is the same one for the same Spec, so that it is compiled once."""
 
     def loss(problem, image_1xHxWx3):
-        terms = problems.terms(spec, problem, image_1xHxWx3)
+        terms = loss_problem.terms(spec, problem, image_1xHxWx3)
         return sum(value for name, value in terms.items() if name.startswith(prefix))
 
     return loss

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from nst import images
 from nst.errors import UserError
-from nst.receptive import receptive
-from nst.vgg import features, minimum_size
+from nst.networks.receptive import receptive
+from nst.networks.vgg import features, minimum_size
 from nst.visualize import figures
 from nst.visualize.deconvnet import Unit, project_unit, show
 from nst.visualize.network import Seen, check_channels, layer_shape

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nst.receptive import Field
+from nst.networks.receptive import Field
 
 
 class Cut(NamedTuple):

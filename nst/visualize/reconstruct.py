@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.errors import UserError
-from nst.stylize import stylize
+from nst.runs.stylize import stylize
 from nst.visualize import figures
 
 

@@ -1,0 +1,1 @@
+"""What the program costs: seconds, memory, and the loss that is reached, beside other programs."""

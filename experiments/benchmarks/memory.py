@@ -1,0 +1,100 @@
+"""What a run was said to need, against what it took: bytes of memory, in a process of its own each.
+
+    python -m experiments.benchmarks.memory
+    python -m experiments.benchmarks.memory --settings=strips --steps=1          (ten minutes)
+
+Measured is the highest resident memory of a process that makes a picture in a few steps, less what it held
+when Python, JAX and the libraries stood and had compiled a trifle. Weights are random, of VGG-19's full
+width. Linux alone keeps such a record (VmHWM of /proc/self/status).
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from configs import default
+from experiments import cli
+from nst.devices import memory
+from nst.errors import UserError, choose
+from nst.runs import folder as run_folder
+from nst.runs.stylize import stylize
+
+SETTINGS = {
+    "lbfgs": {"size": 512},
+    "adam": {"size": 512, "optimizer.name": "adam", "optimizer.learning_rate": 0.02},
+    "memory 100": {"size": 256, "optimizer.memory": 100},
+    "remat": {"size": 768, "network.remat": "block"},
+    "average": {"size": 384, "network.pooling": "average"},
+    "bfloat16": {"size": 512, "network.dtype": "bfloat16"},
+    "slim": {"size": 768, "weights.name": "vgg19_slim"},
+    "strips": {"size": 4096, "strip": 256, "optimizer.name": "adam", "optimizer.learning_rate": 0.02},
+}
+_SLOW = ("strips",)  # unless asked for
+
+CHOSEN = flags.DEFINE_list("settings", [n for n in SETTINGS if n not in _SLOW], f"Of {', '.join(SETTINGS)}.")
+SIZE = flags.DEFINE_integer("size", 0, "Pixels, in place of the settings' own.", lower_bound=0)
+STEPS = flags.DEFINE_integer("steps", 3, "Of each run.", lower_bound=1)
+ALONE = flags.DEFINE_string("alone", None, "Measure this setting in this process, and print JSON.")
+
+
+def resident() -> dict[str, int]:
+    """{VmRSS: bytes now, VmHWM: bytes at most so far} of this process."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError as error:
+        raise UserError("the highest memory of a process is known on Linux only") from error
+    return {name: 1024 * int(size) for name, size in re.findall(r"^(VmRSS|VmHWM):\s*(\d+) kB", status, re.M)}
+
+
+def measure(setting: str) -> dict[str, float]:
+    """{size, forecast, measured, seconds of a step} of a run in this process."""
+    config = default.get_config()
+    config.weights.name, config.steps, config.init.kind = "random", STEPS.value, "noise"
+    config.update_from_flattened_dict(SETTINGS[setting])
+    config.size = SIZE.value or config.size
+    rng = np.random.default_rng(0)
+    pictures = rng.uniform(0, 1, (2, config.size * 3 // 4, config.size, 3)).astype(np.float32)
+    jax.block_until_ready(jax.jit(jnp.sum)(jnp.ones((8, 8))))
+    before = resident()["VmRSS"]
+    with tempfile.TemporaryDirectory() as folder:
+        result = stylize(*pictures, config, folder, say=lambda line: None)
+        manifest = run_folder.read_json(Path(folder) / "manifest.json")
+    return {
+        "size": config.size,
+        "forecast": manifest["sessions"][-1]["memory_bytes"],
+        "measured": resident()["VmHWM"] - before,
+        "seconds": result.metrics[-1]["seconds"] / config.steps,
+    }
+
+
+def main(argv):
+    del argv
+    if ALONE.value:
+        print(json.dumps(measure(choose("alone", ALONE.value, SETTINGS))))
+        return
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
+    head = ("setting", "forecast", "measured", "forecast / measured", "s / step")
+    print(cli.markdown(head, []), flush=True)
+    for setting in CHOSEN.value:
+        choose("settings", setting, SETTINGS)
+        command = [sys.executable, "-m", "experiments.benchmarks.memory", f"--alone={setting}"]
+        command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]
+        fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling is a part of it
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh).stdout
+        found = json.loads(output.splitlines()[-1])
+        forecast, measured = found["forecast"], found["measured"]
+        cells = f"{setting}, {found['size']} px", memory.text(forecast), memory.text(measured)
+        print(f"| {' | '.join(cells)} | {forecast / measured:.2f} | {found['seconds']:.3g} |", flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(main, config=False)

@@ -1,0 +1,108 @@
+"""What a sweep costs beside its work: milliseconds a point, and memory as the points add up.
+
+python -m experiments.benchmarks.sweep --points=200
+
+Each point is a picture of 32 px made in a few steps of the slim network, and judged. In turn, so that a
+machine whose speed drifts is unfair to none, it is made by the local launcher, which gives it a run folder
+(manifest, checkpoint, records, pictures, judgement); by `stylize` in memory: the work itself; and bare: the
+compiled steps and the judge alone, pictures and targets given. Printed are medians, and the memory of the
+process after each quarter of the points.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import psutil
+from absl import flags
+
+from configs import quickstart
+from experiments import cli
+from nst import images
+from nst.metrics import instrument
+from nst.optimizers import steps as optimizer_steps
+from nst.runs import loop
+from nst.runs.job import make_problem, prepare, remembering
+from nst.runs.stylize import stylize
+from nst.sweeps import local, results, space
+
+POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
+STEPS = flags.DEFINE_integer("steps", 3, "Steps of each point.", lower_bound=1)
+INSTRUMENT = flags.DEFINE_string("instrument", "vgg19_slim", "The network that judges.")
+
+
+def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.Point]):
+    """{name: function of a point that runs it once}."""
+    load = remembering()
+
+    def silent(*_):
+        pass
+
+    made = local.Launch(workdir, judge, lambda: False, silent, silent)
+    job = prepare(None, None, points[0].config, load)
+    problem, state = make_problem(job), optimizer_steps.init(job.optimizer, job.start)
+    steps = optimizer_steps.run.lower(job.spec, job.optimizer, problem, state, np.int32(0)).compile()
+    photo, painting = (
+        images.read(path).rgb_HxWx3 for path in (points[0].config.content, *points[0].config.style)
+    )
+
+    def bare(point):
+        begun = optimizer_steps.init(job.optimizer, job.start)
+        state, _ = steps(problem, begun, np.int32(point.config.steps))
+        return judge.judge(loop.picture(job, state)[0], photo, [painting])
+
+    def in_memory(point):
+        result = stylize(None, None, point.config, say=silent, load=load)
+        return judge.judge(result.image, photo, [painting])
+
+    return {
+        "local launcher": lambda point: local.local(made, [point], load),
+        "stylize, no folder": in_memory,
+        "bare": bare,
+    }
+
+
+def main(argv):
+    del argv
+    config = quickstart.get_config()
+    config.size, config.pyramid.min_size, config.steps = 32, 0, STEPS.value
+    points = space.points(config, space.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
+    judge = instrument.load(INSTRUMENT.value)
+    device, process = jax.devices()[0], psutil.Process()
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = Path(folder)
+        results.enter(workdir, "", [], "local", config, points, 0.0)
+        entered, times, memories = contestants(workdir, judge, points), [], []
+        for point in points:
+            times.append({})
+            for name, run in entered.items():
+                began = time.perf_counter()
+                run(point)
+                times[-1][name] = time.perf_counter() - began
+            memories.append(process.memory_info().rss / 1e6)
+        began = time.perf_counter()
+        table = results.rows(workdir)
+        results.write(workdir, table)
+        tabulating = time.perf_counter() - began
+    assert all(row["status"] == results.FINISHED for row in table)
+    warm = times[1:]  # the first compiles
+    medians = {name: statistics.median(found[name] for found in warm) for name in entered}
+    print(f"{device.device_kind}, jax {jax.__version__}, {len(points)} points, medians\n")
+    rows = [
+        (name, f"{1e3 * seconds:.1f}", f"{1e3 * (seconds - medians['bare']):.1f}")
+        for name, seconds in medians.items()
+    ]
+    print(cli.markdown(("a point", "ms", "more than bare"), rows))
+    print(f"\ntabulating: {1e3 * tabulating / len(points):.1f} ms a point")
+    quarters = [round(len(points) * part / 4) for part in range(1, 5)]
+    print(
+        "memory of the process, MB, after",
+        ", ".join(f"{at} points: {memories[at - 1]:.0f}" for at in quarters),
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, config=False)

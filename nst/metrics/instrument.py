@@ -1,0 +1,196 @@
+"""The fixed instrument: every picture, however it was made, is judged by the same network at the same sizes.
+
+Version nst1:
+- The network is read with max pooling and zero padding, in float32, as it was trained (VGG-19 of Oxford
+  unless another is named).
+- The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved:
+  an array and its file, and files of 8 and of 16 bits, have the same numbers.
+- The photograph is resized (lanczos) to the picture's size, whatever its shape.
+- A painting is resized (lanczos) so that its long edge is the picture's long edge, its shape kept; if its
+  short edge would be less than the 16 px that relu5_1 needs, so that its short edge is 16 px.
+- Alpha is not looked at. Of several paintings the mean of the distances is taken, each counting the same.
+
+What is measured stands in nst/metrics/measures.py. A change of any of these, or there, is a new version.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nst import images
+from nst.devices import memory
+from nst.errors import UserError
+from nst.metrics import measures
+from nst.metrics.measures import Colors, Seen
+from nst.networks import checkpoints, vgg
+from nst.networks.vgg import Network
+
+VERSION = "nst1"
+
+
+class Instrument(NamedTuple):
+    """What judges."""
+
+    name: str  # version, network, and the first digits of the sha256 of its weights: nst1-vgg19-3a1f09b2
+    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being metrics.NAMES
+    judge: Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], dict[str, float]]
+
+
+class _Photo(NamedTuple):
+    content: jax.Array
+    luma: jax.Array
+
+
+class _Painting(NamedTuple):
+    seen: Seen
+    colors: Colors
+
+
+def load(network: str = "vgg19") -> Instrument:
+    """The instrument with a network of nst.networks.checkpoints: a name, or a path to its weights.
+
+    Its `judge` takes pictures as floating arrays, `HxWx3` RGB; those outside [0, 1] are clipped. It compiles
+    once a size and remembers what it saw of the last photographs and paintings, so that of the pictures of
+    a sweep only the picture itself is looked at. Same arrays, same machine: same numbers.
+
+    Raises:
+      UserError: weights that cannot be found or read; by `judge`: not a picture, smaller than 16 px, or
+        more memory than there is.
+    """
+    made_for = checkpoints.convention(network, "vgg19", "")
+    loaded = checkpoints.load(network, made_for.architecture, measures.LAYERS)
+    # in the frame of VGG's own channels, since the moments are of single channels
+    reader = Network(made_for.architecture, made_for.widths, "vgg", vgg.PREPROCESSING[made_for.preprocessing])
+    variables = vgg.freeze(loaded.params, reader.dtype, reader.frame)
+    see = _seeing(reader, variables)
+    photo, painting = _remembering(partial(_photo, see), 2), _remembering(partial(_painting, see), 16)
+    least = vgg.minimum_size(reader, measures.LAYERS)
+
+    def judge(image_HxWx3, content_HxWx3, styles_HxWx3):
+        if not len(styles_HxWx3):
+            raise UserError("judge: give at least one painting")
+        picture = _eight_bits(_checked(image_HxWx3, "the picture"))
+        height, width, _ = picture.shape
+        if min(height, width) < least:
+            raise UserError(f"the picture: {width}x{height} px is too small to judge; it needs {least} px")
+        original = photo(_checked(content_HxWx3, "the photograph"), (height, width))
+        targets = []
+        for style in styles_HxWx3:
+            rgb = _checked(style, "the painting")
+            targets.append(painting(rgb, _painting_size(rgb, max(height, width), least)))
+        found = jax.device_get(_compare(jnp.asarray(picture), see(picture), original, targets))
+        return {name: float(found[name]) for name in measures.NAMES}
+
+    stem = network if network in checkpoints.NAMES else Path(network).stem
+    return Instrument(f"{VERSION}-{stem}-{loaded.sha256[:8] or 'seed0'}", judge)
+
+
+def judge_files(instrument: Instrument, image, content, styles) -> dict[str, float]:
+    """The measures of a picture.
+
+    Args:
+      instrument: from `load`.
+      image, content: the picture and the photograph: paths, or whatever else nst.images.io.read takes.
+      styles: the painting, or several in a list or tuple.
+
+    Raises:
+      UserError: as `images.read` and `judge`, naming the picture.
+    """
+    sources = list(styles) if isinstance(styles, list | tuple) else [styles]
+    picture, photo, *paintings = (images.read(source).rgb_HxWx3 for source in (image, content, *sources))
+    try:
+        return instrument.judge(picture, photo, paintings)
+    except UserError as error:
+        where = f"{image}: " if isinstance(image, str | Path) else ""
+        raise UserError(f"{where}{error}") from error
+
+
+def _checked(array: np.ndarray, what: str) -> np.ndarray:
+    """The picture in [0, 1]; raises UserError for an array that is not one."""
+    array = np.asarray(array)
+    if array.ndim != 3 or array.shape[-1] != 3 or 0 in array.shape:
+        raise UserError(f"{what}: shape {array.shape} is not HxWx3")
+    if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+        raise UserError(f"{what}: give finite floating values in [0, 1], not {array.dtype}")
+    return np.clip(array.astype(np.float32), 0, 1)
+
+
+def _eight_bits(rgb_HxWx3: np.ndarray) -> np.ndarray:
+    """The values of the file that images.write would make, to the bit."""
+    return np.rint(rgb_HxWx3 * 255).astype(np.float32) / 255
+
+
+def _painting_size(rgb_HxWx3: np.ndarray, long: int, least: int) -> tuple[int, int]:
+    shape = rgb_HxWx3.shape[:2]
+    height, width = images.target_size(*shape, long, "long")
+    return (height, width) if min(height, width) >= least else images.target_size(*shape, least, "short")
+
+
+def _seeing(reader: Network, variables: dict) -> Callable[[np.ndarray], Seen]:
+    """`metrics.describe` of an `HxWx3` array, compiled once a size."""
+
+    @lru_cache(maxsize=64)
+    def program(height: int, width: int) -> jax.stages.Compiled:
+        shape = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+        compiled = jax.jit(partial(measures.describe, reader)).lower(variables, shape).compile()
+        need, limit = memory.needed(compiled), memory.available(jax.devices()[0])
+        if need > limit:
+            raise UserError(
+                f"{width}x{height} px needs {memory.text(need)} to judge, and {memory.text(limit)} are "
+                "available: give a smaller picture"
+            )
+        return compiled
+
+    return lambda rgb_HxWx3: program(*rgb_HxWx3.shape[:2])(variables, jnp.asarray(rgb_HxWx3)[None])
+
+
+def _photo(see, rgb_HxWx3: np.ndarray) -> _Photo:
+    return _Photo(see(rgb_HxWx3).content, jax.jit(measures.luma)(rgb_HxWx3))
+
+
+def _painting(see, rgb_HxWx3: np.ndarray) -> _Painting:
+    return _Painting(see(rgb_HxWx3)._replace(content=None), jax.jit(measures.colors)(rgb_HxWx3))
+
+
+def _remembering(function: Callable, count: int) -> Callable:
+    """A function of (picture, size): `function` of the picture at that size; the last results are kept."""
+    results = OrderedDict()
+
+    def remembered(rgb_HxWx3: np.ndarray, size: tuple[int, int]):
+        # by content, since whoever calls may read the same file again and again
+        key = hashlib.blake2b(np.ascontiguousarray(rgb_HxWx3)).digest(), rgb_HxWx3.shape, size
+        if key not in results:
+            results[key] = function(images.resize(rgb_HxWx3, *size, "lanczos"))
+        results.move_to_end(key)
+        found = results[key]
+        while len(results) > count:
+            results.popitem(last=False)
+        return found
+
+    return remembered
+
+
+@jax.jit
+def _compare(
+    picture_HxWx3: jax.Array, seen: Seen, photo: _Photo, paintings: list[_Painting]
+) -> dict[str, jax.Array]:
+    luma = measures.luma(picture_HxWx3)
+    return (
+        measures.style_distances(seen, [painting.seen for painting in paintings])
+        | measures.color_distances(
+            measures.colors(picture_HxWx3), [painting.colors for painting in paintings]
+        )
+        | {
+            "content": measures.content_distance(seen.content, photo.content),
+            "ssim": measures.ssim(luma, photo.luma),
+            "psnr": measures.psnr(luma, photo.luma),
+            "tv": measures.total_variation(picture_HxWx3),
+        }
+    )

@@ -1,0 +1,61 @@
+"""The cache of compiled programs: where it is, what turns it off, and that it changes no byte."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nst import images
+from tests.helpers import sweeping
+
+ROOT = Path(__file__).parents[2]
+CODE = "import jax; from nst import programs; programs.keep(); print(jax.config.jax_compilation_cache_dir)"
+
+
+def folder(**environment):
+    """What jax keeps its programs in, in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    output = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, env=clean | environment, check=True,
+                            capture_output=True, text=True)  # fmt: skip
+    assert not output.stderr
+    return output.stdout.strip()
+
+
+def test_the_folder_is_the_users_unless_another_is_named_or_none_is_wanted(tmp_path):
+    assert folder(NST_CACHE_DIR=str(tmp_path)) == str(tmp_path / "xla")
+    assert folder(NST_CACHE_DIR=str(tmp_path), JAX_COMPILATION_CACHE_DIR="/other") == "/other"
+    assert folder(NST_CACHE_DIR=str(tmp_path), NST_COMPILATION_CACHE="0") == "None"
+    (tmp_path / "file").touch()  # in which there can be no folder
+    assert folder(NST_CACHE_DIR=str(tmp_path / "file")) == "None"
+
+
+@pytest.mark.parametrize("processes", [2])
+def test_a_warm_cache_gives_the_same_bytes_and_the_same_forecast(tmp_path, processes):
+    for seed, name in enumerate(("content.png", "style.png")):
+        images.write(tmp_path / name, sweeping.picture(seed, 24, 32))
+
+    def start(name):
+        command = [
+            sys.executable, "-m", "experiments.stylize", "--config=configs/default.py",
+            f"--workdir={tmp_path / name}",
+            f"--config.content={tmp_path / 'content.png'}", f"--config.style={tmp_path / 'style.png'}",
+            "--config.weights.name=random", "--config.size=32", "--config.steps=2",
+            "--config.content_loss.layers=relu2_1", "--config.style_loss.layers=relu1_1",
+        ]  # fmt: skip
+        environment = os.environ | {
+            "NST_CACHE_DIR": str(tmp_path / "cache"), "NST_COMPILATION_CACHE": "1",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }  # fmt: skip
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)  # fmt: skip
+
+    cold = [start(f"cold {index}") for index in range(processes)]  # at once
+    outputs = [process.communicate()[0] for process in cold]
+    assert any((tmp_path / "cache" / "xla").iterdir())
+    outputs.append(start("warm").communicate()[0])
+    needed = {output.split("parameters, ")[1].split(" needed")[0] for output in outputs}
+    assert len(needed) == 1 and not any("achine" in output or "arning" in output for output in outputs)
+    results = [path.read_bytes() for path in sorted(tmp_path.glob("*/result.png"))]
+    assert len(results) == processes + 1 and len(set(results)) == 1

@@ -1,0 +1,31 @@
+"""A small problem for the tests of optimisers: two pictures of noise, two blocks of a random network."""
+
+from functools import cache
+
+import jax.numpy as jnp
+import numpy as np
+
+from nst.losses.problem import make_problem
+from nst.losses.spec import Spec
+from nst.losses.weights import make_weights
+from nst.networks import checkpoints, vgg
+
+# inputs of unit variance, as the random weights expect
+NETWORK = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
+SPEC = Spec(network=NETWORK, content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+
+
+@cache
+def problem():
+    rng = np.random.default_rng(0)
+    content, style = (jnp.asarray(rng.uniform(0, 1, (1, 16, 12, 3)), jnp.float32) for _ in range(2))
+    weighted = make_weights(
+        SPEC, content=1.0, style=10.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
+        style_count=1, tv=0.1,
+    )  # fmt: skip
+    variables = vgg.freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
+    return make_problem(SPEC, variables, content, [style], weighted)
+
+
+def start(seed=1):
+    return np.random.default_rng(seed).uniform(0.2, 0.8, (1, 16, 12, 3)).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Functions that want several devices, called in a process that has them: jax counts them when it starts."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(devices):
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+
+
+def on_eight(function, *arguments):
+    """What a function of a test's module returns on eight devices, as JSON."""
+    code = (
+        "import json, sys, warnings; warnings.simplefilter('error'); "
+        f"import {function.__module__} as module; "
+        f"print(json.dumps(module.{function.__name__}(*json.loads(sys.argv[1]))))"
+    )
+    command = [sys.executable, "-c", code, json.dumps([str(argument) for argument in arguments])]
+    done = subprocess.run(command, env=environment(8), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,141 @@
+"""Tiny sweeps for the tests: pictures of 16 px, a config of one layer, a random network as the judge."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from configs import default
+from nst import images
+from nst.metrics import instrument
+from nst.runs import pictures
+from nst.sweeps import results, space
+from nst.sweeps.local import Launch
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "weights.name": "vgg19_slim", "size": 16, "steps": 4, "content_loss.layers": ("relu1_1",),
+    "style_loss.layers": ("relu1_1",), "style_loss.weight": 10.0, "optimizer.name": "adam",
+    "optimizer.learning_rate": 0.02, "log.every": 2,
+    "log.preview_every": 0, "checkpoint.seconds": 0.0,
+}  # fmt: skip
+
+judge = cache(lambda: instrument.load("random"))
+
+
+def picture(seed, height=16, width=16, pace=0.6):
+    """Blobs rather than noise, so that there is something to stylise."""
+    y, x = np.mgrid[:height, :width]
+    rng = np.random.default_rng(seed)
+    waves = [np.sin(x * rng.normal(0, pace) + y * rng.normal(0, pace) + rng.uniform(0, 6)) for _ in range(9)]
+    return (0.5 + 0.16 * np.stack([sum(waves[c::3]) for c in range(3)], -1)).clip(0, 1).astype(np.float32)
+
+
+def break_start(monkeypatch, words):
+    """Makes the start of the points with seed 7 raise an error that is nobody's fault."""
+    init = pictures.initial_image
+
+    def broken(config, *given):
+        if config.seed == 7:
+            raise ZeroDivisionError(words)
+        return init(config, *given)
+
+    monkeypatch.setattr(pictures, "initial_image", broken)
+    return init
+
+
+def settings(folder, **changes):
+    """Flat fields of a tiny problem, whose pictures are written into the folder."""
+    paths = [str(folder / name) for name in ("content.png", "style.png")]
+    for seed, path in enumerate(paths):
+        if not Path(path).exists():
+            images.write(path, picture(seed))
+    return TINY | {"content": paths[0], "style": (paths[1],)} | changes
+
+
+def config(folder, **changes):
+    made = default.get_config()
+    made.update_from_flattened_dict(settings(folder, **changes))
+    return made
+
+
+def points(folder, overrides, **changes):
+    return space.points(config(folder, **changes), overrides)
+
+
+def enter(workdir, folder, overrides, target_loss=0.0, **changes):
+    """Begins a sweep as the program does; its points."""
+    base = config(folder, **changes)
+    made = space.points(base, overrides)
+    results.enter(workdir, "sweep.py", ["sweep"], "local", base, made, target_loss)
+    return made
+
+
+def launching(workdir, stop=lambda: False):
+    """A Launch, and the list of (index, how it ended) that it fills."""
+    told = []
+
+    def tell(point, status):
+        told.append((point.index, status))
+
+    return Launch(Path(workdir), judge(), stop, lambda line: None, tell), told
+
+
+def table(workdir):
+    """The rows without what the clock has to do with."""
+    return [
+        {name: value for name, value in row.items() if name not in results.TIMINGS}
+        for row in results.rows(workdir)
+    ]
+
+
+def near(table, other, names, tolerance=1e-4):
+    """Asserts that the numbers of two tables differ by less than this part of themselves."""
+    for row, twin in zip(table, other, strict=True):
+        for name in names:
+            assert abs(row[name] - twin[name]) <= tolerance * max(abs(twin[name]), 1e-3), (row["name"], name)
+
+
+def file(folder, overrides, name="tiny.py", **changes):
+    """A config file with a sweep()."""
+    path = folder / name
+    path.write_text(
+        "from configs import default\n\n\ndef get_config():\n    config = default.get_config()\n"
+        f"    config.update_from_flattened_dict({settings(folder, **changes)!r})\n    return config\n\n\n"
+        f"def sweep():\n    return {overrides!r}\n"
+    )
+    return path
+
+
+def start(config_file, workdir, *flags, **environment):
+    """The program in a process of its own."""
+    command = [sys.executable, "-m", "experiments.sweep", f"--config={config_file}", f"--workdir={workdir}"]
+    # what all of them compile is compiled once
+    programs = {
+        "JAX_COMPILATION_CACHE_DIR": str(Path(workdir).parents[2] / "programs"),
+    }
+    return subprocess.Popen(
+        [*command, "--instrument=random", *flags],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | programs | environment,
+    )  # fmt: skip
+
+
+def program(config_file, workdir, *flags, **environment):
+    """(exit status, output) of the program."""
+    process = start(config_file, workdir, *flags, **environment)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def csv_without_timings(workdir):
+    """results.csv as lists of cells."""
+    import csv
+
+    with open(Path(workdir) / "results.csv", newline="") as opened:
+        head, *lines = list(csv.reader(opened))
+    keep = [index for index, name in enumerate(head) if name not in results.TIMINGS]
+    return [[line[index] for index in keep] for line in (head, *lines)]

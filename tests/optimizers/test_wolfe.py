@@ -1,0 +1,176 @@
+"""The line search that evaluates once a turn: its conditions, its failures, and one network a program."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nst.errors import UserError
+from nst.losses.problem import loss
+from nst.optimizers import steps, wolfe
+from nst.optimizers.lbfgs import scale_by_lbfgs
+from nst.optimizers.steps import Optimizer
+from tests.helpers import shallow
+from tests.helpers.shallow import SPEC, start
+
+SETTINGS = {"memory": 6, "dtype": "float32", "pixel_range": 1.0}
+
+
+def rosenbrock(x):
+    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def walk(objective, x, count, most=20, **settings):
+    """The states of `count` turns of `search.step`, the first of which only evaluates."""
+    settings = SETTINGS | settings
+    step = jax.jit(lambda x, state: wolfe.step(objective, x, state, most=most, **settings))
+    x = jnp.asarray(x, jnp.float32)
+    states = [(x, wolfe.init(x, **settings), 0)]
+    for _ in range(count):
+        x, state, evaluations, _ = step(*states[-1][:2])
+        states.append((x, state, int(evaluations)))
+    return states
+
+
+START = (-1.2, 1.0, 0.7, -0.4)
+
+
+def test_the_first_turn_evaluates_and_stays():
+    (x, _, _), (same, state, evaluations) = walk(rosenbrock, START, 1)
+    assert (np.asarray(x) == np.asarray(same)).all() and evaluations == 1
+    assert float(state.value) == pytest.approx(float(rosenbrock(x)))
+    gradient = jax.grad(rosenbrock)(x)
+    assert np.asarray(state.direction) == pytest.approx(-10 / 255 * gradient / jnp.abs(gradient).max())
+
+
+def test_every_step_takes_the_wolfe_conditions():
+    states = walk(rosenbrock, START, 30)
+    gradient = jax.grad(rosenbrock)
+    checked = 0
+    for (x, before, _), (new, _, _) in zip(states[1:], states[2:], strict=False):
+        move = np.asarray(new - x, np.float64)
+        slope, after = (np.asarray(gradient(point), np.float64) @ move for point in (x, new))
+        if abs(slope) < 1e-6:  # at the minimum
+            break
+        assert float(rosenbrock(new)) <= float(before.value) + wolfe.C1 * slope + 1e-6 * float(before.value)
+        assert after >= wolfe.C2 * slope - 1e-6
+        checked += 1
+    assert checked >= 15
+
+
+@pytest.mark.parametrize("start", [START, (0.0, 0.0, 0.0, 0.0), (3.0, -2.0, 5.0, 1.0)])
+def test_it_finds_a_minimum(start):
+    """There are two: (1, 1, 1, 1), and one near (-0.776, 0.613, 0.382, 0.146), to which the first leads."""
+    x, state, _ = walk(rosenbrock, start, 80)[-1]
+    expected = (-0.77566, 0.61309, 0.38206, 0.14597) if start == START else (1, 1, 1, 1)
+    assert np.asarray(x) == pytest.approx(np.array(expected), abs=2e-3)
+
+
+def test_directions_are_those_of_the_two_loop_recursion():
+    """Along the search's own points, scale_by_lbfgs gives its directions."""
+    states = walk(rosenbrock, START, 8)
+    update = scale_by_lbfgs(6, lambda g: 10 / 255 / jnp.max(jnp.abs(g)), least=0.0)
+    memory = update.init(states[1][0])
+    for x, state, _ in states[1:]:
+        scaled, memory = update.update(jax.grad(rosenbrock)(x), memory, x)
+        scale = float(jnp.abs(scaled).max())
+        assert np.asarray(-state.direction) == pytest.approx(np.asarray(scaled), abs=1e-3 * scale)
+
+
+def test_a_step_into_nan_is_shortened():
+    def objective(x):
+        return jnp.where(x[0] > 0.02, jnp.nan, (x[0] - 0.019) ** 2)
+
+    states = walk(objective, (0.0,), 6)
+    assert all(np.isfinite(state.value) for _, state, _ in states[1:])
+    assert states[2][2] > 1  # the first step, of 10/255, was too long
+    assert float(states[-1][0][0]) == pytest.approx(0.019, abs=1e-3)
+
+
+def test_a_search_that_fails_stays_and_forgets():
+    """A loss that rises wherever one goes, whatever its gradient says."""
+
+    @jax.custom_vjp
+    def objective(x):
+        return jnp.sum(jnp.abs(x - 0.5))
+
+    objective.defvjp(lambda x: (objective(x), x), lambda x, g: (jnp.ones_like(x),))  # wrong on purpose
+    states = walk(objective, (0.5, 0.5), 4, most=5)
+    assert [evaluations for _, _, evaluations in states] == [0, 1, 5, 1, 5]
+    assert all((np.asarray(x) == 0.5).all() for x, _, _ in states)
+    assert int(states[2][1].memory.stored) == 0 and np.isinf(states[2][1].value)
+
+
+def test_a_loss_that_is_not_finite_at_the_start_is_given_back():
+    state = wolfe.init(jnp.ones(2), **SETTINGS)
+    _, _, evaluations, value = wolfe.step(
+        lambda x: jnp.sum(x) * jnp.nan, jnp.ones(2), state, most=3, **SETTINGS
+    )
+    assert np.isnan(value) and evaluations == 1
+
+
+@pytest.fixture
+def problem():
+    return shallow.problem()
+
+
+def begin(optimizer):
+    return steps.init(optimizer, start())
+
+
+def convolutions(lowered):
+    return lowered.as_text().count("stablehlo.convolution")
+
+
+def test_the_compiled_loop_holds_the_network_once(problem):
+    """Optax's zoom search holds it three times."""
+    once = convolutions(
+        jax.jit(jax.value_and_grad(lambda x: loss(SPEC, problem, x))).lower(begin(Optimizer()).pixels)
+    )
+    found = {
+        name: convolutions(
+            steps.run.lower(SPEC, Optimizer(line_search=name), problem, begin(Optimizer(line_search=name)), 1)
+        )
+        for name in ("wolfe", "zoom")
+    }
+    assert once == 6  # three layers, there and back
+    assert found == {"wolfe": once, "zoom": 3 * once}
+
+
+def test_no_point_is_evaluated_twice(problem):
+    """The count of the state is that of the calls, and the loss it keeps is that of its pixels."""
+    calls = []
+
+    def objective(x):
+        jax.debug.callback(lambda value: calls.append(float(value)), value := loss(SPEC, problem, x))
+        return value
+
+    optimizer = Optimizer(memory=5)
+    pixels, inner = begin(optimizer).pixels, begin(optimizer).optimizer
+    step = jax.jit(lambda x, state: wolfe.step(objective, x, state, most=20, **optimizer.search))
+    for _ in range(8):
+        pixels, inner, _, _ = step(pixels, inner)
+    jax.effects_barrier()
+    state, _ = steps.run(SPEC, optimizer, problem, begin(optimizer), 7)
+    assert int(state.evaluations) == len(calls) and int(state.step) == 7
+    assert len(set(calls)) == len(calls)
+    assert float(state.optimizer.value) == pytest.approx(float(loss(SPEC, problem, state.pixels)), rel=1e-6)
+
+
+def test_pairs_in_bfloat16_take_half_the_bytes_and_descend_alike(problem):
+    losses, sizes = [], []
+    for dtype in steps.HISTORY:
+        optimizer = Optimizer(memory=5, history_dtype=dtype)
+        state, _ = steps.run(SPEC, optimizer, problem, begin(optimizer), 40)
+        memory = state.optimizer.memory
+        sizes.append(memory.steps.nbytes + memory.changes.nbytes)
+        losses.append(float(loss(SPEC, problem, state.pixels)))
+    assert sizes[1] * 2 == sizes[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_pairs_in_bfloat16_are_for_our_own_memory():
+    with pytest.raises(UserError, match="optimizer.history_dtype = bfloat16: for lbfgs_torch"):
+        Optimizer(line_search="zoom", history_dtype="bfloat16")
+    with pytest.raises(UserError, match="optimizer.history_dtype"):
+        Optimizer(history_dtype="float16")

@@ -1,0 +1,130 @@
+"""The launchers with other processes give the table of the local one, also when a process is lost."""
+
+import importlib.util
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+from nst.errors import UserError
+from nst.sweeps import local as sweep_local
+from nst.sweeps import processes, results
+from tests.helpers.sweeping import csv_without_timings, enter, file, launching, program, start
+
+LONG = {"steps": 150, "log.every": 1, "init.kind": "noise"}
+OVERRIDES = [{"seed": 0}, {"seed": 1}, {"style_loss.layers": ("relu1_9",)}, {"seed": 3}, {"seed": 4}]
+
+
+def local(tmp_path, **changes):
+    """results.csv of the local launcher."""
+    made = enter(tmp_path / "local", tmp_path, OVERRIDES, **changes)
+    sweep_local.local(launching(tmp_path / "local")[0], made)
+    results.write(tmp_path / "local", results.rows(tmp_path / "local"))
+    return csv_without_timings(tmp_path / "local")
+
+
+def wait_for(found, process):
+    while not (result := found()):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    return result
+
+
+def test_two_processes_give_the_same_table(tmp_path):
+    status, output = program(file(tmp_path, OVERRIDES), tmp_path / "sweep", "--jobs=2")
+    assert status == 1 and "4 finished, 1 failed: " in output and "Traceback" not in output, output
+    assert csv_without_timings(tmp_path / "sweep") == local(tmp_path)
+    assert not list((tmp_path / "sweep").glob(".stop*"))
+
+
+def test_a_signal_stops_the_processes_and_a_kill_leaves_none(tmp_path):
+    config, workdir = file(tmp_path, OVERRIDES, **LONG), tmp_path / "sweep"
+
+    def begun():
+        return (workdir / "seed=0/checkpoint.npz").exists() and process_children()
+
+    def process_children():
+        return psutil.Process(process.pid).children(recursive=True)
+
+    process = start(config, workdir, "--jobs=2")
+    wait_for(begun, process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM and "the same command continues" in output, output
+    process = start(config, workdir, "--jobs=2")
+    children = wait_for(lambda: len(found := process_children()) >= 3 and found, process)
+    process.kill()
+    process.communicate()
+    psutil.wait_procs(children, timeout=60)
+    assert not [child for child in children if child.is_running()]
+    status, output = program(config, workdir)
+    assert status == 1 and "4 finished, 1 failed: " in output, output
+    assert csv_without_timings(workdir) == local(tmp_path, **LONG)
+
+
+def test_a_lost_process_is_said(tmp_path):
+    process = start(file(tmp_path, OVERRIDES, **LONG), tmp_path / "sweep", "--jobs=2")
+    wait_for((tmp_path / "sweep/seed=0/checkpoint.npz").exists, process)
+    children = psutil.Process(process.pid).children()
+    for child in children:
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+    output, _ = process.communicate()
+    assert process.returncode == 1 and "error: a process was lost" in output, output
+
+
+@pytest.fixture
+def on_ray(tmp_path):
+    """A sweep begun on a local cluster: (process, the workers that are at a point)."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    process = start(file(tmp_path, OVERRIDES, **LONG), tmp_path / "sweep", "--launcher=ray")
+
+    def at_work():
+        names = [(child, " ".join(child.cmdline())) for child in psutil.Process(process.pid).children(True)]
+        return [child for child, name in names if name.startswith("ray::work")]
+
+    wait_for((tmp_path / "sweep/seed=0/checkpoint.npz").exists, process)
+    yield process, at_work
+    process.kill()
+
+
+def test_a_worker_killed_on_a_cluster_of_two_costs_nothing(tmp_path, on_ray):
+    process, at_work = on_ray
+    wait_for(at_work, process)[0].kill()
+    output, _ = process.communicate()
+    assert process.returncode == 1 and "4 finished, 1 failed: " in output, output
+    assert "Warning" not in output and "Traceback" not in output, output
+    assert csv_without_timings(tmp_path / "sweep") == local(tmp_path, **LONG)
+
+
+def test_a_signal_stops_a_cluster(tmp_path, on_ray):
+    process, _ = on_ray
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM and "the same command continues" in output, output
+    assert not list((tmp_path / "sweep").glob(".stop*"))
+    status, output = program(tmp_path / "tiny.py", tmp_path / "sweep")
+    assert status == 1 and "4 finished, 1 failed: " in output, output
+    assert csv_without_timings(tmp_path / "sweep") == local(tmp_path, **LONG)
+
+
+def test_without_ray_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"needs Ray: pip install -e '.\[ray\]'"):
+        processes.start_ray("")
+
+
+def test_resources_of_the_config_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("NST_WEIGHTS_DIR", "somewhere")
+    changes = {"resources.cpus": 2.0, "resources.gpus": 0.5, "resources.tpus": 4.0}
+    (point,) = enter(tmp_path / "sweep", tmp_path, [{}], **changes)
+    options = processes._options(point)
+    assert (options["num_cpus"], options["num_gpus"]) == (2.0, 0.5) and options["resources"] == {"TPU": 4.0}
+    variables = options["runtime_env"]["env_vars"]
+    assert variables["NST_WEIGHTS_DIR"] == "somewhere"
+    assert variables["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    (plain,) = enter(tmp_path / "plain", tmp_path, [{}])
+    assert "resources" not in processes._options(plain) and processes._options(plain)["num_cpus"] == 1.0
