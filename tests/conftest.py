@@ -4,7 +4,9 @@ import gc
 
 import pytest
 
+from nst import images
 from nst.runs import job
+from tests.helpers.running import picture
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,3 +25,11 @@ def forgotten_programs():
     yield
     job.forget()
     gc.collect()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / "content.png", tmp_path / "style.png"]
+    for seed, path in enumerate(paths):
+        images.write(path, picture(seed))
+    return [str(path) for path in paths]

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
-from test_stylize import picture, small, stop_after
 
 import nst
 from nst import images
@@ -17,6 +16,7 @@ from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.runs.job import compile_run, make_problem, prepare
 from nst.sweeps import batched, space
+from tests.helpers.running import picture, small, stop_after
 from tests.helpers.sharding import on_eight
 
 ADAM = {"optimizer.name": "adam", "optimizer.learning_rate": 0.02}

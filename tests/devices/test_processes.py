@@ -10,12 +10,12 @@ import time
 import jax
 import numpy as np
 import pytest
-from test_stylize import picture
 
 from nst import images
 from nst.devices import processes as device_processes
 from nst.errors import UserError
 from nst.runs import folder as run_folder
+from tests.helpers.running import picture
 from tests.helpers.sharding import ROOT, environment
 
 SETTINGS = {

@@ -115,7 +115,7 @@ def start(config_file, workdir, *flags, **environment):
     command = [sys.executable, "-m", "experiments.sweep", f"--config={config_file}", f"--workdir={workdir}"]
     # what all of them compile is compiled once
     programs = {
-        "JAX_COMPILATION_CACHE_DIR": str(Path(workdir).parents[2] / "programs"),
+        "JAX_COMPILATION_CACHE_DIR": str(Path(workdir).parents[1] / "programs"),
     }
     return subprocess.Popen(
         [*command, "--instrument=random", *flags],

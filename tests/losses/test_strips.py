@@ -7,8 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_stylize import picture as photograph
-from test_stylize import small, stylize
 
 from nst.devices import memory
 from nst.devices.memory import needed
@@ -27,6 +25,8 @@ from nst.styles.positions import Look
 from nst.styles.table import STYLES, linear, style
 from nst.sweeps import batched
 from tests.helpers.describing import plain
+from tests.helpers.running import picture as photograph
+from tests.helpers.running import small, stylize
 
 SHALLOW = Spec(content_layers=("relu2_1", "image"), style_layers=("relu1_1", "relu2_2"), tv="mean")
 DEEP = Spec(content_layers=("relu4_2",))

@@ -27,7 +27,7 @@ from nst.networks import checkpoints, vgg
 from nst.networks.vgg import PREPROCESSING, Network
 from tests.helpers import sweeping
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STYLE = metric_measures.STYLE
 
 

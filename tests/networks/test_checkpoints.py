@@ -1090,7 +1090,7 @@ def test_two_downloads_at_once_are_one(tiny, server):
 
 # --- the real thing
 
-REAL = Path(__file__).parents[2] / "shared" / "weights"
+REAL = Path(__file__).parents[3] / "shared" / "weights"
 
 
 def test_real_weights(monkeypatch, no_download):

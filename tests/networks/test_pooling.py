@@ -13,7 +13,7 @@ from nst import images
 from nst.networks import checkpoints, vgg
 from nst.networks.pooling import MATCHED_GAIN, POOLING, pooling
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 SIZES = [(4, 6), (5, 7), (2, 2), (3, 2)]
 SETTINGS = [  # name, p, mix
     ("max", 3.0, 0.5),

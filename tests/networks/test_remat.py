@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_stylize import small, stylize
 
 from nst.errors import UserError
 from nst.losses import problem, weights
@@ -15,6 +14,7 @@ from nst.losses.spec import Spec
 from nst.networks import checkpoints, remat, vgg
 from nst.networks.pooling import POOLING
 from tests.helpers import sweeping
+from tests.helpers.running import small, stylize
 
 SPEC = Spec(content_layers=("relu3_1",), style_layers=("relu1_1", "conv2_1", "pool2"))
 

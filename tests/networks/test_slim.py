@@ -595,7 +595,7 @@ def test_every_config_runs_with_it_by_changing_one_field(path):
 
 # squared error of the activations relative to VGG-19's energy, at most
 BOUNDS = {"relu1_1": 0.02, "relu2_1": 0.12, "relu3_1": 0.2, "relu4_1": 0.25}
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 
 
 def test_the_shipped_network_stands_in_for_vgg19(seen, monkeypatch):

@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
-from test_stylize import small, stylize
 
 from nst.errors import UserError
 from tests.helpers import sweeping
+from tests.helpers.running import small, stylize
 
 PICTURES = sweeping.picture(0, 600, 800), sweeping.picture(1, 64, 80)
 

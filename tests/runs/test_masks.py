@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from test_pyramid import ADAM
-from test_stylize import picture, small, stop_after, stylize
 
 from nst import images
 from nst.errors import UserError
@@ -13,7 +11,9 @@ from nst.losses import problem
 from nst.metrics import measures
 from nst.runs.job import make_problem, prepare
 from nst.sweeps import batched, local, results, space
+from tests.helpers.running import picture, small, stop_after, stylize
 from tests.helpers.sweeping import launching, near, table
+from tests.runs.test_pyramid import ADAM
 
 RED, BLUE = np.array([0.9, 0.1, 0.1]), np.array([0.1, 0.1, 0.9])
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from test_stylize import picture, small, stylize
 
 from nst import images
 from nst.errors import UserError
 from nst.images import color
+from tests.helpers.running import picture, small, stylize
 
 
 def chroma(rgb):

@@ -9,7 +9,7 @@ import nst
 from configs import gatys_notebook
 from nst import images
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 CONTENT = SHARED / "images/content/tuebingen_neckarfront.jpg"
 STYLE = SHARED / "images/style/starry_night.jpg"
 pytestmark = pytest.mark.skipif(not CONTENT.exists(), reason="the shared weights and pictures are not here")

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_stylize import picture, pictures, records, small, stop_after, stylize  # noqa: F401
 
 from nst import images
 from nst.errors import UserError
@@ -14,6 +13,7 @@ from nst.networks import checkpoints
 from nst.optimizers import steps as optimizer_steps
 from nst.optimizers.steps import Optimizer
 from nst.runs import job, pyramid
+from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT_2 = 2**0.5
 THREE = {"size": 48, "pyramid.min_size": 24, "pyramid.factor": ROOT_2, "pyramid.steps": (4, 3)}

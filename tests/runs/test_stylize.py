@@ -14,58 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nst
-from configs import default
 from nst import files, images
 from nst.errors import UserError
 from nst.networks.pooling import POOLING
 from nst.runs import folder
-from tests.helpers import sweeping
+from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT = Path(__file__).parents[2]
-
-
-def picture(seed, height=40, width=56):
-    return sweeping.picture(seed, height, width, pace=0.3)
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    paths = [tmp_path / "content.png", tmp_path / "style.png"]
-    for seed, path in enumerate(paths):
-        images.write(path, picture(seed))
-    return [str(path) for path in paths]
-
-
-def small(**changes):
-    config = default.get_config()
-    flat = {
-        "weights.name": "random", "size": 32, "steps": 6, "content_loss.layers": ("relu2_1",),
-        "style_loss.layers": ("relu1_1", "relu2_1"), "style_loss.weight": 100.0,
-        "style_loss.normalization": "hw_mse", "optimizer.memory": 3, "log.every": 2,
-        "log.preview_every": 3, "checkpoint.seconds": 0.0,
-    }  # fmt: skip
-    config.update_from_flattened_dict(flat | changes)
-    return config
-
-
-def stylize(*arguments, **options):
-    lines = []
-    return nst.stylize(*arguments, say=lines.append, **options), lines
-
-
-def records(workdir):
-    """metrics.jsonl without the clock."""
-    lines = [json.loads(line) for line in (Path(workdir) / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        assert line.pop("seconds") >= 0
-    return lines
-
-
-def stop_after(steps):
-    """Asks for a stop once `steps` chunks were seen."""
-    left = iter(range(steps))
-    return lambda: next(left, None) is None
 
 
 # --- the library call
