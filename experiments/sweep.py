@@ -14,6 +14,7 @@ from ml_collections import config_flags
 from experiments import cli
 from nst.errors import UserError, choose
 from nst.metrics import instrument
+from nst.runs import folder
 from nst.sweeps import batched, local, processes, results, space
 from nst.sweeps.local import Launch
 
@@ -108,7 +109,7 @@ def listing(workdir: Path, points: list[space.Point]) -> list[str]:
         if isinstance(key, str):
             lines.append(f"will fail: {', '.join(str(point.index) for point in group)}: {key}")
     for point in states.get(results.FINISHED, []):
-        lines_of = results.records(local.folder(workdir, point))
+        lines_of = folder.read_metrics(local.folder(workdir, point))
         paces.setdefault(numbers[point.index], []).append(lines_of[-1]["seconds"] / point.config.steps)
     left = [point for state, found in states.items() if state != results.FINISHED for point in found]
     every = [pace for found in paces.values() for pace in found]

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from nst.report.shelf import Shelf, keep
+from nst.runs.folder import read_metrics
 
 POINTS = 400  # of a curve at most; a plot is no wider
 
@@ -15,10 +16,9 @@ def read(folder: Path) -> dict[str, list]:
     A line that is half-written is left out, and what is not a finite number is None.
     """
     try:
-        lines = (folder / "metrics.jsonl").read_bytes().splitlines()
+        records = read_metrics(folder)
     except OSError:
         return {}
-    records = [record for line in lines if isinstance(record := _parse(line), dict)]
     if len(records) > POINTS:  # evenly, with the first and the last
         last = len(records) - 1
         records = [records[round(i * last / (POINTS - 1))] for i in range(POINTS)]
@@ -34,13 +34,6 @@ def put(shelf: Shelf, name: str, folder: Path) -> str | None:
     # a page from the disk may load scripts, but not data
     script = f"addCurves({json.dumps(name)}, {json.dumps(found, allow_nan=False)});\n"
     return keep(shelf, "curves", name, ".js", script.encode())
-
-
-def _parse(line: bytes):
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _number(value) -> float | None:

@@ -166,16 +166,27 @@ def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
         file.write(json.dumps(record) + "\n")
 
 
+def read_metrics(workdir: Path) -> list[dict]:
+    """Returns the records of metrics.jsonl in their order; a line that is not a whole record is left out."""
+    try:
+        lines = (workdir / "metrics.jsonl").read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    return [record for line in lines if isinstance(record := _parse(line), dict)]
+
+
+def _parse(line: bytes):
+    """The value of a line of JSON, or None if the line was only half written."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
 def rewind_metrics(workdir: Path, step: int) -> list[dict]:
     """Drops the records after `step` (and a half-written line); returns those that stay."""
-    path = workdir / "metrics.jsonl"
-    kept = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        with contextlib.suppress(json.JSONDecodeError):
-            record = json.loads(line)
-            if record["step"] <= step:
-                kept.append(record)
-    _write_metrics(path, kept)
+    kept = [record for record in read_metrics(workdir) if record["step"] <= step]
+    _write_metrics(workdir / "metrics.jsonl", kept)
     return kept
 
 

@@ -9,7 +9,6 @@ results.csv       the table (and results.parquet, where pyarrow is installed)
 
 import csv
 import io
-import json
 import statistics
 import traceback
 from collections import Counter
@@ -171,7 +170,7 @@ def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
 
 def _course(folder: Path, target_loss: float | None) -> dict:
     """How far a run is, and what it took."""
-    lines = records(folder)
+    lines = run_folder.read_metrics(folder)
     last = lines[-1] if lines else {}
     manifest = run_folder.read_json(folder / "manifest.json") or {"sessions": []}
     made = [session for session in manifest["sessions"] if "compile_seconds" in session]
@@ -199,19 +198,8 @@ def _seconds(folder: Path, last: dict) -> float | None:
     """Of optimisation, those at smaller sizes included."""
     if "seconds" not in last:
         return None
-    smaller = [records(path)[-1:] for path in folder.glob("size_*")]
+    smaller = [run_folder.read_metrics(path)[-1:] for path in folder.glob("size_*")]
     return last["seconds"] + sum(line["seconds"] for lines in smaller for line in lines)
-
-
-def records(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl, without one that is half written."""
-    path, found = folder / "metrics.jsonl", []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return found
 
 
 def write(workdir: Path, table: Sequence[dict]) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from nst.metrics import measures
 from nst.runs import folder
+from nst.runs.folder import read_metrics
 from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
-from nst.sweeps import results
 from tests.helpers.sweeping import break_start, enter, file, launching, near, program, table
 
 NUMBERS = (*measures.NAMES, "loss")
@@ -65,8 +65,8 @@ def test_equal_to_the_local_launcher_in_every_number(tmp_path, each, changes):
         assert (row["status"], row["evaluations"], list(row)) == ("finished", twin["evaluations"], list(twin))
     assert len({row["loss"] for row in batched}) == 5  # that each has its own
     for row in batched:
-        lines = results.records(tmp_path / "batched" / row["name"])
-        twins = results.records(tmp_path / "local" / row["name"])
+        lines = read_metrics(tmp_path / "batched" / row["name"])
+        twins = read_metrics(tmp_path / "local" / row["name"])
         assert [line["step"] for line in lines] == [line["step"] for line in twins]
         assert lines[0]["loss"] == pytest.approx(twins[0]["loss"], rel=1e-5)
         assert lines[0]["seconds"] == 0 and lines[-1]["seconds"] > 0
@@ -129,7 +129,7 @@ def test_a_failing_point_does_not_touch_the_others(tmp_path, monkeypatch, each):
         and "learning_rate" in rows[2]["error"]
     )
     assert rows[3]["error"] == "ZeroDivisionError: by zero" and "none.png: no such" in rows[4]["error"]
-    assert all(np.isfinite(line["loss"]) for line in results.records(tmp_path / "sweep" / rows[2]["name"]))
+    assert all(np.isfinite(line["loss"]) for line in read_metrics(tmp_path / "sweep" / rows[2]["name"]))
     good = enter(tmp_path / "local", tmp_path, [{}, {"style_loss.weight": 20.0}], **DESCENT)
     sweep_local.local(launching(tmp_path / "local")[0], good)
     near([rows[0], rows[5]], table(tmp_path / "local"), NUMBERS)
@@ -215,7 +215,7 @@ def test_stopped_and_continued_to_the_same_numbers(tmp_path, chunks):
     sweep_local.local(launching(tmp_path / "whole")[0], whole)
     near(table(tmp_path / "sweep"), table(tmp_path / "whole"), NUMBERS)
     for point in made:
-        found, expected = (results.records(tmp_path / name / point.name) for name in ("sweep", "whole"))
+        found, expected = (read_metrics(tmp_path / name / point.name) for name in ("sweep", "whole"))
         assert [line["step"] for line in found] == [line["step"] for line in expected]
 
 
