@@ -8,7 +8,7 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from experiments.distill import paint
+from experiments.distill import canvas, geometry, mosaic, paint, swirls
 
 IMAGES = Path(__file__).parents[2] / "nst" / "data" / "images"
 SHIPPED = {"swirls": (640, 0), "mosaic": (600, 0), "geometry": (600, 1)}  # size and seed
@@ -52,11 +52,11 @@ def test_sky_above_darker_land():
 
 def test_the_field_is_one_of_directions():
     y, x = np.mgrid[0:0.8:41j, 0:1:51j]
-    np.testing.assert_allclose(np.hypot(*paint.field(x.ravel(), y.ravel())), 1, rtol=1e-4)
+    np.testing.assert_allclose(np.hypot(*swirls.field(x.ravel(), y.ravel())), 1, rtol=1e-4)
 
 
 def test_stones_lie_in_closed_rings_without_overlap():
-    corners, rows, _ = paint.courses(paint.around(0, 0), (0.1, 0.2), 0.01, np.random.default_rng(0))
+    corners, rows, _ = mosaic.courses(canvas.around(0, 0), (0.1, 0.2), 0.01, np.random.default_rng(0))
     x, y = np.moveaxis(corners, -1, 0)
     area = 0.5 * (y * np.roll(x, -1, 1) - x * np.roll(y, -1, 1)).sum(1)
     ring = np.pi * (0.2**2 - 0.1**2)
@@ -73,27 +73,27 @@ def test_the_mosaic_is_warm_below_a_blue_sky():
 
 
 def test_outlines():
-    disc = paint.arc(0.5, 0.4, 0.2, 0.2)
+    disc = geometry.arc(0.5, 0.4, 0.2, 0.2)
     assert np.hypot(*(disc - (0.5, 0.4)).T).max() == pytest.approx(0.2)
-    triangle = np.unique(paint.arc(0, 0, 1, 1, sides=3).round(6), axis=0)
+    triangle = np.unique(geometry.arc(0, 0, 1, 1, sides=3).round(6), axis=0)
     assert len(triangle) == 4  # and the center
-    bar = paint.bar(0, 0, np.pi / 2, -1, 3, 0.5)
+    bar = geometry.bar(0, 0, np.pi / 2, -1, 3, 0.5)
     np.testing.assert_allclose([bar.min(0), bar.max(0)], [[-0.25, -1], [0.25, 3]])
 
 
 def test_ink_is_translucent_and_stays_in_its_outline():
-    sheet = paint.Sheet(100, np.random.default_rng(0))
+    sheet = geometry.Sheet(100, np.random.default_rng(0))
     blank = sheet.colour.copy()
-    sheet.wash([paint.arc(0.3, 0.4, 0.2, 0.2)], (200, 30, 30), fade=0)
+    sheet.wash([geometry.arc(0.3, 0.4, 0.2, 0.2)], (200, 30, 30), fade=0)
     once = sheet.colour.copy()
     np.testing.assert_array_equal(once[:, 110:], blank[:, 110:])
     assert blank[80, 60, 2] - once[80, 60, 2] > 100
-    sheet.wash([paint.arc(0.4, 0.4, 0.2, 0.2)], (30, 60, 200), fade=0)
+    sheet.wash([geometry.arc(0.4, 0.4, 0.2, 0.2)], (30, 60, 200), fade=0)
     assert sheet.colour[70:90, 62:98].mean() < min(
         once[70:90, 30:38].mean(), sheet.colour[70:90, 102:118].mean()
     )
     before = sheet.colour.copy()
-    sheet.wash([paint.arc(3, 3, 0.2, 0.2)], (0, 0, 0))  # beside the sheet
+    sheet.wash([geometry.arc(3, 3, 0.2, 0.2)], (0, 0, 0))  # beside the sheet
     np.testing.assert_array_equal(sheet.colour, before)
 
 
