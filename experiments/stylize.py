@@ -31,12 +31,12 @@ def main(argv) -> int:
     workdir = cli.workdir("runs/first")
     given = COORDINATOR.value, PROCESSES.value, PROCESS_ID.value
     if DISTRIBUTED.value or any(value is not None for value in given):
-        processes.join(*given, detect=DISTRIBUTED.value)
+        processes.initialize(*given, detect=DISTRIBUTED.value)
     received = cli.signals()  # after joining, which takes the signals for itself
     result = nst.stylize(None, None, cli.CONFIG.value, workdir, stop=lambda: bool(received))
     if result.finished:
         return 0
-    if processes.leads():
+    if processes.is_primary():
         print(f"stopped at step {result.step} of {result.config['steps']}; the same command continues it")
     return 128 + (received or [signal.SIGTERM])[0]  # another process was told
 

@@ -66,7 +66,7 @@ def measure(setting: str) -> dict[str, float]:
     jax.block_until_ready(jax.jit(jnp.sum)(jnp.ones((8, 8))))
     before = resident()["VmRSS"]
     with tempfile.TemporaryDirectory() as folder:
-        result = stylize(*pictures, config, folder, say=lambda line: None)
+        result = stylize(*pictures, config, folder, log=lambda line: None)
         manifest = run_folder.read_json(Path(folder) / "manifest.json")
     return {
         "size": config.size,
@@ -92,7 +92,7 @@ def main(argv):
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh).stdout
         found = json.loads(output.splitlines()[-1])
         forecast, measured = found["forecast"], found["measured"]
-        cells = f"{setting}, {found['size']} px", memory.text(forecast), memory.text(measured)
+        cells = f"{setting}, {found['size']} px", memory.format_bytes(forecast), memory.format_bytes(measured)
         print(f"| {' | '.join(cells)} | {forecast / measured:.2f} | {found['seconds']:.3g} |", flush=True)
 
 

@@ -130,7 +130,7 @@ def contestant(name: str, config: ConfigDict, size: int) -> Contestant:
         return Contestant(
             lambda: statistics.mean(rivals.scipy_lbfgs(evaluate, job.start, STEPS.value)), seconds
         )
-    return Contestant(partial(timed, partial(program, made, image)), seconds, memory.needed(program))
+    return Contestant(partial(timed, partial(program, made, image)), seconds, memory.program_bytes(program))
 
 
 def loop(job: Job) -> Contestant:
@@ -146,7 +146,7 @@ def loop(job: Job) -> Contestant:
         assert np.isfinite(float(value))  # waits for the device
         return (time.perf_counter() - began) / (int(state.evaluations) - before)
 
-    return Contestant(run, seconds, memory.needed(program))
+    return Contestant(run, seconds, memory.program_bytes(program))
 
 
 def torch_contestant(name: str, job: Job) -> Contestant:
@@ -254,8 +254,8 @@ def table(size: int, medians: dict, entered: dict[str, Contestant], peaks: dict)
             name, f"{value:.3f}", f"{value / medians['forward']:.2f}",
             f"{medians[rival] / value:.2f}" if comparable else "",
             f"{found.compile_seconds:.1f} s" if found.compile_seconds else "",
-            memory.text(found.bytes) if found.bytes else "",
-            *([memory.text(peaks[name])] if peaks else []),
+            memory.format_bytes(found.bytes) if found.bytes else "",
+            *([memory.format_bytes(peaks[name])] if peaks else []),
         ])  # fmt: skip
     return cli.markdown(head + ["process"] * bool(peaks), rows)
 

@@ -25,7 +25,7 @@ from nst import images
 from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps
 from nst.runs import loop
-from nst.runs.job import make_problem, prepare, remembering
+from nst.runs.job import cached_loader, make_problem, prepare
 from nst.runs.stylize import stylize
 from nst.sweeps import local, results, space
 
@@ -36,7 +36,7 @@ INSTRUMENT = flags.DEFINE_string("instrument", "vgg19_slim", "The network that j
 
 def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.Point]):
     """{name: function of a point that runs it once}."""
-    load = remembering()
+    load = cached_loader()
 
     def silent(*_):
         pass
@@ -55,7 +55,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.
         return judge.judge(loop.picture(job, state)[0], photo, [painting])
 
     def in_memory(point):
-        result = stylize(None, None, point.config, say=silent, load=load)
+        result = stylize(None, None, point.config, log=silent, load=load)
         return judge.judge(result.image, photo, [painting])
 
     return {

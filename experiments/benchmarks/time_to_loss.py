@@ -91,12 +91,12 @@ def quality(config: ConfigDict) -> dict:
 
 def run(configs: list[ConfigDict]) -> tuple[float, list[dict]]:
     """Growing sizes, each from where the last ended: seconds before the last one steps, and its records."""
-    began, marks, result, load = time.perf_counter(), [], None, run_job.remembering()
+    began, marks, result, load = time.perf_counter(), [], None, run_job.cached_loader()
     for config in configs:
         marks.clear()
         # asked before each chunk of steps, the first time when all is compiled
         stop = lambda: bool(marks.append(time.perf_counter()))  # noqa: E731
-        result = stylize(None, None, config, start=result, stop=stop, say=lambda line: None, load=load)
+        result = stylize(None, None, config, start=result, stop=stop, log=lambda line: None, load=load)
     return marks[0] - began, result.metrics
 
 

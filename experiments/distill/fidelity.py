@@ -133,7 +133,7 @@ def main(argv) -> None:
         for network in networks:
             folder = workdir / Path(network).stem / f"{photo.stem}_{painting.stem}"
             made = settings(config, network)
-            image = nst.stylize(str(photo), str(painting), made, folder, say=lambda line: None).image
+            image = nst.stylize(str(photo), str(painting), made, folder, log=lambda line: None).image
             original, target = (read(path, made.size) for path in (photo, painting))
             row["start"] = distances(original, original, target)
             row[network] = found = distances(image, original, target)

@@ -1,4 +1,4 @@
-"""Compiled programs kept on the disk, so that a second run of the same shapes starts in seconds."""
+"""Compiled programs are kept on disk, so that a second run of the same shapes starts in seconds."""
 
 import os
 
@@ -6,15 +6,15 @@ import jax
 
 from nst.files import cache_folder
 
-_MOST = 1_000_000_000  # bytes; what was used longest ago goes first
-_LEAST = 0.1  # seconds of compilation that are worth a file
+_MAX_BYTES = 1_000_000_000  # beyond this, JAX drops the programs that were not used for the longest time
+_MIN_COMPILE_SECONDS = 0.1  # a program that compiles faster is not worth a file
 
 
 def keep() -> None:
-    """Turns on JAX's compilation cache, in the folder `xla` of the user's cache.
+    """Turns on JAX's compilation cache, in the folder `xla` of the user's cache folder.
 
-    `JAX_COMPILATION_CACHE_DIR` names another folder, and `NST_COMPILATION_CACHE=0` turns it off. A folder
-    that cannot be written is none: the run compiles.
+    `JAX_COMPILATION_CACHE_DIR` names another folder, and `NST_COMPILATION_CACHE=0` turns the cache off. If
+    the folder cannot be written, programs are compiled anew in every process.
     """
     if os.environ.get("NST_COMPILATION_CACHE") == "0" or jax.config.jax_compilation_cache_dir:
         return
@@ -24,6 +24,6 @@ def keep() -> None:
     except OSError:
         return
     if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_max_size", _MOST)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST)
+        jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS)
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -1,4 +1,4 @@
-"""Memory: what a compiled program needs, what a run needs with it, and what the device has."""
+"""Memory: what a compiled program needs, what a whole run needs, and what the device has."""
 
 import ctypes
 import os
@@ -8,17 +8,21 @@ from pathlib import Path
 import jax
 import psutil
 
-# What a process holds on the CPU beside the arrays of its run, measured with experiments.benchmarks.memory
-# (jax 0.10.1, VGG-19): traces, small programs, XLA's and Python's own; and at most while the loop compiles
-_BESIDE = 210_000_000
-_COMPILING = 360_000_000
+# Bytes that a process holds on the CPU in addition to the arrays of its run, measured with
+# experiments.benchmarks.memory (jax 0.10.1, VGG-19): traces, small programs, XLA's and Python's own memory
+_OVERHEAD = 210_000_000
+# the same at its peak, while the loop is being compiled
+_COMPILER_OVERHEAD = 360_000_000
 
 
 @lru_cache(maxsize=4)  # the analysis takes 20 ms, and the points of a sweep share a program
-def needed(compiled: jax.stages.Compiled) -> int:
-    """Bytes that a compiled program occupies: arguments, results and temporaries, by XLA's own analysis.
+def program_bytes(compiled: jax.stages.Compiled) -> int:
+    """Returns the bytes that a compiled program needs for its arguments, results and temporaries.
 
-    Of a program over several devices, those of one of them.
+    The number is XLA's own analysis; of a program over several devices it is what each of them needs.
+
+    Args:
+      compiled: the program.
     """
     usage = compiled.memory_analysis()
     return (
@@ -29,49 +33,60 @@ def needed(compiled: jax.stages.Compiled) -> int:
     )
 
 
-def forecast(compiled: jax.stages.Compiled, fixed: int) -> int:
-    """Bytes that a run takes at most, beyond those of a process that has just begun.
+def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
+    """Returns the most bytes that a run will need, beyond those of a process that has just started.
 
-    On an accelerator those of its memory: the compiled loop's, where weights, targets and optimiser count as
-    its arguments; the targets' own programs need less, and are over. On a CPU the compiler and the process
-    share that memory.
+    On an accelerator that is the memory of the compiled loop, which has the network, the targets and the
+    optimiser's state as its arguments; the programs that compute the targets need less, and run before it.
+    On a CPU, the compiler and the process itself share the memory with the arrays.
 
     Args:
       compiled: the loop.
-      fixed: bytes of the network's weights, which are there while it compiles.
+      weights_bytes: the size of the network's weights, which are in memory while the loop compiles.
     """
     if jax.default_backend() != "cpu":
-        return needed(compiled)
-    return max(needed(compiled) + _BESIDE, fixed + _COMPILING)
+        return program_bytes(compiled)
+    return max(program_bytes(compiled) + _OVERHEAD, weights_bytes + _COMPILER_OVERHEAD)
 
 
 def release() -> None:
-    """Gives back to the system what the compiler has freed, 0.2 GB that glibc's allocator would keep."""
+    """Returns the memory that the compiler has freed to the system; glibc would keep about 0.2 GB of it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim:
         trim(0)
 
 
 def available(device: jax.Device) -> int:
-    """Bytes that a program may use: the accelerator's limit, or the memory that the machine has free.
+    """Returns the bytes that a program may use: an accelerator's limit, or the machine's free memory.
 
-    The latter all CPU devices of a machine have together, and each is said to have it.
+    All CPU devices of a machine share its memory; the number is the same, undivided, for each of them.
+
+    Args:
+      device: a device of this process.
     """
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"]
     free = psutil.virtual_memory().available
-    limit = Path("/sys/fs/cgroup/memory.max")  # of a container, which psutil does not see
+    limit = Path("/sys/fs/cgroup/memory.max")  # the limit of a container, which psutil does not know
     if limit.is_file() and (text := limit.read_text().strip()).isdigit():
         free = min(free, int(text))
     return free
 
 
 def limit(gigabytes: float) -> int:
-    """Bytes that a run may use: `memory_limit_gb` of its config, or for 0 what the device has."""
+    """Returns the bytes that a run may use.
+
+    Args:
+      gigabytes: `config.memory_limit_gb`; 0 stands for what the device has.
+    """
     return int(gigabytes * 1e9) or available(jax.local_devices()[0])
 
 
-def text(size: float) -> str:
-    """Bytes for people: 1.23 GB."""
+def format_bytes(size: float) -> str:
+    """Formats a number of bytes for people, as "1.23 GB" or "45.6 MB".
+
+    Args:
+      size: bytes.
+    """
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,12 +1,14 @@
-"""Several processes, on one machine or many, that make one picture together (nst/devices/mesh.py).
+"""Several processes, on one machine or many, that compute one image together (nst/devices/mesh.py).
 
-All run the same program, read the same files and reach every computation in the same order, or they would
-wait for each other for ever. So whatever follows from one process's clock, signals or disk is agreed upon
-here: the first process decides, writes and speaks. With one process all this does nothing.
+Every process runs the same program, reads the same files and reaches every computation in the same order;
+otherwise some of them would wait forever. Whatever depends on one process's clock, signals or disk must
+therefore be agreed upon, with the functions below: the primary process (number 0) decides, writes the files
+and prints. With a single process, these functions do nothing.
 """
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,20 +16,22 @@ from jax.experimental import multihost_utils
 
 from nst.errors import UserError
 
-_MESSAGE = 1000  # bytes of an error that the others are told
+_MESSAGE = 1000  # bytes of an error message that the other processes receive
 
 
-def join(coordinator: str | None, processes: int | None, number: int | None, *, detect: bool = False) -> None:
-    """Connects this process with the others; before jax is first used.
+def initialize(
+    coordinator: str | None, processes: int | None, number: int | None, *, detect: bool = False
+) -> None:
+    """Connects this process with the others. It must be called before JAX is first used.
 
     Args:
-      coordinator: host:port of the first process.
-      processes: how many there are.
-      number: this one's, from 0.
-      detect: ask the cluster (Slurm, MPI, Kubernetes, TPU pod) for what is None.
+      coordinator: host:port of the primary process.
+      processes: how many processes there are.
+      number: the number of this process, counted from 0.
+      detect: asks the cluster (Slurm, MPI, Kubernetes, TPU pod) for the arguments that are None.
 
     Raises:
-      UserError: arguments that do not fit, no cluster, or nobody there.
+      UserError: the arguments do not fit together, or there is no cluster, or no process answers.
     """
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
@@ -43,64 +47,86 @@ def join(coordinator: str | None, processes: int | None, number: int | None, *, 
         )
     except (ValueError, RuntimeError) as error:
         advice = "; no cluster was found: give coordinator, processes and process_id" if detect else ""
-        raise UserError(f"the processes could not join: {error}{advice}") from error
+        raise UserError(f"the processes could not connect: {error}{advice}") from error
 
 
-def leads() -> bool:
-    """Whether this is the process that writes and speaks."""
+def is_primary() -> bool:
+    """Whether this is the process that writes the files and prints."""
     return jax.process_index() == 0
 
 
-def aloud(say: Callable[[str], None]) -> Callable[[str], None]:
-    """`say` in the first process; in the others nothing is said."""
-    return say if leads() else lambda line: None
+def log_on_primary(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Returns `log` in the primary process, and a function that ignores its line in the others.
+
+    Args:
+      log: receives one line of text.
+    """
+    return log if is_primary() else lambda line: None
 
 
-def same(value: float) -> float:
-    """The first process's number, in all of them."""
+def broadcast(value: float) -> float:
+    """Returns the primary process's number in every process, rounded to float32 if there are several.
+
+    Args:
+      value: this process's number; only the primary's counts.
+    """
     if jax.process_count() == 1:
         return value
     return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
 
 
-def anywhere(flag: bool) -> bool:
-    """Whether a flag is set in any process."""
+def any_process(flag: bool) -> bool:
+    """Whether a flag is set in at least one process.
+
+    Args:
+      flag: this process's flag.
+    """
     if jax.process_count() == 1:
         return flag
     return bool(multihost_utils.process_allgather(np.int32(flag)).any())
 
 
-def first(work: Callable) -> Callable:
-    """The same function, called in the first process alone; the others wait, and have None from it.
+def on_primary(function: Callable) -> Callable:
+    """Decorates a function to be called in the primary process only; the others wait, and return None.
 
-    What it raises there is a UserError in the others, so that all end together.
+    An exception in the primary process is raised as a UserError in the others, so that all of them end.
+
+    Args:
+      function: every process must call it, at the same point of the program.
     """
 
-    @functools.wraps(work)
-    def once(*arguments, **options):
+    @functools.wraps(function)
+    def wrapped(*arguments, **options):
         if jax.process_count() == 1:
-            return work(*arguments, **options)
+            return function(*arguments, **options)
         result, error = None, None
-        if leads():
+        if is_primary():
             try:
-                result = work(*arguments, **options)
+                result = function(*arguments, **options)
             except Exception as raised:
                 error = raised
-        words = np.frombuffer(str(error or "").encode()[:_MESSAGE].ljust(_MESSAGE, b"\0"), np.uint8)
-        words = bytes(multihost_utils.broadcast_one_to_all(words)).rstrip(b"\0").decode(errors="ignore")
+        # only arrays of a fixed shape can be sent, so the message travels as padded bytes; empty: no error
+        message = np.frombuffer(str(error or "").encode()[:_MESSAGE].ljust(_MESSAGE, b"\0"), np.uint8)
+        message = bytes(multihost_utils.broadcast_one_to_all(message)).rstrip(b"\0").decode(errors="ignore")
         if error is not None:
             raise error
-        if words:
-            raise UserError(words)
+        if message:
+            raise UserError(message)
         return result
 
-    return once
+    return wrapped
 
 
-def fetch(array: jax.Array) -> np.ndarray:
-    """An array's values, wherever its parts are; all processes must ask for it."""
+def gather(array: Any) -> np.ndarray:
+    """Returns all values of an array as a NumPy array, on whichever devices and processes its parts lie.
+
+    Args:
+      array: a JAX or NumPy array of any shape. Every process must ask for it.
+    """
     if not isinstance(array, jax.Array) or array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
-    if array.ndim > 4:  # a history: one image after another, since each passes through every device whole
-        return np.stack([fetch(array[index]) for index in range(len(array))])
+    if array.ndim > 4:
+        # the optimiser's history of images: a gathered array passes through every device whole, and one image
+        # at a time needs less of its memory
+        return np.stack([gather(array[index]) for index in range(len(array))])
     return multihost_utils.process_allgather(array, tiled=True)

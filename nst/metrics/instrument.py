@@ -140,10 +140,10 @@ def _seeing(reader: Network, variables: dict) -> Callable[[np.ndarray], Seen]:
     def program(height: int, width: int) -> jax.stages.Compiled:
         shape = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
         compiled = jax.jit(partial(measures.describe, reader)).lower(variables, shape).compile()
-        need, limit = memory.needed(compiled), memory.available(jax.devices()[0])
+        need, limit = memory.program_bytes(compiled), memory.available(jax.devices()[0])
         if need > limit:
             raise UserError(
-                f"{width}x{height} px needs {memory.text(need)} to judge, and {memory.text(limit)} are "
+                f"{width}x{height} px needs {memory.format_bytes(need)} to judge, and {memory.format_bytes(limit)} are "
                 "available: give a smaller picture"
             )
         return compiled

@@ -10,14 +10,14 @@ from nst import images
 from nst.devices import memory
 from nst.errors import UserError
 from nst.runs import folder, pictures
-from nst.runs.job import Load, compile_run, largest, prepare
+from nst.runs.job import LoadNetwork, compile_run, largest, prepare
 
 AUTO = "auto"
 _GRAIN = 8  # pixels: rounded down to these, so that rounding of the other edge does not break the limit
 
 
 def resolved(
-    content, style, config: ConfigDict, workdir: Path | None, say: Callable[[str], None], load: Load
+    content, style, config: ConfigDict, workdir: Path | None, log: Callable[[str], None], load: LoadNetwork
 ) -> ConfigDict:
     """The config with a number for its size: as it is, that of the run to be continued, or what fits.
 
@@ -31,11 +31,11 @@ def resolved(
         return config
     config = config.copy_and_resolve_references()
     with config.ignore_type():  # of which a resolved config holds "auto" as text
-        config.size = _recorded(workdir) or _fitting(content, style, config, say, load)
+        config.size = _recorded(workdir) or _fitting(content, style, config, log, load)
     return config
 
 
-def _fitting(content, style, config: ConfigDict, say, load: Load) -> int:
+def _fitting(content, style, config: ConfigDict, log, load: LoadNetwork) -> int:
     """The size that fits; leaves that of the photograph in the config."""
     source, _ = pictures.named_by(content, style, config)
     config.size = own = _number(images.read(source).rgb_HxWx3.shape[:2], config.size_mode)
@@ -44,14 +44,14 @@ def _fitting(content, style, config: ConfigDict, say, load: Load) -> int:
     found = largest(job, compile_run(job), limit)
     if found is None:
         raise UserError(
-            f"size = auto: no size fits in {memory.text(limit)}: ask for fewer layers or a smaller "
+            f"size = auto: no size fits in {memory.format_bytes(limit)}: ask for fewer layers or a smaller "
             "optimizer.memory"
         )
     size = own
     if found != job.content.rgb_HxWx3.shape[:2]:
         number = _number(found, config.size_mode)
         size = max(number // _GRAIN * _GRAIN, min(number, _GRAIN))
-    say(f"size: auto, {size} of the photograph's {own} px ({config.size_mode})")
+    log(f"size: auto, {size} of the photograph's {own} px ({config.size_mode})")
     return size
 
 

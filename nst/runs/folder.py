@@ -39,7 +39,7 @@ def locked(workdir: Path) -> Iterator[Path]:
         yield workdir
 
 
-@processes.first
+@processes.on_primary
 def _lock(workdir: Path) -> filelock.FileLock:
     try:
         (workdir / "previews").mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def read_json(path: Path):
         raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
 
 
-@processes.first
+@processes.on_primary
 def enter(
     workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
 ) -> list[str]:
@@ -113,7 +113,7 @@ def enter(
     ]
 
 
-@processes.first
+@processes.on_primary
 def note(workdir: Path, facts: Mapping) -> None:
     """Adds facts to the manifest's entry of this session."""
     manifest = read_json(workdir / "manifest.json")
@@ -159,7 +159,7 @@ def git_commit() -> str | None:
         return None
 
 
-@processes.first
+@processes.on_primary
 def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
     """Adds one line to metrics.jsonl."""
     with open(workdir / "metrics.jsonl", "a") as file:
@@ -190,13 +190,13 @@ def rewind_metrics(workdir: Path, step: int) -> list[dict]:
     return kept
 
 
-@processes.first
+@processes.on_primary
 def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
     with replacing(path) as file:
         file.write("".join(json.dumps(record) + "\n" for record in records).encode())
 
 
-@processes.first
+@processes.on_primary
 def save_checkpoint(workdir: Path, state, seconds: float) -> None:
     """Writes the state's leaves, bit for bit, and the seconds worked so far."""
     leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}

@@ -51,7 +51,7 @@ class Job(NamedTuple):
     mesh: Mesh | None  # the devices among which its height is divided; None: one device
 
 
-class Frozen(NamedTuple):
+class FrozenNetwork(NamedTuple):
     """The network of a run."""
 
     variables: dict  # from vgg.freeze
@@ -59,7 +59,7 @@ class Frozen(NamedTuple):
     notes: tuple[str, ...]
 
 
-def freeze(config: ConfigDict, spec: Spec, made_for: checkpoints.Convention) -> Frozen:
+def load_network(config: ConfigDict, spec: Spec, made_for: checkpoints.Convention) -> FrozenNetwork:
     """Loads the network that a config names, as deep as its Spec asks, scaled as `weights.normalize` says."""
     chosen = config.weights
     loaded = checkpoints.load(chosen.name, made_for.architecture, spec.layers, config.seed)
@@ -81,21 +81,21 @@ def freeze(config: ConfigDict, spec: Spec, made_for: checkpoints.Convention) -> 
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
     net = spec.network
-    return Frozen(vgg.freeze(params, net.dtype, net.frame, net.convolution), inputs, tuple(notes))
+    return FrozenNetwork(vgg.freeze(params, net.dtype, net.frame, net.convolution), inputs, tuple(notes))
 
 
-Load = Callable[[ConfigDict, Spec, checkpoints.Convention], Frozen]
+LoadNetwork = Callable[[ConfigDict, Spec, checkpoints.Convention], FrozenNetwork]
 
 
-def remembering() -> Load:
-    """`freeze` that keeps the last network for those who ask for it again."""
+def cached_loader() -> LoadNetwork:
+    """`load_network` that keeps the last network for those who ask for it again."""
     kept = {}
 
-    def load(config: ConfigDict, spec: Spec, made_for: checkpoints.Convention) -> Frozen:
+    def load(config: ConfigDict, spec: Spec, made_for: checkpoints.Convention) -> FrozenNetwork:
         key = network_key(config), spec.network, spec.layers
         if key not in kept:
             kept.clear()  # before another one is read
-            kept[key] = freeze(config, spec, made_for)
+            kept[key] = load_network(config, spec, made_for)
         return kept[key]
 
     return load
@@ -107,14 +107,14 @@ def network_key(config: ConfigDict) -> tuple:
     return chosen.to_json(), config.seed if chosen.name == "random" else None
 
 
-def prepare(content, style, config: ConfigDict, load: Load = freeze) -> Job:
+def prepare(content, style, config: ConfigDict, load: LoadNetwork = load_network) -> Job:
     """Reads and checks every input; nothing is computed on the device that the config could still refuse.
 
     Args:
       content: a picture as nst.images.io.read takes it, or None for `config.content`.
       style: one or several (in a list or tuple), or None for `config.style`.
       config: made by configs.default.get_config and changed at will.
-      load: `freeze`, or one from `remembering`.
+      load: `load_network`, or one from `cached_loader`.
 
     Raises:
       UserError: naming the field or the file.
@@ -240,7 +240,7 @@ def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> tuple[int, i
     least = vgg.minimum_size(job.spec.network, job.spec.layers)
     rows, fixed = device_mesh.rows(job.spec, job.mesh), fixed_bytes(job)
     need, found, scale = memory.forecast(compiled, fixed), (height, width), 1.0
-    beside = need - memory.needed(compiled) + fixed
+    beside = need - memory.program_bytes(compiled) + fixed
     # all but the network's weights, and what is beside, grows with the pixels
     if need > limit:
         scale = math.sqrt(max(limit - beside, 0) / (need - beside)) if need > beside else 0.0
@@ -269,7 +269,7 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
     if strip := _fitting_strip(job, limit):
         advice += f"; or, at this size, --config.strip={strip}"
     raise UserError(
-        f"{width}x{height} px needs {memory.text(need)}, and {memory.text(limit)} are available: {advice}"
+        f"{width}x{height} px needs {memory.format_bytes(need)}, and {memory.format_bytes(limit)} are available: {advice}"
     )
 
 

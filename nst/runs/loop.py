@@ -45,13 +45,13 @@ def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, state), pace)
     memory.release()  # of what compiled the targets and the record
-    while step < config.steps and not processes.anywhere(stop()):
+    while step < config.steps and not processes.any_process(stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
         state, loss = run.compiled(run.problem, state, np.int32(count))
         loss, step = float(loss), int(state.step)  # waits for the device
         seconds = time.perf_counter() - began
-        pace = processes.same(seconds / count)
+        pace = processes.broadcast(seconds / count)
         if not math.isfinite(loss):
             _rescue(run, step - 1)
         recorder.advance(step, loss, seconds)
@@ -127,7 +127,7 @@ def _rescue(run: Run, bad_step: int) -> None:
     if recorder.workdir:
         path = recorder.workdir / "last_finite.png"
         shown = picture(run.job, good)
-        processes.first(images.write)(path, *shown, description=recorder.description)
+        processes.on_primary(images.write)(path, *shown, description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
     found = broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
     raise UserError(
@@ -143,5 +143,5 @@ def broken(terms: dict[str, float]) -> str:
 
 def picture(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
     """The picture of a state as it is shown, `HxWx3` in [0, 1], and the photograph's alpha, `HxW` or None."""
-    rgb = np.clip(processes.fetch(steps.image(job.optimizer, state))[0], 0, 1)
+    rgb = np.clip(processes.gather(steps.image(job.optimizer, state))[0], 0, 1)
     return np.clip(job.recolor(rgb), 0, 1), job.content.alpha_HxW

@@ -27,12 +27,12 @@ class Recorder:
         config: ConfigDict,
         show: Callable[[State], np.ndarray],
         description: str,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         bar: bool = True,
     ):
         self.workdir, self.config, self.show = workdir, config, show
-        self.description, self.say = description, say
-        self.with_bar = bar and processes.leads() and sys.stderr.isatty()
+        self.description, self.log = description, log
+        self.with_bar = bar and processes.is_primary() and sys.stderr.isatty()
         self.metrics: list[dict] = []
         self.seconds = 0.0  # worked so far, over all sessions
         self._saved_at = time.monotonic()
@@ -44,7 +44,7 @@ class Recorder:
         self.seconds = seconds
         if self.workdir:
             self.metrics = folder.rewind_metrics(self.workdir, step)
-            if self.config.log.tensorboard and processes.leads():
+            if self.config.log.tensorboard and processes.is_primary():
                 self._writer = folder.tensorboard_writer(self.workdir, step)
         if self.with_bar:
             self._bar = tqdm(total=self.config.steps, initial=max(step, 0), unit="step", dynamic_ncols=True)
@@ -81,7 +81,7 @@ class Recorder:
         if self._bar is None:
             minutes, seconds = divmod(round(pace * (self.config.steps - step)), 60)
             rate = f", {1 / pace:.2f} steps/s, {minutes}:{seconds:02} left" if pace else ""
-            self.say(
+            self.log(
                 f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}"
             )
 
@@ -92,17 +92,17 @@ class Recorder:
         rgb = self.show(state)
         name = f"step_{int(state.step):06d}.jpg"
         path = self.workdir / "previews" / name
-        processes.first(images.write)(path, rgb, description=self.description)
+        processes.on_primary(images.write)(path, rgb, description=self.description)
         if self._writer is not None:
             self._writer.add_image("image", rgb, int(state.step), dataformats="HWC")
 
     def due(self) -> bool:
         """Whether the last checkpoint is old enough for another."""
-        return bool(processes.same(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
+        return bool(processes.broadcast(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
         """Saves a state whose loss is known to be finite."""
-        state = jax.tree.map(processes.fetch, state)
+        state = jax.tree.map(processes.gather, state)
         if self.workdir:
             folder.save_checkpoint(self.workdir, state, self.seconds)
         else:

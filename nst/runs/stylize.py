@@ -19,7 +19,16 @@ from nst.optimizers import steps as optimizer_steps
 from nst.optimizers.steps import State
 from nst.runs import fitting, pyramid, settings
 from nst.runs import folder as run_folder
-from nst.runs.job import Job, Load, check_memory, compile_run, first_state, make_problem, prepare, remembering
+from nst.runs.job import (
+    Job,
+    LoadNetwork,
+    cached_loader,
+    check_memory,
+    compile_run,
+    first_state,
+    make_problem,
+    prepare,
+)
 from nst.runs.loop import Run, drive, picture
 from nst.runs.recorder import Recorder
 
@@ -52,8 +61,8 @@ def stylize(
     workdir: str | Path | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = print,
-    load: Load | None = None,
+    log: Callable[[str], None] = print,
+    load: LoadNetwork | None = None,
     start: Result | None = None,
 ) -> Result:
     """Finds the image whose content is `content`'s and whose style is `style`'s.
@@ -65,23 +74,23 @@ def stylize(
       workdir: the run folder; one that holds the same run is continued, to the same bytes. None: nothing
         is written.
       stop: asked between chunks; True ends the run early, with a checkpoint.
-      say: receives lines for people.
-      load: from prepare.remembering, so that many runs in one process share the network; None: its own.
+      log: receives lines for people.
+      load: from prepare.cached_loader, so that many runs in one process share the network; None: its own.
       start: a run at another size, to begin where it has ended in place of config.init.
 
     Raises:
       UserError: one line on what is wrong and what to do.
     """
-    say = processes.aloud(say)
-    with begin(content, style, config, workdir, stop=stop, say=say, load=load, start=start) as begun:
+    log = processes.log_on_primary(log)
+    with begin(content, style, config, workdir, stop=stop, log=log, load=load, start=start) as begun:
         job, config, recorder, state = begun[:4]
         if not begun.stopped and (state is None or int(state.step) < config.steps):
             began = time.perf_counter()
             compiled = compile_run(job)
             seconds = time.perf_counter() - began
-            limit = processes.same(memory.limit(config.memory_limit_gb))
+            limit = processes.broadcast(memory.limit(config.memory_limit_gb))
             need = check_memory(job, compiled, limit)
-            _announce(job, config, compiled, need, say)
+            _announce(job, config, compiled, need, log)
             recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
             state = drive(Run(job, config, compiled, make_problem(job), recorder), state, stop)
         return finish(begun, state)
@@ -95,20 +104,20 @@ def begin(
     workdir: str | Path | None,
     *,
     stop: Callable[[], bool],
-    say: Callable[[str], None],
-    load: Load | None = None,
+    log: Callable[[str], None],
+    load: LoadNetwork | None = None,
     start: Result | None = None,
     bar: bool = True,
 ) -> Iterator[Begun]:
     """Reads, checks and opens all that a run needs; arguments as for `stylize`, `bar` on a terminal."""
     workdir = Path(workdir) if workdir else None
-    load = load or remembering()  # for all sizes
-    config = fitting.resolved(content, style, config, workdir, say, load)
+    load = load or cached_loader()  # for all sizes
+    config = fitting.resolved(content, style, config, workdir, log, load)
     job = prepare(content, style, config, load)
     if start is not None:
         job = _follow(job, start, config)
     plain = settings.as_dict(config)
-    recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), say, bar)
+    recorder = Recorder(workdir, config, lambda state: picture(job, state)[0], _description(plain), log, bar)
     try:
         with (
             run_folder.locked(workdir) if workdir else contextlib.nullcontext(),
@@ -116,10 +125,10 @@ def begin(
         ):
             entered = (plain, job.inputs, job.notes, job.mesh.size if job.mesh else 1)
             for warning in workdir and run_folder.enter(workdir, *entered) or ():
-                say(warning)
+                log(warning)
             stopped = False
             if config.pyramid.min_size and not (workdir and (workdir / "checkpoint.npz").exists()):
-                job, stopped = _climb(job, content, style, config, workdir, stop, say, load)
+                job, stopped = _climb(job, content, style, config, workdir, stop, log, load)
             yield Begun(job, config, recorder, _restore(recorder, job, config), stopped)
     except OSError as error:
         raise recorder.explain(error) from error
@@ -134,10 +143,10 @@ def finish(begun: Begun, state: State | None) -> Result:
     image, alpha = picture(job, state)
     if recorder.workdir and finished:
         path = recorder.workdir / f"result.{config.output.format}"
-        processes.first(images.write)(
+        processes.on_primary(images.write)(
             path, image, alpha, bits=config.output.bits, description=_description(plain)
         )
-        recorder.say(f"done: {path}")
+        recorder.log(f"done: {path}")
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
     return Result(image, state, recorder.metrics, plain, int(state.step), finished)
@@ -148,7 +157,7 @@ def _description(plain: dict) -> str:
 
 
 def _climb(
-    job: Job, content, style, config: ConfigDict, workdir: Path | None, stop, say, load
+    job: Job, content, style, config: ConfigDict, workdir: Path | None, stop, log, load
 ) -> tuple[Job, bool]:
     """The job, starting from the same picture at the smaller sizes; whether it was stopped at one of these.
 
@@ -166,9 +175,9 @@ def _climb(
             smaller.style_size = config.size
         elif config.pyramid.style == "scaled" and config.style_size:
             smaller.style_size = round(config.style_size * size / config.size)
-        say(f"first at {size} px")
+        log(f"first at {size} px")
         folder = workdir and workdir / f"size_{size}"
-        result = stylize(content, style, smaller, folder, stop=stop, say=say, load=load, start=start)
+        result = stylize(content, style, smaller, folder, stop=stop, log=log, load=load, start=start)
         if not result.finished:
             return job, True
         start = result
@@ -179,7 +188,7 @@ def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
     """The job, starting where a run at another size has ended."""
     height, width = job.start.shape[1:3]
     last = np.clip(
-        processes.fetch(optimizer_steps.image(job.optimizer, result.state))[0], 0, 1
+        processes.gather(optimizer_steps.image(job.optimizer, result.state))[0], 0, 1
     )  # not as it is shown
     image = images.resize(last, height, width, config.resize_filter)[None]
     carried = None
@@ -198,26 +207,26 @@ def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
         raise UserError(f"steps = {config.steps}: this run is at step {step} already; raise steps")
     recorder.begin(step, seconds)
     if found:
-        recorder.say(f"continuing from step {step}")
+        recorder.log(f"continuing from step {step}")
     return state
 
 
-def _announce(job: Job, config: ConfigDict, compiled: jax.stages.Compiled, need: int, say) -> None:
+def _announce(job: Job, config: ConfigDict, compiled: jax.stages.Compiled, need: int, log) -> None:
     """Says what will be done, before the first step."""
     device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
     spec, net, opt = job.spec, job.spec.network, job.optimizer
     parameters = vgg.parameters(job.variables)
     for note in job.notes:
-        say(note)
-    say(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}")
+        log(note)
+    log(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}")
     styled = f"{spec.representation}, {spec.style_normalization}"
-    say(f"style: {' '.join(spec.style_layers) or 'none'}, {styled}")
+    log(f"style: {' '.join(spec.style_layers) or 'none'}, {styled}")
     slim = ", slim" if net.widths else ""
-    say(f"network: {net.architecture}{slim}, {net.pooling} pooling, {net.padding} padding, {net.dtype}")
+    log(f"network: {net.architecture}{slim}, {net.pooling} pooling, {net.padding} padding, {net.dtype}")
     search = f", {opt.line_search} line search" if opt.name == "lbfgs" else ""
-    say(f"optimiser: {opt.name}{search}, {config.steps} steps from {config.init.kind}")
+    log(f"optimiser: {opt.name}{search}, {config.steps} steps from {config.init.kind}")
     where = f"device: {device.device_kind} ({device.platform})"
     share = f" on each of {count}, which share the height" if count > 1 else ""
-    say(f"{where}, {parameters / 1e6:.1f} M parameters, {memory.text(need)} needed{share}")
+    log(f"{where}, {parameters / 1e6:.1f} M parameters, {memory.format_bytes(need)} needed{share}")
     if job.mesh and mesh.gathers(compiled):
-        say("devices: whole layers are gathered on each of them, whose memory bounds the size")
+        log("devices: whole layers are gathered on each of them, whose memory bounds the size")

@@ -27,7 +27,7 @@ from nst.losses.spec import Spec
 from nst.optimizers import steps
 from nst.optimizers.steps import Optimizer, State
 from nst.runs import loop
-from nst.runs.job import Load, first_state, make_problem, remembering
+from nst.runs.job import LoadNetwork, cached_loader, first_state, make_problem
 from nst.runs.stylize import Begun, begin, finish
 from nst.sweeps import results
 from nst.sweeps.local import PROGRAMS, Launch, attempt, folder, forget_others, grouped
@@ -120,7 +120,7 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Cal
     """
     if any(point.config.devices != 1 for point in points):
         raise UserError("devices: the batched launcher divides points among devices, not pictures; set 1")
-    load = remembering()
+    load = cached_loader()
     for key, group in grouped(points):
         forget_others(key, (*PROGRAMS, run, measure))
         if isinstance(key, str):  # an error, which each point is to say for itself
@@ -130,7 +130,7 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Cal
             _run_group(launch, group, load, most, each or best())
 
 
-def _run_group(launch: Launch, points: Sequence[Point], load: Load, most: int, each: Callable) -> None:
+def _run_group(launch: Launch, points: Sequence[Point], load: LoadNetwork, most: int, each: Callable) -> None:
     waiting, program = list(points), None
     while waiting and not launch.stop():
         with contextlib.ExitStack() as stack:
@@ -153,12 +153,14 @@ def _fail(error: UserError):
     raise error
 
 
-def _open(launch: Launch, point: Point, load: Load, stack: contextlib.ExitStack, lanes: list[Lane]) -> bool:
+def _open(
+    launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, lanes: list[Lane]
+) -> bool:
     """Adds a point to the batch; True if it was at its end already."""
     begun = stack.enter_context(
         begin(
             None, None, point.config, folder(launch.workdir, point),
-            stop=launch.stop, say=lambda line: None, load=load, bar=False,
+            stop=launch.stop, log=lambda line: None, load=load, bar=False,
         )
     )  # fmt: skip
     if begun.stopped:
@@ -203,13 +205,13 @@ def _compile(lane: Lane, count: int, each: Callable) -> Program:
         )
         began = time.perf_counter()
         compiled = run.lower(each, job.spec, job.optimizer, variables, *stacked).compile()
-        seconds, need = time.perf_counter() - began, memory.needed(compiled)
+        seconds, need = time.perf_counter() - began, memory.program_bytes(compiled)
         if need <= limit:
             facts = {"memory_bytes": need // size, "compile_seconds": round(seconds, 3), "batch": size}
             return Program(compiled, each, size, facts)
         if size == devices:
             raise UserError(
-                f"{memory.text(need)} are needed, and {memory.text(limit)} are available: lower size or "
+                f"{memory.format_bytes(need)} are needed, and {memory.format_bytes(limit)} are available: lower size or "
                 "optimizer.memory"
             )
         fitting = int((limit - fixed) / (need - fixed) * size)

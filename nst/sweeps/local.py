@@ -14,7 +14,7 @@ from nst.losses import problem
 from nst.metrics.instrument import Instrument
 from nst.optimizers import steps
 from nst.runs import settings
-from nst.runs.job import Load, network_key, remembering
+from nst.runs.job import LoadNetwork, cached_loader, network_key
 from nst.runs.pictures import fitted, named_by, style_sizes
 from nst.runs.stylize import stylize
 from nst.sweeps import results
@@ -45,9 +45,9 @@ def due(workdir: Path, points: Iterable[Point], retry_failed: bool) -> list[Poin
     ]
 
 
-def local(launch: Launch, points: Sequence[Point], load: Load | None = None) -> None:
-    """Runs points in this process, by `grouped`; `load`: from `remembering`, to keep a network for later."""
-    load = load or remembering()
+def local(launch: Launch, points: Sequence[Point], load: LoadNetwork | None = None) -> None:
+    """Runs points in this process, by `grouped`; `load`: from `cached_loader`, to keep a network for later."""
+    load = load or cached_loader()
     for key, group in grouped(points):
         forget_others(key)
         for point in group:
@@ -75,10 +75,10 @@ def forget_others(key, programs: Sequence = PROGRAMS) -> None:
 _last, _KEYS = [], 32
 
 
-def run(launch: Launch, point: Point, load: Load | None = None) -> bool:
+def run(launch: Launch, point: Point, load: LoadNetwork | None = None) -> bool:
     """Runs a point to its end, and judges it; whether it came to its end."""
     where = folder(launch.workdir, point)
-    result = stylize(None, None, point.config, where, stop=launch.stop, say=launch.say, load=load)
+    result = stylize(None, None, point.config, where, stop=launch.stop, log=launch.say, load=load)
     if result.finished:
         results.measure(where, point, launch.instrument)
     return result.finished

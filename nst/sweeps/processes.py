@@ -19,7 +19,7 @@ from pathlib import Path
 from nst.devices import compilation_cache
 from nst.errors import UserError
 from nst.metrics import instrument
-from nst.runs.job import remembering
+from nst.runs.job import cached_loader
 from nst.sweeps.local import Launch, attempt, grouped, local
 from nst.sweeps.space import Point
 
@@ -27,7 +27,7 @@ _SECONDS = 0.5  # between looks at whether to stop
 _RETRIES = 10  # of a point whose process was lost
 
 _instrument = cache(instrument.load)
-_load = cache(remembering)
+_load = cache(cached_loader)
 
 
 def work(point: Point, workdir: Path, stopping: Path, network: str, here: str) -> str:

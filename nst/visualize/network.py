@@ -15,7 +15,7 @@ from nst.losses.spec import Spec
 from nst.networks.checkpoints import convention
 from nst.networks.vgg import Network, features, minimum_size
 from nst.runs import settings
-from nst.runs.job import freeze
+from nst.runs.job import load_network
 
 
 class Seen(NamedTuple):
@@ -34,7 +34,7 @@ def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     spec = Spec(settings.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
-    return Seen(spec.network, freeze(config, spec, made_for).variables)
+    return Seen(spec.network, load_network(config, spec, made_for).variables)
 
 
 def activations(seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:

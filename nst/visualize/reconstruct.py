@@ -80,7 +80,7 @@ def reconstructions(
             chosen = (
                 content_config(config, layer) if kind == "content" else style_config(config, layers[:count])
             )
-            result = stylize(source, source, chosen, say=lambda line: None)
+            result = stylize(source, source, chosen, log=lambda line: None)
             found.append(result.image)
             terms = (value for name, value in result.metrics[-1].items() if name.startswith(f"{kind}/"))
             losses.append(sum(terms) / SCALE)

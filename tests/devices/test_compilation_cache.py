@@ -11,12 +11,17 @@ from nst import images
 from tests.helpers import sweeping
 
 ROOT = Path(__file__).parents[2]
-CODE = "import jax; from nst import programs; programs.keep(); print(jax.config.jax_compilation_cache_dir)"
+CODE = "import jax; from nst.devices import compilation_cache as c; c.keep(); print(jax.config.jax_compilation_cache_dir)"
+
+
+def clean_environment():
+    """The environment without a cache that the tests themselves may have been given."""
+    return {name: value for name, value in os.environ.items() if "CACHE" not in name}
 
 
 def folder(**environment):
     """What jax keeps its programs in, in a process of its own."""
-    clean = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    clean = clean_environment()
     output = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, env=clean | environment, check=True,
                             capture_output=True, text=True)  # fmt: skip
     assert not output.stderr
@@ -44,7 +49,7 @@ def test_a_warm_cache_gives_the_same_bytes_and_the_same_forecast(tmp_path, proce
             "--config.weights.name=random", "--config.size=32", "--config.steps=2",
             "--config.content_loss.layers=relu2_1", "--config.style_loss.layers=relu1_1",
         ]  # fmt: skip
-        environment = os.environ | {
+        environment = clean_environment() | {
             "NST_CACHE_DIR": str(tmp_path / "cache"), "NST_COMPILATION_CACHE": "1",
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }  # fmt: skip

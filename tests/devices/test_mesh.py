@@ -39,7 +39,7 @@ PROGRAMS = {
 def run(config, height=64, width=40, **options):
     """A run, and what it said."""
     lines = []
-    found = nst.stylize(picture(0, height, width), picture(1, 96, 40), config, say=lines.append, **options)
+    found = nst.stylize(picture(0, height, width), picture(1, 96, 40), config, log=lines.append, **options)
     return found, lines
 
 
@@ -115,7 +115,7 @@ def memories():
             found[name].append({
                 "temporaries": usage.temp_size_in_bytes, "outputs": usage.output_size_in_bytes,
                 "images": sum(leaf.size * 4 for leaf in leaves if leaf.ndim >= 4),
-                "needed": memory.needed(compiled),
+                "needed": memory.program_bytes(compiled),
             })  # fmt: skip
     return found
 
@@ -163,7 +163,7 @@ def roundings():
     found = {"notes": list(job.notes), "shapes": [job.start.shape, job.styles[0].rgb_HxWx3.shape]}
     found["finished"] = run(small(size=0, devices=8, steps=1), height=61)[0].image.shape
     found["errors"] = []
-    memory._BESIDE = memory._COMPILING = 0  # the process, which these sizes are nothing beside
+    memory._OVERHEAD = memory._COMPILER_OVERHEAD = 0  # the process, which these sizes are nothing beside
     for changes in ({"size": 7}, {"devices": 9}, {"devices": -1}, {"memory_limit_gb": 2e-3, "size": 640}):
         try:
             run(small(**({"devices": 8} | changes)))

@@ -134,12 +134,12 @@ def test_alone_nothing_is_asked_of_others(monkeypatch):
     for name in ("broadcast_one_to_all", "process_allgather"):
         monkeypatch.setattr(device_processes.multihost_utils, name, never)
     assert (
-        device_processes.leads()
-        and device_processes.same(0.1) == 0.1
-        and device_processes.anywhere(True)
-        and not device_processes.anywhere(False)
+        device_processes.is_primary()
+        and device_processes.broadcast(0.1) == 0.1
+        and device_processes.any_process(True)
+        and not device_processes.any_process(False)
     )
-    assert device_processes.first(divmod)(7, 2) == (3, 1)
+    assert device_processes.on_primary(divmod)(7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
-        device_processes.first(divmod)(1, 0)
-    np.testing.assert_array_equal(device_processes.fetch(jax.numpy.arange(3)), [0, 1, 2])
+        device_processes.on_primary(divmod)(1, 0)
+    np.testing.assert_array_equal(device_processes.gather(jax.numpy.arange(3)), [0, 1, 2])

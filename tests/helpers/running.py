@@ -26,7 +26,7 @@ def small(**changes):
 
 def stylize(*arguments, **options):
     lines = []
-    return nst.stylize(*arguments, say=lines.append, **options), lines
+    return nst.stylize(*arguments, log=lines.append, **options), lines
 
 
 def records(workdir):

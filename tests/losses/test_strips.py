@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nst.devices import memory
-from nst.devices.memory import needed
+from nst.devices.memory import program_bytes
 from nst.errors import UserError
 from nst.losses import problem, strips
 from nst.losses.regularizers import CONTENT
@@ -298,13 +298,13 @@ def test_convolutions_are_of_the_form_that_is_fast_in_loops():
 
 
 def test_too_little_memory_advises_strips(monkeypatch):
-    for beside in ("_BESIDE", "_COMPILING"):  # of the process, which these sizes are nothing beside
+    for beside in ("_OVERHEAD", "_COMPILER_OVERHEAD"):  # of the process, which these sizes are nothing beside
         monkeypatch.setattr(memory, beside, 0)
     config = small(size=400, **{"optimizer.name": "adam", "content_loss.layers": ("relu1_2",)})
     job = run_job.prepare(photograph(0, 400, 24), photograph(1), config)
     program = run_job.compile_run(job)
     cut = run_job.compile_run(job._replace(spec=changed(job.spec, strip=64)))
-    need, less = needed(program), needed(cut)
+    need, less = program_bytes(program), program_bytes(cut)
     assert less < 0.7 * need
     for limit, advised in ((less, True), (0, False)):
         with pytest.raises(UserError, match="px needs") as error:

@@ -26,7 +26,7 @@ def test_the_notebooks_losses_and_colours(monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     config = gatys_notebook.get_config()
     config.size, config.steps, config.log.every = 128, 40, 1
-    result = nst.stylize(CONTENT, STYLE, config, say=lambda line: None)
+    result = nst.stylize(CONTENT, STYLE, config, log=lambda line: None)
     found = {line["step"]: line["loss"] for line in result.metrics}
     assert {step: found[step] for step in KNOWN} == pytest.approx(KNOWN, rel=1e-5)
     assert AFTER_40[0] < found[40] < AFTER_40[1]

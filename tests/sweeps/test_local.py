@@ -46,7 +46,7 @@ def test_a_sweep_is_so_many_ordinary_runs(tmp_path, workdir):
     local(launcher, made)
     assert told == [(0, "finished"), (1, "finished"), (2, "finished")]
     for point in made:
-        alone = nst.stylize(None, None, point.config, tmp_path / "alone" / point.name, say=lambda line: None)
+        alone = nst.stylize(None, None, point.config, tmp_path / "alone" / point.name, log=lambda line: None)
         folder = workdir / point.name
         for name in ("result.png", "config.json"):
             assert (folder / name).read_bytes() == (tmp_path / "alone" / point.name / name).read_bytes()
@@ -196,7 +196,7 @@ def test_the_last_network_is_kept_and_only_that(tmp_path, monkeypatch):
     read = []
     load = checkpoints.load
     monkeypatch.setattr(checkpoints, "load", lambda *rest: read.append(rest[-1]) or load(*rest))
-    remembered = job.remembering()
+    remembered = job.cached_loader()
 
     def ask(**changes):
         job.prepare(None, None, config(tmp_path, **{"weights.name": "random"} | changes), remembered)

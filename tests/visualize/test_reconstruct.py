@@ -75,7 +75,7 @@ def run(made, tmp_path, **changes):
     made.size, made.steps = 32, 20
     for field, name in changes.items():
         made[field] = str(tmp_path / name) if field == "content" else (str(tmp_path / name),)
-    return nst.stylize(None, None, made, say=lambda line: None)
+    return nst.stylize(None, None, made, log=lambda line: None)
 
 
 @pytest.mark.parametrize("module", [content, inversion])
@@ -119,4 +119,4 @@ def test_a_picture_that_a_loss_looks_at_is_asked_for(layers, message, tmp_path):
     if "style_loss" in layers:
         made.content = str(tmp_path / "photo.png")
     with pytest.raises(UserError, match=message):
-        nst.stylize(None, None, made, say=lambda line: None)
+        nst.stylize(None, None, made, log=lambda line: None)
