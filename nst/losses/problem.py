@@ -1,7 +1,7 @@
 """The loss of one image as a pure function: `terms(spec, problem, image)`.
 
-`Spec` (nst/losses/spec.py) holds the choices that change the compiled program; `Problem` the arrays that may vary
-without recompiling: the network's weights, the targets, and every weight of the loss.
+`Spec` (nst/losses/spec.py) holds the choices that change the compiled program; `Problem` the arrays that may
+vary without recompiling: the network's weights, the targets, and every weight of the loss.
 """
 
 from collections.abc import Sequence

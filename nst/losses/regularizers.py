@@ -6,13 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nst.numerics import absolute
+from nst import numerics
 
 
 def _energy(target: jax.Array) -> jax.Array:
     """sum P^2 in float32, or 1 where that is 0, so that it may divide."""
-    energy = jnp.sum(target.astype(jnp.float32) ** 2)
-    return jnp.where(energy > 0, energy, 1.0)
+    return numerics.positive_or_one(jnp.sum(target.astype(jnp.float32) ** 2))
 
 
 # The factor c of c * sum (F - P)^2, for an activation of M positions and C channels, target P, and the
@@ -46,7 +45,9 @@ def content_sums(
     """The sums, in float32; `rows_H` weighs the rows (None: all count)."""
     difference = features_BxHxWxC.astype(jnp.float32) - target_BxHxWxC.astype(jnp.float32)
     weights_Hx1x1 = 1.0 if rows_H is None else rows_H[:, None, None]
-    return Sums(jnp.sum(weights_Hx1x1 * difference**2), jnp.sum(weights_Hx1x1 * absolute(difference)))
+    return Sums(
+        jnp.sum(weights_Hx1x1 * difference**2), jnp.sum(weights_Hx1x1 * numerics.absolute(difference))
+    )
 
 
 def content_loss(sums: Sums, target_BxHxWxC: jax.Array, channels: int, normalization: str) -> jax.Array:
@@ -75,7 +76,7 @@ def _differences(image_BxHxWxC: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def tv_l1(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
     """sum |d_y x| + sum |d_x x|: anisotropic total variation (neural-style-pt)."""
-    return sum(jnp.sum(absolute(d)) for d in _differences(image_BxHxWxC))
+    return sum(jnp.sum(numerics.absolute(d)) for d in _differences(image_BxHxWxC))
 
 
 def tv_l2(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
@@ -96,8 +97,7 @@ def tv_beta(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
     """
     down, right = _differences(image_BxHxWxC)
     energy = down[:, :, :-1] ** 2 + right[:, :-1] ** 2
-    moves = energy > 0
-    return jnp.sum(jnp.where(moves, jnp.where(moves, energy, 1) ** (beta / 2), 0))
+    return jnp.sum(numerics.safe_power(energy, beta / 2))
 
 
 def tv_diagonal(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
@@ -193,7 +193,7 @@ def photorealism(image_1xHxWx3: jax.Array, target: Matting) -> jax.Array:
     """
     centred = _centred(image_1xHxWx3)
     covariance = _covariance(_centred(target.photo_1xHxWx3), centred)
-    explained = jnp.einsum("bhwic,bhwij,bhwjc->bhwc", covariance, target.inverse_1xhxwx3x3, covariance)
+    explained = numerics.einsum("bhwic,bhwij,bhwjc->bhwc", covariance, target.inverse_1xhxwx3x3, covariance)
     variance = sum(corner**2 for corner in centred) / 9
     return 9 * jnp.mean(jnp.sum(variance - explained, -1))
 

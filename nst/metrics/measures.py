@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst import numerics
 from nst.errors import UserError
 from nst.images.color import LMS, OKLAB
 from nst.losses import regularizers
@@ -188,7 +189,7 @@ def linear_to_oklab(linear_HxWx3: jax.Array) -> jax.Array:
 
 
 def _transform(matrix, x_HxWx3: jax.Array) -> jax.Array:
-    return jnp.einsum("ij,hwj->hwi", jnp.asarray(matrix, jnp.float32), x_HxWx3, precision="highest")
+    return numerics.einsum("ij,hwj->hwi", jnp.asarray(matrix, jnp.float32), x_HxWx3)
 
 
 class Colors(NamedTuple):
@@ -203,7 +204,7 @@ def colors(image_HxWx3: jax.Array) -> Colors:
     lab = oklab(image_HxWx3)
     mean = lab.mean((0, 1))
     centred = lab - mean
-    covariance = jnp.einsum("hwi,hwj->ij", centred, centred, precision="highest")
+    covariance = numerics.einsum("hwi,hwj->ij", centred, centred)
     return Colors(mean, covariance / (lab.shape[0] * lab.shape[1]))
 
 

@@ -12,6 +12,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from nst.numerics import positive_or_one, safe_power
+
 # The gain that brings a variant's mean activation to max pooling's: mean of max over mean of the variant,
 # both of the same input, the last rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4)
 # of the max-pooled VGG-19 (Oxford), over 40 photographs of BSDS500 (every 12th by name, long edge 321
@@ -41,12 +43,6 @@ def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where((a >= b) | jnp.isnan(a), a, b)
 
 
-def _positive_root(x: jax.Array, power: float) -> jax.Array:
-    """`x ** power` for x >= 0, with gradient 0 instead of NaN where x = 0."""
-    positive = x > 0
-    return jnp.where(positive, jnp.where(positive, x, 1) ** power, 0 * x)
-
-
 def max_pool(x_BxHxWxC: jax.Array) -> jax.Array:
     """max(x_1..x_4). At ties the gradient goes to the first in row-major order, as in PyTorch and cuDNN."""
     a, b, c, d = _windows(x_BxHxWxC)
@@ -62,7 +58,7 @@ def average_pool(x_BxHxWxC: jax.Array) -> jax.Array:
 def l2_pool(x_BxHxWxC: jax.Array) -> jax.Array:
     """sqrt(x_1^2 + .. + x_4^2); the gradient of an all-zero window is 0 (the limit has no direction)."""
     a, b, c, d = _windows(x_BxHxWxC)
-    return _positive_root(a * a + b * b + c * c + d * d, 0.5)
+    return safe_power(a * a + b * b + c * c + d * d, 0.5)
 
 
 def lp_pool(x_BxHxWxC: jax.Array, p: float) -> jax.Array:
@@ -72,8 +68,8 @@ def lp_pool(x_BxHxWxC: jax.Array, p: float) -> jax.Array:
     """
     corners = [jnp.abs(corner) for corner in _windows(x_BxHxWxC)]
     largest = jax.lax.stop_gradient(jnp.maximum(jnp.maximum(*corners[:2]), jnp.maximum(*corners[2:])))
-    safe = jnp.where(largest > 0, largest, 1)
-    return safe * _positive_root(sum(_positive_root(corner / safe, p) for corner in corners), 1 / p)
+    safe = positive_or_one(largest)
+    return safe * safe_power(sum(safe_power(corner / safe, p) for corner in corners), 1 / p)
 
 
 def mixed_pool(x_BxHxWxC: jax.Array, mix: float) -> jax.Array:

@@ -4,7 +4,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-_FULL = {"preferred_element_type": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
+from nst import numerics
 
 
 @flax.struct.dataclass
@@ -34,10 +34,10 @@ class Mapped:
             total, mean_BxK = 1.0, jnp.mean(self.x_BxHxWxK, (1, 2), dtype=jnp.float32)
         else:
             total = jnp.sum(weights_HxW)
-            mean_BxK = jnp.einsum("hw,bhwk->bk", weights_HxW, self.x_BxHxWxK, **_FULL)
-        mean_BxC = jnp.einsum("bk,kc->bc", mean_BxK, kernel, **_FULL)
+            mean_BxK = numerics.einsum("hw,bhwk->bk", weights_HxW, self.x_BxHxWxK)
+        mean_BxC = numerics.einsum("bk,kc->bc", mean_BxK, kernel)
         cross_BxCxC = mean_BxC[:, :, None] * bias
-        inner_BxCxC = jnp.einsum("kc,bkl,ld->bcd", kernel, gram_BxKxK, kernel, **_FULL)
+        inner_BxCxC = numerics.einsum("kc,bkl,ld->bcd", kernel, gram_BxKxK, kernel)
         return inner_BxCxC + cross_BxCxC + cross_BxCxC.swapaxes(1, 2) + total * jnp.outer(bias, bias)
 
 

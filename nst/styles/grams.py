@@ -6,16 +6,15 @@ Statistics are float32 whatever the dtype of the activations.
 import jax
 import jax.numpy as jnp
 
+from nst import numerics
 from nst.errors import UserError
 from nst.networks.slim import Mapped, evaluated
-from nst.numerics import absolute
 from nst.styles.positions import Look, shares
 
 
 def _energy(target_BxCxC: jax.Array) -> jax.Array:
     """sum A^2, or 1 where that is 0, so that it may divide."""
-    energy = jnp.sum(target_BxCxC**2)
-    return jnp.where(energy > 0, energy, 1.0)
+    return numerics.positive_or_one(jnp.sum(target_BxCxC**2))
 
 
 # A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
@@ -37,7 +36,7 @@ GRAM_DISTANCE = {
     "relative": lambda channels, target, difference: 1 / _energy(target),
     # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch to 2023. Its gradient has
     # about the same size however far the image is.
-    "scaled": lambda channels, target, difference: 1 / (jnp.sum(absolute(difference)) + 1e-8),
+    "scaled": lambda channels, target, difference: 1 / (jnp.sum(numerics.absolute(difference)) + 1e-8),
 }
 
 
@@ -45,25 +44,24 @@ GRAM_DISTANCE = {
 def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
     """sum_m w_m F_mi F_mj: an einsum over h and w, no reshape, so that it stays sharded if the height is."""
     if weights_HxW is None:
-        return jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC, **_FULL)
+        return numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC)
     # in units of the largest, so that weights that are all alike are not rounded to the dtype of the features
     largest = jnp.max(weights_HxW)
-    units_HxWx1 = (weights_HxW / jnp.where(largest > 0, largest, 1.0))[..., None]
+    units_HxWx1 = (weights_HxW / numerics.positive_or_one(largest))[..., None]
     weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
-    return largest * jnp.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC, **_FULL)
+    return largest * numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC)
 
 
 def _products_backward(kept, cotangent_BxCxC):
     # w F (K + K^T): one product, where autodiff of the two factors makes two, and keeps w F
     features_BxHxWxC, weights_HxW = kept
     symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
-    gradient = jnp.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric, **_FULL)
+    gradient = numerics.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric)
     if weights_HxW is not None:
         gradient = weights_HxW[..., None] * gradient
     return gradient.astype(features_BxHxWxC.dtype), None
 
 
-_FULL = {"preferred_element_type": jnp.float32, "precision": jax.lax.Precision.HIGHEST}
 _products.defvjp(lambda *given: (_products(*given), given), _products_backward)
 
 
@@ -118,7 +116,7 @@ def cross(activations, looks) -> jax.Array:
     cut = shallow[:, : factor * height, : factor * width]
     means = cut.reshape(1, height, factor, width, factor, -1).mean((2, 4))
     weights_HxW = shares(deep[0].reshape(height * width, -1), looks[1]).reshape(height, width)
-    return jnp.einsum("hw,bhwc,bhwd->bcd", weights_HxW, means, deep, **_FULL)
+    return numerics.einsum("hw,bhwc,bhwd->bcd", weights_HxW, means, deep)
 
 
 def long_range(features_1xHxWxC: jax.Array | Mapped, look: Look, shifts: tuple[int, ...]) -> jax.Array:
@@ -146,6 +144,6 @@ def long_range(features_1xHxWxC: jax.Array | Mapped, look: Look, shifts: tuple[i
             if look.weights_HxW is not None:
                 both = jnp.sqrt(look.weights_HxW[*parts[0]] * look.weights_HxW[*parts[1]])
                 total = both.sum()
-                weights = (both / jnp.where(total > 0, total, 1.0))[..., None]
-            found.append(jnp.einsum("bhwc,bhwd->bcd", a * weights, b, **_FULL)[0])
+                weights = (both / numerics.positive_or_one(total))[..., None]
+            found.append(numerics.einsum("bhwc,bhwd->bcd", a * weights, b)[0])
     return jnp.stack(found)

@@ -11,13 +11,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from nst import numerics
 from nst.errors import UserError
 from nst.networks.slim import evaluated
-from nst.numerics import absolute
 from nst.styles.mmd import unit
 from nst.styles.positions import Look, rows
 
-_FULL = {"precision": jax.lax.Precision.HIGHEST}
 _BLOCK = 1 << 24  # pairs at a time
 
 
@@ -78,7 +77,7 @@ def patch_distance(found: Patches, target: Patches, channels: int, size: int) ->
     allowed_Q = target.weights_P > 0
 
     def nearest(patches_PxD, _):
-        scores_PxQ = jnp.dot(patches_PxD, targets_DxQ, **_FULL)
+        scores_PxQ = numerics.dot(patches_PxD, targets_DxQ)
         return jnp.argmax(jnp.where(allowed_Q, scores_PxQ, -jnp.inf), 1)
 
     at_P = _blocks(nearest, jax.lax.stop_gradient(found.patches_PxD), targets_DxQ.shape[1]).reshape(-1)
@@ -106,7 +105,7 @@ def contextual_distance(
     targets_CxT = unit(target_TxC - centre_C).T
 
     def best(rows_SxC, real_S):
-        distances_SxT = jnp.maximum(1 - jnp.dot(unit(rows_SxC - centre_C), targets_CxT, **_FULL), 0)
+        distances_SxT = jnp.maximum(1 - numerics.dot(unit(rows_SxC - centre_C), targets_CxT), 0)
         relative_SxT = distances_SxT / (jnp.min(distances_SxT, 1, keepdims=True) + 1e-5)
         similar_SxT = jax.nn.softmax((1 - relative_SxT) / bandwidth, axis=1)
         return jnp.max(jnp.where(real_S[:, None], similar_SxT, 0), 0)
@@ -147,15 +146,14 @@ def _bilinear(features_1xHxWxC: jax.Array, points_Sx2: jax.Array) -> jax.Array:
 
 
 def _cosine_distances(found_SxD: jax.Array, target_TxD: jax.Array) -> jax.Array:
-    return jnp.maximum(1 - jnp.dot(unit(found_SxD), unit(target_TxD).T, **_FULL), 0)
+    return jnp.maximum(1 - numerics.dot(unit(found_SxD), unit(target_TxD).T), 0)
 
 
 def _euclidean_distances(found_SxD: jax.Array, target_TxD: jax.Array) -> jax.Array:
     # not as |x|^2 + |y|^2 - 2 x . y, whose rounding the root makes large where x = y
     pairs = zip(found_SxD.T, target_TxD.T, strict=True)
     squares_SxT = sum((found_S[:, None] - target_T) ** 2 for found_S, target_T in pairs)
-    positive_SxT = squares_SxT > 0
-    return jnp.where(positive_SxT, jnp.sqrt(jnp.where(positive_SxT, squares_SxT, 1.0)), 0.0)
+    return numerics.safe_sqrt(squares_SxT)
 
 
 def relaxed_earth_mover(distances_SxT: jax.Array) -> jax.Array:
@@ -174,11 +172,11 @@ def column_moments_distance(found_SxD: jax.Array, target_TxD: jax.Array, channel
     def of(columns_SxD):
         mean_D = jnp.mean(columns_SxD, 0)
         centred_SxD = columns_SxD - mean_D
-        return mean_D, jnp.dot(centred_SxD.T, centred_SxD, **_FULL) / len(columns_SxD)
+        return mean_D, numerics.dot(centred_SxD.T, centred_SxD) / len(columns_SxD)
 
     (mean_D, covariance_DxD), (target_D, target_DxD) = of(found_SxD), of(target_TxD)
-    return jnp.sum(absolute(mean_D - target_D)) / channels + (
-        jnp.sum(absolute(covariance_DxD - target_DxD)) / channels**2
+    return jnp.sum(numerics.absolute(mean_D - target_D)) / channels + (
+        jnp.sum(numerics.absolute(covariance_DxD - target_DxD)) / channels**2
     )
 
 
@@ -188,7 +186,7 @@ _YUV = ((0.299, 0.587, 0.114), (-0.14714, -0.28886, 0.436), (0.615, -0.51499, -0
 
 def palette(image_1xHxWx3: jax.Array, look: Look) -> jax.Array:
     """The colours at the drawn points, as YUV, `Sx3`."""
-    return jnp.dot(drawn(image_1xHxWx3, look), jnp.array(_YUV).T, **_FULL)
+    return numerics.dot(drawn(image_1xHxWx3, look), jnp.array(_YUV).T)
 
 
 def palette_distance(found_Sx3: jax.Array, target_Tx3: jax.Array, channels: int) -> jax.Array:
@@ -205,6 +203,6 @@ def self_similarity_distance(found_SxD: jax.Array, target_SxD: jax.Array) -> jax
     def normalized(columns_SxD):
         distances_SxS = _cosine_distances(columns_SxD, columns_SxD)
         sums_S = jnp.sum(distances_SxS, 0)
-        return distances_SxS / jnp.where(sums_S > 0, sums_S, 1.0)
+        return distances_SxS / numerics.positive_or_one(sums_S)
 
-    return jnp.mean(absolute(normalized(found_SxD) - normalized(target_SxD)))
+    return jnp.mean(numerics.absolute(normalized(found_SxD) - normalized(target_SxD)))

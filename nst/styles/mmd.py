@@ -14,9 +14,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from nst import numerics
 from nst.styles.positions import Look, mean, rows, shares
 
-_FULL = {"precision": jax.lax.Precision.HIGHEST}
 _BLOCK = 1 << 24  # features at a time
 
 
@@ -39,15 +39,13 @@ def cosine(features_1xHxWxC: jax.Array, look: Look) -> Means:
 
 def unit(rows_MxC: jax.Array) -> jax.Array:
     """Each row divided by its length; a row of zeros stays, with gradient 0."""
-    squares_Mx1 = jnp.sum(rows_MxC**2, 1, keepdims=True)
-    positive_Mx1 = squares_Mx1 > 0
-    return rows_MxC * jnp.where(positive_Mx1, jax.lax.rsqrt(jnp.where(positive_Mx1, squares_Mx1, 1.0)), 0.0)
+    return rows_MxC * numerics.safe_rsqrt(jnp.sum(rows_MxC**2, 1, keepdims=True))
 
 
 def quadratic(features_1xHxWxC: jax.Array, look: Look) -> Means:
     """The mean and the second moment."""
     rows_MxC = rows(features_1xHxWxC)
-    second_CxC = jnp.einsum("m,mc,md->cd", shares(rows_MxC, look), rows_MxC, rows_MxC, **_FULL)
+    second_CxC = numerics.einsum("m,mc,md->cd", shares(rows_MxC, look), rows_MxC, rows_MxC)
     return Means(mean(rows_MxC, look), second_CxC)
 
 
@@ -108,7 +106,7 @@ def laplacian(key: jax.Array, channels: int, count: int, bandwidth: float) -> ja
 
 def waves(rows_MxC: jax.Array, scale: jax.Array, frequencies_CxD: jax.Array) -> jax.Array:
     """cos and sin of w_d . x / s, over sqrt D, `Mx2D`, s^2 = `scale`."""
-    angles_MxD = jnp.dot(rows_MxC / jnp.sqrt(scale), frequencies_CxD, **_FULL)
+    angles_MxD = numerics.dot(rows_MxC / jnp.sqrt(scale), frequencies_CxD)
     return jnp.concatenate([jnp.cos(angles_MxD), jnp.sin(angles_MxD)], 1) / frequencies_CxD.shape[1] ** 0.5
 
 
@@ -123,7 +121,7 @@ def polynomial(key: jax.Array, channels: int, count: int, degree: int) -> jax.Ar
 def products(rows_MxC: jax.Array, scale: jax.Array, signs_pxCxD: jax.Array, offset: float) -> jax.Array:
     """prod_i (w_di . x~) over sqrt D, `MxD`."""
     extended_MxC = jnp.pad(rows_MxC, ((0, 0), (0, 1)), constant_values=offset**0.5)
-    factors_pxMxD = jnp.einsum("mc,pcd->pmd", extended_MxC, signs_pxCxD, **_FULL)
+    factors_pxMxD = numerics.einsum("mc,pcd->pmd", extended_MxC, signs_pxCxD)
     return jnp.prod(factors_pxMxD, 0) / signs_pxCxD.shape[2] ** 0.5
 
 
@@ -140,7 +138,7 @@ def _mean_features(of: Rows, scale: jax.Array, draw, feature, count: int) -> jax
     @jax.checkpoint
     def block(part):
         rows_MxC, shares_M = part
-        return jnp.dot(shares_M, feature(rows_MxC, scale, drawn), **_FULL)
+        return numerics.dot(shares_M, feature(rows_MxC, scale, drawn))
 
     return jax.lax.map(block, (rows_BxMxC, shares_BxM)).sum(0)
 
@@ -148,10 +146,10 @@ def _mean_features(of: Rows, scale: jax.Array, draw, feature, count: int) -> jax
 def aim(target: Rows, draw, feature, count: int) -> Aim:
     """The target of `random_distance`."""
     squares_M = jnp.sum(target.rows_MxC**2, 1)
-    centre_C = jnp.dot(target.shares_M, target.rows_MxC, **_FULL)
+    centre_C = numerics.dot(target.shares_M, target.rows_MxC)
     # E |y - y'|^2 = 2 (E |y|^2 - |E y|^2)
     scale = 2 * (target.shares_M @ squares_M - jnp.sum(centre_C**2))
-    scale = jnp.where(scale > 0, scale, 1.0)
+    scale = numerics.positive_or_one(scale)
     return Aim(scale, _mean_features(target, scale, draw, feature, count))
 
 

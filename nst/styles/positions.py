@@ -4,6 +4,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from nst import numerics
 from nst.networks.slim import Mapped, evaluated
 
 
@@ -42,7 +43,7 @@ def mean(rows_MxC: jax.Array, look: Look) -> jax.Array:
     """E[F] over the positions, `C`."""
     if look.weights_HxW is None:
         return jnp.mean(rows_MxC, 0)
-    return jnp.einsum("m,mc->c", look.weights_HxW.reshape(-1), rows_MxC, precision=jax.lax.Precision.HIGHEST)
+    return numerics.einsum("m,mc->c", look.weights_HxW.reshape(-1), rows_MxC)
 
 
 def shares(rows_MxC: jax.Array, look: Look) -> jax.Array:

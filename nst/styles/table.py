@@ -16,9 +16,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from nst import options
+from nst import numerics, options
 from nst.errors import UserError, choose
 from nst.styles import grams, matching, mmd, transport
 from nst.styles.grams import GRAM_DISTANCE
@@ -86,7 +85,7 @@ def _other(
     def relative_aim(statistics, blank, channels):
         target = aim(statistics)
         reference = distance(blank, target, channels)
-        return target, 1 / jnp.where(reference > 0, reference, 1.0)
+        return target, 1 / numerics.positive_or_one(reference)
 
     def relative_distance(statistics, target, channels):
         return target[1] * distance(statistics, target[0], channels)

@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst import numerics
 from nst.styles.positions import Look, mean, rows, shares
-
-_FULL = {"precision": jax.lax.Precision.HIGHEST}
 
 
 class Moments(NamedTuple):
@@ -43,7 +42,7 @@ def moments_distance(found: Moments, target: Moments, channels: int) -> jax.Arra
 
     Li et al. 2017 (*Demystifying Neural Style Transfer*), eq. 14: batch normalisation statistics.
     """
-    deviations = _root(found.central_KxC[0]), _root(target.central_KxC[0])
+    deviations = numerics.safe_sqrt(found.central_KxC[0]), numerics.safe_sqrt(target.central_KxC[0])
     return mean_distance(found, target, channels) + jnp.sum((deviations[0] - deviations[1]) ** 2) / channels
 
 
@@ -56,8 +55,8 @@ def central_distance(found: Moments, target: Moments, channels: int) -> jax.Arra
     1702.08811); for style, Kalischek et al. 2021 (arXiv 2103.07208). Departs from the papers: they bound the
     activations in place of the roots, and add norms, which have no gradient at equality, in place of squares.
     """
-    scale = _root(jnp.sum(target.central_KxC[0]) / channels)
-    scale = jnp.where(scale > 0, scale, 1.0)
+    scale = numerics.safe_sqrt(jnp.sum(target.central_KxC[0]) / channels)
+    scale = numerics.positive_or_one(scale)
 
     def roots(central_KxC):
         order_Kx1 = jnp.arange(2, len(central_KxC) + 2)[:, None]
@@ -66,12 +65,6 @@ def central_distance(found: Moments, target: Moments, channels: int) -> jax.Arra
 
     difference_KxC = roots(found.central_KxC) - roots(target.central_KxC)
     return mean_distance(found, target, channels) + jnp.sum(difference_KxC**2) / channels
-
-
-def _root(x: jax.Array) -> jax.Array:
-    """sqrt(max(x, 0)), with gradient 0 where that is 0."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 class Values(NamedTuple):
@@ -105,7 +98,7 @@ def sliced(features_1xHxWxC: jax.Array, look: Look, projections: int = 0) -> Val
     basis_CxC = jnp.linalg.qr(jax.random.normal(look.key, (channels, channels)))[0]
     # scaled so that the sum over the directions stands for all C
     directions_CxP = basis_CxC[:, :count] * (channels / count) ** 0.5
-    return _values(jnp.dot(rows_MxC, directions_CxP, **_FULL), look)
+    return _values(numerics.dot(rows_MxC, directions_CxP), look)
 
 
 def ascending(values: Values) -> Sorted:
@@ -212,7 +205,7 @@ class Gaussian(NamedTuple):
 def gaussian(features_1xHxWxC: jax.Array, look: Look) -> Gaussian:
     """The mean and the second moment over all channels."""
     rows_MxC = rows(features_1xHxWxC)
-    second_CxC = jnp.einsum("m,mc,md->cd", shares(rows_MxC, look), rows_MxC, rows_MxC, **_FULL)
+    second_CxC = numerics.einsum("m,mc,md->cd", shares(rows_MxC, look), rows_MxC, rows_MxC)
     return Gaussian(mean(rows_MxC, look), second_CxC)
 
 
@@ -256,16 +249,16 @@ def overlap(covariance_CxC: jax.Array, root_CxC: jax.Array, iterations: int) -> 
 
 def _overlap_forward(covariance_CxC, root_CxC, iterations):
     if iterations:
-        inner_CxC = jnp.linalg.multi_dot([root_CxC, covariance_CxC, root_CxC], **_FULL)
+        inner_CxC = numerics.einsum("ij,jk,kl->il", root_CxC, covariance_CxC, root_CxC)
         inner_root_CxC, inverse_CxC = _newton_schulz(inner_CxC, iterations)
-        gradient_CxC = jnp.linalg.multi_dot([root_CxC, inverse_CxC, root_CxC], **_FULL)
+        gradient_CxC = numerics.einsum("ij,jk,kl->il", root_CxC, inverse_CxC, root_CxC)
         return jnp.trace(inner_root_CxC), gradient_CxC
-    product_CxC = jnp.dot(_square_root(covariance_CxC), root_CxC, **_FULL)
+    product_CxC = numerics.dot(_square_root(covariance_CxC), root_CxC)
     _, values_C, right_CxC = jnp.linalg.svd(product_CxC)
     safe_C = jnp.maximum(values_C, jnp.maximum(1e-6 * values_C[0], 1e-30))
     # R V s^-1 V^T R as a square, which keeps more digits than the inverse in its middle
-    half_CxC = jnp.dot(root_CxC, right_CxC.T / jnp.sqrt(safe_C), **_FULL)
-    return jnp.sum(values_C), jnp.dot(half_CxC, half_CxC.T, **_FULL)
+    half_CxC = numerics.dot(root_CxC, right_CxC.T / jnp.sqrt(safe_C))
+    return jnp.sum(values_C), numerics.dot(half_CxC, half_CxC.T)
 
 
 overlap.defvjp(_overlap_forward, lambda iterations, gradient_CxC, g: (g / 2 * gradient_CxC, None))
@@ -279,7 +272,7 @@ def _covariance(moments: Gaussian, floor: float) -> jax.Array:
 def _square_root(matrix_CxC: jax.Array) -> jax.Array:
     """A^1/2 of a symmetric matrix, whose negative eigenvalues are rounding and count as 0."""
     values_C, vectors_CxC = jnp.linalg.eigh((matrix_CxC + matrix_CxC.T) / 2)
-    return jnp.dot(vectors_CxC * jnp.sqrt(jnp.maximum(values_C, 0)), vectors_CxC.T, **_FULL)
+    return numerics.dot(vectors_CxC * jnp.sqrt(jnp.maximum(values_C, 0)), vectors_CxC.T)
 
 
 def _newton_schulz(matrix_CxC: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
@@ -292,8 +285,8 @@ def _newton_schulz(matrix_CxC: jax.Array, iterations: int) -> tuple[jax.Array, j
 
     def step(_, carry):
         y_CxC, z_CxC = carry
-        t_CxC = 1.5 * identity_CxC - 0.5 * jnp.dot(z_CxC, y_CxC, **_FULL)
-        return jnp.dot(y_CxC, t_CxC, **_FULL), jnp.dot(t_CxC, z_CxC, **_FULL)
+        t_CxC = 1.5 * identity_CxC - 0.5 * numerics.dot(z_CxC, y_CxC)
+        return numerics.dot(y_CxC, t_CxC), numerics.dot(t_CxC, z_CxC)
 
     y_CxC, z_CxC = jax.lax.fori_loop(0, iterations, step, (matrix_CxC / norm, identity_CxC))
     return y_CxC * jnp.sqrt(norm), z_CxC / jnp.sqrt(norm)
