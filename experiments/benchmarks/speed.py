@@ -136,7 +136,9 @@ def contestant(name: str, config: ConfigDict, size: int) -> Contestant:
 def loop(job: Job) -> Contestant:
     """Continues one run by STEPS steps at a time."""
     made, state = make_problem(job), steps.init(job.optimizer, job.start)
-    program, seconds = compiled(steps.run.lower(job.spec, job.optimizer, made, state, np.int32(0)))
+    program, seconds = compiled(
+        steps.run.lower(problem.Loss(job.spec), job.optimizer, made, state, np.int32(0))
+    )
     state, _ = program(made, state, np.int32(2))
 
     def run() -> float:
@@ -264,7 +266,7 @@ def batches(config: ConfigDict) -> dict:
     """The part `batch`: STEPS steps of POINTS points, stacked and in sequence."""
     job = job_of(config, BATCH_SIZE.value, LOOPS["Adam"])
     made, begun = make_problem(job), steps.init(job.optimizer, job.start)
-    alone = steps.run.lower(job.spec, job.optimizer, made, begun, np.int32(0)).compile()
+    alone = steps.run.lower(problem.Loss(job.spec), job.optimizer, made, begun, np.int32(0)).compile()
     count, copy = POINTS.value, partial(jax.tree.map, jnp.copy)
     stacked = partial(jax.tree.map, lambda leaf: jnp.stack([leaf] * count))
     arguments = stacked(made.replace(variables={})), stacked(begun), np.full(count, STEPS.value, np.int32)

@@ -22,6 +22,7 @@ from absl import flags
 from configs import quickstart
 from experiments import cli
 from nst import images
+from nst.losses.problem import Loss
 from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps
 from nst.runs import loop
@@ -44,7 +45,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.
     made = local.Launch(workdir, judge, lambda: False, silent, silent)
     job = prepare(None, None, points[0].config, load)
     problem, state = make_problem(job), optimizer_steps.init(job.optimizer, job.start)
-    steps = optimizer_steps.run.lower(job.spec, job.optimizer, problem, state, np.int32(0)).compile()
+    steps = optimizer_steps.run.lower(Loss(job.spec), job.optimizer, problem, state, np.int32(0)).compile()
     photo, painting = (
         images.read(path).rgb_HxWx3 for path in (points[0].config.content, *points[0].config.style)
     )

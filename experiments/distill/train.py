@@ -34,7 +34,7 @@ from nst.losses.spec import Spec
 from nst.networks import checkpoints, vgg
 from nst.networks.vgg import Network
 from nst.optimizers import steps
-from nst.optimizers.steps import Optimizer
+from nst.optimizers.table import Optimizer
 from nst.runs import folder, settings
 
 TEACHER = Network()
@@ -133,7 +133,7 @@ def stylised(config, network: Network, params: dict, scales: dict, data: Data, s
         )
         state = steps.init(optimizer, image)
         for count in np.diff((0, *chosen.snapshots)):
-            state, _ = steps.run(spec, optimizer, made, state, np.int32(count))
+            state, _ = steps.run(problem.Loss(spec), optimizer, made, state, np.int32(count))
             picture = np.clip(steps.image(optimizer, state)[0], -0.2, 1.2)
             if np.isfinite(picture).all():
                 found.append(np.asarray(picture, np.float32))

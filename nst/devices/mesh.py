@@ -1,8 +1,9 @@
-"""One picture over several devices: its height is divided among them, and XLA exchanges the rows at the cuts.
+"""Arrays divided along one axis over several devices.
 
-Convolutions and poolings send a row or two to the neighbour, Gram matrices and the other sums are added over
-the devices, and the optimiser's state lies where its pixels do. So each device holds its share of the rows of
-everything that grows with the picture, and none ever holds the whole of it.
+XLA divides a compiled program as its inputs are divided. For an image divided by its height, convolutions and
+poolings exchange a row or two with the neighbouring devices, sums such as Gram matrices are added over the
+devices, and the optimiser's state lies where the image does. So each device holds its share of everything
+that grows with the image, and none ever holds the whole.
 """
 
 from typing import Any
@@ -13,97 +14,109 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nst.errors import UserError
-from nst.losses.problem import Problem
-from nst.losses.spec import Spec
-from nst.networks.vgg import layers_to
-from nst.optimizers.steps import State
 
-HEIGHT = "height"
+AXIS = "height"  # the name of the mesh's one axis, along which arrays are divided
 
 
-def mesh(devices: int) -> Mesh | None:
-    """The devices of `config.devices` (0: all that there are) in a row; None: only one.
+def make_mesh(devices: int) -> Mesh | None:
+    """Returns a mesh of devices in a row; None for a single device.
+
+    Args:
+      devices: how many, `config.devices`; 0: all that there are.
 
     Raises:
-      UserError: more than there are, or not all where several processes share the work.
+      UserError: there are not so many, or several processes share the work and these are not all.
     """
-    found = jax.devices()
-    if not 0 <= devices <= len(found):
-        raise UserError(f"devices = {devices}: there are {len(found)} ({found[0].platform}); 0 takes all")
-    chosen = found[: devices or len(found)]
-    if jax.process_count() > 1 and len(chosen) < len(found):
+    available = jax.devices()
+    if not 0 <= devices <= len(available):
         raise UserError(
-            f"devices = {devices}: the {jax.process_count()} processes have {len(found)} together, and take "
-            "part with all of them: set config.devices=0"
+            f"devices = {devices}: there are {len(available)} ({available[0].platform}); 0 takes all"
         )
-    return Mesh(np.array(chosen), (HEIGHT,)) if len(chosen) > 1 else None
+    chosen = available[: devices or len(available)]
+    if jax.process_count() > 1 and len(chosen) < len(available):
+        raise UserError(
+            f"devices = {devices}: the {jax.process_count()} processes have {len(available)} together, and "
+            "take part with all of them: set config.devices=0"
+        )
+    return Mesh(np.array(chosen), (AXIS,)) if len(chosen) > 1 else None
 
 
-def rows(spec: Spec, over: Mesh | None) -> int:
-    """What a height must be a multiple of, so that the devices share the deepest layer's rows alike."""
-    if over is None:
-        return 1
-    names = layers_to(spec.network.architecture, spec.layers) if spec.layers else ()
-    return over.size << sum(name.startswith("pool") for name in names)
+def rounded(length: int, multiple: int) -> int:
+    """Returns the multiple that is nearest to a length; 0 if that is less than half of it.
+
+    Args:
+      length: of an axis, in elements.
+      multiple: what the result is a multiple of, >= 1.
+    """
+    return (length + multiple // 2) // multiple * multiple
 
 
-def rounded(height: int, multiple: int) -> int:
-    """The multiple nearest to a height; 0 if that is less than half of it."""
-    return (height + multiple // 2) // multiple * multiple
+def sharded(mesh: Mesh | None, leaf: Any, axis: int | None = None) -> jax.ShapeDtypeStruct:
+    """Returns the shape of an array with its layout on the devices.
 
-
-def divided(over: Mesh | None, leaf: Any, axis: int | None = None) -> jax.ShapeDtypeStruct:
-    """An array's shape, divided over the devices along an axis if it has that and it divides, else whole."""
-    if over is None:
+    Args:
+      mesh: of `make_mesh`; None: the result says nothing of devices.
+      leaf: an array, or anything with a shape and a dtype.
+      axis: along which the array is divided, if it has that axis and the devices divide its length; else, and
+        for None, each device holds the whole array.
+    """
+    if mesh is None:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
     spec = PartitionSpec()
-    if axis is not None and leaf.ndim > axis and leaf.shape[axis] % over.size == 0:
-        spec = PartitionSpec(*[None] * axis, HEIGHT)
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(over, spec))
+    if axis is not None and leaf.ndim > axis and leaf.shape[axis] % mesh.size == 0:
+        spec = PartitionSpec(*[None] * axis, AXIS)
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
 
 
-def everywhere(over: Mesh | None, tree: Any) -> Any:
-    """The shapes of arrays that every device holds whole."""
-    return jax.tree.map(lambda leaf: divided(over, leaf), tree)
+def replicated(mesh: Mesh | None, tree: Any) -> Any:
+    """Returns the shapes of a tree of arrays that every device holds whole.
 
-
-def state(over: Mesh | None, like: State) -> State:
-    """The shapes of a state: images and histories of images, `[..., H, W, 3]`, by their height."""
-    return jax.tree.map(lambda leaf: divided(over, leaf, leaf.ndim - 3 if leaf.ndim >= 4 else None), like)
-
-
-def problem(over: Mesh | None, like: Problem) -> Problem:
-    """The shapes of a problem: what has positions of the picture by its height, all else on every device."""
-
-    def by(axis, tree):
-        return jax.tree.map(lambda leaf: divided(over, leaf, axis), tree)
-
-    return everywhere(over, like).replace(
-        content=by(1, like.content), guides=by(0, like.guides), photo=by(1, like.photo)
-    )
+    Args:
+      mesh: as for `sharded`.
+      tree: a pytree of arrays or shapes.
+    """
+    return jax.tree.map(lambda leaf: sharded(mesh, leaf), tree)
 
 
 def gathers(compiled: jax.stages.Compiled) -> bool:
-    """Whether a program brings divided arrays together on the devices, whose memory then bounds the size.
+    """Whether a program gathers divided arrays on single devices, whose memory then bounds their size.
 
-    Exchanged rows and sums do not; sorting (histogram, sliced_wasserstein), matching patches (mrf) and
-    resampling (optimizer.bands) do.
+    Rows exchanged with neighbours and sums do not; sorting (histogram, sliced_wasserstein), matching patches
+    (mrf) and resampling (optimizer.bands) do.
+
+    Args:
+      compiled: a program whose inputs are divided.
     """
     return any(f" {name}" in compiled.as_text() for name in ("all-gather", "all-to-all"))
 
 
-def shardings(like: Any) -> Any:
-    """Those of a tree of shapes."""
-    return jax.tree.map(lambda leaf: leaf.sharding, like)
+def shardings(tree: Any) -> Any:
+    """Returns the layouts of a tree of shapes, as `jax.jit` takes them for `out_shardings`.
+
+    Args:
+      tree: a pytree of the shapes that `sharded` makes.
+    """
+    return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 
-def spread(over: Mesh | None, tree: Any, axis: int | None = None) -> Any:
-    """Arrays, divided over the devices along an axis where that is possible, else on all of them."""
-    return jax.tree.map(lambda leaf: _put(leaf, divided(over, leaf, axis)), tree)
+def distribute(mesh: Mesh | None, tree: Any, axis: int | None = None) -> Any:
+    """Returns arrays as they are laid out on the devices.
+
+    Args:
+      mesh: as for `sharded`.
+      tree: a pytree of arrays; across processes each must have the same values.
+      axis: along which each array is divided where that is possible, as for `sharded`.
+    """
+    return jax.tree.map(lambda leaf: _put(leaf, sharded(mesh, leaf, axis)), tree)
 
 
 def put(tree: Any, like: Any) -> Any:
-    """Arrays, laid out as shapes of `divided` say; across processes each must have the same values."""
+    """Returns arrays, laid out on the devices as given shapes say.
+
+    Args:
+      tree: a pytree of arrays; across processes each must have the same values.
+      like: a pytree of the same structure, of the shapes that `sharded` makes.
+    """
     return jax.tree.map(_put, tree, like)
 
 

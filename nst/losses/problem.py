@@ -4,6 +4,7 @@
 vary without recompiling: the network's weights, the targets, and every weight of the loss.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -270,3 +271,35 @@ def _content_terms(spec: Spec, problem: Problem, seen: dict) -> dict[str, jax.Ar
 def loss(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0) -> jax.Array:
     """The sum of `terms`: the scalar that is minimised."""
     return sum(terms(spec, problem, image_1xHxWx3, step).values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """`loss` as an objective of nst.optimizers.steps: a function of (problem, image, step).
+
+    Losses of equal specs are equal and have the same hash, so that they share a compiled program.
+    """
+
+    spec: Spec
+
+    def __call__(self, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0) -> jax.Array:
+        """Computes the loss; arguments as for `terms`."""
+        return loss(self.spec, problem, image_1xHxWx3, step)
+
+
+@jax.jit(static_argnums=0)
+def measure(
+    spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array
+) -> dict[str, jax.Array]:
+    """`terms`, compiled: a forward pass, for the record of a run.
+
+    Args:
+      spec: static choices.
+      problem: weights and targets.
+      image_1xHxWx3: RGB, [0, 1], the shape of the content targets' photograph.
+      step: of the optimisation, at which the image was reached.
+
+    Returns:
+      {name: weighted term}, as `terms` does.
+    """
+    return terms(spec, problem, image_1xHxWx3, step)

@@ -15,126 +15,218 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from nst.optimizers.lbfgs import LBFGSState, inner, scale_by_lbfgs
+from nst.optimizers.method import Method, Update, forget_value
 
+# c1 and c2 above, the values that Nocedal & Wright recommend for quasi-Newton methods
 C1, C2 = 1e-4, 0.9
-_FIRST = 10 / 255  # of the range of pixels: how far the first step moves the pixel that moves most
+# Of the range of values: how far the first step moves the number that moves most. The gradient has the units
+# of the loss, so its length says nothing of the length of a step; ten of 255 levels of grey changes an image
+# visibly, and is little.
+_FIRST = 10 / 255
 # Where float32 cannot tell f(x + t d) from f(x), the slope decides (Hager & Zhang 2005, "approximate Wolfe")
 _ROUNDING = 1e-6
 
 
+class Settings(NamedTuple):
+    """The static choices of the search."""
+
+    memory: int  # pairs kept
+    dtype: str  # of the pairs
+    value_range: float  # of x, the unit of the first step
+    max_evaluations: int  # an update
+
+
 class SearchState(NamedTuple):
-    """What is known at the pixels, and where to go from there."""
+    """The pairs, and what is known of the present x."""
 
     memory: LBFGSState
-    value: jax.Array  # the loss at the pixels; inf: not evaluated yet
-    direction: jax.Array
+    value: jax.Array  # the loss at x; inf: not evaluated yet
+    direction: jax.Array  # along which the next search goes
 
 
 class _Trial(NamedTuple):
-    """A point of the search, the losses and slopes at the ends of the bracket, all along the direction."""
+    """The state of a search along a direction d: the bracket, and the last point evaluated."""
 
-    length: jax.Array  # of the next point: x + length * direction
+    length: jax.Array  # t of the next point, x + t d
     low: jax.Array  # the longest step known to be not too long, its loss and slope
     low_value: jax.Array
     low_slope: jax.Array
-    high: jax.Array  # the shortest known to be too long; inf: none
+    high: jax.Array  # the shortest known to be too long, and its loss; inf: none
     high_value: jax.Array
-    pixels: jax.Array  # of the last point evaluated, with its loss and gradient
+    x: jax.Array  # the last point evaluated, with its loss and gradient
     value: jax.Array
     gradient: jax.Array
-    count: jax.Array  # of evaluations
+    evaluations: jax.Array
     accepted: jax.Array
 
 
-def _lbfgs(memory: int, dtype: str, pixel_range: float):
-    def first(gradient):
-        largest = jnp.max(jnp.abs(gradient))
-        return _FIRST * pixel_range / jnp.where(largest > 0, largest, 1)
+class _Point(NamedTuple):
+    """A point that was evaluated."""
 
-    # the search sees to y.s > 0 itself
-    return first, scale_by_lbfgs(memory, first, least=0.0, dtype=dtype)
+    x: jax.Array
+    value: jax.Array
+    gradient: jax.Array
+    slope: jax.Array  # along the direction of the search
 
 
-def init(pixels: jax.Array, memory: int, dtype: str, pixel_range: float) -> SearchState:
-    """The state before the first evaluation."""
-    state = _lbfgs(memory, dtype, pixel_range)[1].init(pixels)
-    return SearchState(state, jnp.full((), jnp.inf, pixels.dtype), jnp.zeros_like(pixels))
+class _Start(NamedTuple):
+    """The point from which a search starts."""
+
+    value: jax.Array
+    slope: jax.Array
+    unknown: jax.Array  # whether its value is still to be evaluated
+
+
+def method(settings: Settings) -> Method:
+    """Returns L-BFGS with this search as a method of nst/optimizers/method.py.
+
+    A step is one update of x; or, where the loss of x is not known yet, its evaluation alone. So the first
+    step, and each step after clamping has moved x, needs no second copy of the network in the program.
+
+    Args:
+      settings: of the pairs and the search.
+    """
+    return Method(
+        init=partial(init, settings),
+        step=partial(step, settings),
+        displaced=forget_value,
+        carries=False,
+    )
+
+
+def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
+    """The factor that makes the largest number of a gradient _FIRST of the range."""
+    largest = jnp.max(jnp.abs(gradient))
+    return _FIRST * settings.value_range / jnp.where(largest > 0, largest, 1)
+
+
+def _lbfgs(settings: Settings) -> optax.GradientTransformation:
+    # y.s > 0 is enough to keep a pair, since the search sees to it itself
+    first = partial(_first_scale, settings)
+    return scale_by_lbfgs(settings.memory, first, least=0.0, dtype=settings.dtype)
+
+
+def init(settings: Settings, x: jax.Array) -> SearchState:
+    """Returns the state before the first evaluation."""
+    return SearchState(_lbfgs(settings).init(x), jnp.full((), jnp.inf, x.dtype), jnp.zeros_like(x))
 
 
 def step(
-    objective: Callable[[jax.Array], jax.Array],
-    pixels: jax.Array,
-    state: SearchState,
-    *,
-    most: int,
-    memory: int,
-    dtype: str,
-    pixel_range: float,
-) -> tuple[jax.Array, SearchState, jax.Array, jax.Array]:
-    """One update of the pixels; or, where their loss is not known yet, its evaluation.
+    settings: Settings, objective: Callable[[jax.Array], jax.Array], x: jax.Array, state: SearchState
+) -> Update:
+    """Makes one update of x; or, where its loss is not known yet, evaluates it.
 
-    A search that fails in `most` evaluations leaves the pixels where they were, and the pairs are forgotten.
-
-    Returns (pixels, state, evaluations, the loss that the pixels had).
+    A search that fails in `max_evaluations` leaves x where it was, and the pairs are forgotten.
     """
-    first, lbfgs = _lbfgs(memory, dtype, pixel_range)
-    fresh = ~jnp.isfinite(state.value)
+    unknown = ~jnp.isfinite(state.value)
     slope = inner(state.memory.gradient, state.direction)
+    start = _Start(state.value, slope, unknown)
+    trial = _search(settings, objective, x, state.direction, start)
+    # where the evaluations ran out, any lower loss is better than none
+    good = trial.accepted | (trial.value < state.value)
+    x = jnp.where(good, trial.x, x)
+    scaled, memory = _lbfgs(settings).update(trial.gradient, state.memory, x)
+    # rounding may have spoilt a direction, which then would lead uphill
+    downhill = inner(scaled, trial.gradient) > 0
+    direction = -jnp.where(downhill, scaled, _first_scale(settings, trial.gradient) * trial.gradient)
+    # pairs that have led to a failed search would lead to it again
+    memory = memory._replace(count=jnp.where(good, memory.count, 0), stored=jnp.where(good, memory.stored, 0))
+    # after a failure x is not the point last evaluated, so its gradient is to be evaluated anew
+    state = SearchState(memory, jnp.where(good, trial.value, jnp.inf), direction)
+    value = jnp.where(unknown, trial.value, start.value)
+    # a start whose loss is not finite counts as an update, so that the loop ends there
+    return Update(x, state, trial.evaluations, value, updated=~unknown | ~jnp.isfinite(value))
+
+
+def _search(
+    settings: Settings, objective: Callable, x: jax.Array, direction: jax.Array, start: _Start
+) -> _Trial:
+    """Searches along a direction, with one evaluation a turn, until a point is accepted or none is left."""
     evaluate = jax.value_and_grad(objective)
 
     def turn(trial: _Trial) -> _Trial:
-        point = jnp.where(fresh, pixels, pixels + trial.length * state.direction)
+        # x itself is evaluated by the same code, so that the program holds the objective once
+        point = jnp.where(start.unknown, x, x + trial.length * direction)
         value, gradient = evaluate(point)
-        found = point, value, gradient, inner(gradient, state.direction)
-        return _judge(trial, *found, state.value, slope, fresh)
+        return _judge(trial, _Point(point, value, gradient, inner(gradient, direction)), start)
 
-    zero, infinite = jnp.zeros_like(slope), jnp.full_like(slope, jnp.inf)
-    trial = lax.while_loop(
-        lambda trial: ~trial.accepted & (trial.count < most),
-        turn,
-        _Trial(
-            jnp.ones_like(slope), zero, state.value, slope, infinite, infinite, pixels, infinite,
-            jnp.zeros_like(pixels), jnp.zeros((), jnp.int32), jnp.zeros((), bool),
-        ),
-    )  # fmt: skip
-    good = trial.accepted | (trial.value < state.value)
-    pixels = jnp.where(good, trial.pixels, pixels)
-    scaled, known = lbfgs.update(trial.gradient, state.memory, pixels)
-    # rounding may have spoilt a direction
-    downhill = inner(scaled, trial.gradient) > 0
-    direction = -jnp.where(downhill, scaled, first(trial.gradient) * trial.gradient)
-    known = known._replace(count=jnp.where(good, known.count, 0), stored=jnp.where(good, known.stored, 0))
-    found = SearchState(known, jnp.where(good, trial.value, jnp.inf), direction)
-    return pixels, found, trial.count, jnp.where(fresh, trial.value, state.value)
+    zero, infinite = jnp.zeros_like(start.slope), jnp.full_like(start.slope, jnp.inf)
+    # a quasi-Newton direction has its length already, so a step of 1 is tried first
+    first = _Trial(
+        length=jnp.ones_like(start.slope),
+        low=zero,
+        low_value=start.value,
+        low_slope=start.slope,
+        high=infinite,
+        high_value=infinite,
+        x=x,
+        value=infinite,
+        gradient=jnp.zeros_like(x),
+        evaluations=jnp.zeros((), jnp.int32),
+        accepted=jnp.zeros((), bool),
+    )
+    return lax.while_loop(
+        lambda trial: ~trial.accepted & (trial.evaluations < settings.max_evaluations), turn, first
+    )
 
 
-def _judge(trial, point, value, gradient, slope, before, slope_before, fresh) -> _Trial:
+def _judge(trial: _Trial, point: _Point, start: _Start) -> _Trial:
     """The search after an evaluation: accepted, or with the next length to try."""
-    near = (value <= before + _ROUNDING * jnp.abs(before)) & (slope <= (2 * C1 - 1) * slope_before)
-    enough = jnp.isfinite(value) & ((value <= before + C1 * trial.length * slope_before) | near)
-    accepted = fresh | (enough & (slope >= C2 * slope_before))
+    # the first condition, or where rounding hides it, that of Hager & Zhang, 2 c1 - 1 for the slope's rise
+    near = (point.value <= start.value + _ROUNDING * jnp.abs(start.value)) & (
+        point.slope <= (2 * C1 - 1) * start.slope
+    )
+    enough = jnp.isfinite(point.value) & (
+        (point.value <= start.value + C1 * trial.length * start.slope) | near
+    )
+    accepted = start.unknown | (enough & (point.slope >= C2 * start.slope))
+    # the point is the new lower end if it meets the first condition, else the new upper end
     take = partial(jnp.where, enough)
-    low, low_value, low_slope = (
-        take(new, old)
-        for new, old in (
-            (trial.length, trial.low), (value, trial.low_value), (slope, trial.low_slope),
-        )
-    )  # fmt: skip
-    high, high_value = take(trial.high, trial.length), take(trial.high_value, value)
-    # without an end, where the slopes' secant vanishes, two to ten times as far
-    secant = low + (low - trial.low) * slope / (trial.low_slope - slope)
-    longer = jnp.where(jnp.isfinite(secant), jnp.clip(secant, 2 * low, 10 * low), 2 * low)
-    # between the ends, the least of the parabola, not too near to either
+    low, low_value = take(trial.length, trial.low), take(point.value, trial.low_value)
+    low_slope = take(point.slope, trial.low_slope)
+    high, high_value = take(trial.high, trial.length), take(trial.high_value, point.value)
+    longer = _beyond(trial.low, trial.low_slope, low, point.slope)
+    between = _between(low, low_value, low_slope, high, high_value)
+    length = jnp.where(jnp.isfinite(high), between, longer)
+    return _Trial(
+        length=jnp.where(accepted, trial.length, length),
+        low=low,
+        low_value=low_value,
+        low_slope=low_slope,
+        high=high,
+        high_value=high_value,
+        x=point.x,
+        value=point.value,
+        gradient=point.gradient,
+        evaluations=trial.evaluations + 1,
+        accepted=accepted,
+    )
+
+
+def _beyond(before: jax.Array, slope_before: jax.Array, low: jax.Array, slope: jax.Array) -> jax.Array:
+    """The next length where no step was too long yet: the secant's zero of the slope, 2 to 10 times `low`.
+
+    At least twice as far, so that few turns reach a step of any length; at most ten times, since a secant of
+    two nearly equal slopes may lead anywhere.
+    """
+    secant = low + (low - before) * slope / (slope_before - slope)
+    return jnp.where(jnp.isfinite(secant), jnp.clip(secant, 2 * low, 10 * low), 2 * low)
+
+
+def _between(
+    low: jax.Array, low_value: jax.Array, low_slope: jax.Array, high: jax.Array, high_value: jax.Array
+) -> jax.Array:
+    """The next length inside the bracket: the least of the parabola by both losses and the lower slope.
+
+    It keeps a tenth of the bracket away from either end, so that every turn shrinks the bracket; where the
+    upper loss is not finite there is no parabola, and the middle is taken.
+    """
     width = high - low
     curve = high_value - low_value - low_slope * width
     least = low - low_slope * width**2 / (2 * curve)
     inside = jnp.isfinite(least) & jnp.isfinite(high_value)
-    between = jnp.where(inside, jnp.clip(least, low + 0.1 * width, high - 0.1 * width), low + 0.5 * width)
-    length = jnp.where(jnp.isfinite(high), between, longer)
-    return _Trial(
-        jnp.where(accepted, trial.length, length), low, low_value, low_slope, high, high_value, point, value,
-        gradient, trial.count + 1, accepted,
-    )  # fmt: skip
+    return jnp.where(inside, jnp.clip(least, low + 0.1 * width, high - 0.1 * width), low + 0.5 * width)

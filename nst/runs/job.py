@@ -22,13 +22,14 @@ from nst.files import digest
 from nst.images import folders
 from nst.images.io import Picture
 from nst.losses import problem, strips
-from nst.losses.problem import Problem
+from nst.losses.problem import Loss, Problem
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights
 from nst.networks import checkpoints, vgg
 from nst.optimizers import steps
-from nst.optimizers.steps import Optimizer, State
-from nst.runs import masks, pictures, settings
+from nst.optimizers.steps import State
+from nst.optimizers.table import Optimizer, method
+from nst.runs import masks, pictures, settings, sharding
 from nst.runs.masks import Regions
 
 
@@ -123,15 +124,15 @@ def prepare(content, style, config: ConfigDict, load: LoadNetwork = load_network
     images.check_format(config.output.format, config.output.bits)
     optimizer = settings.make_optimizer(config)
     made_for, spec = settings.read_network(config)
-    if spec.resample and steps.restarts(optimizer):
+    if spec.resample and not method(optimizer).carries:
         raise UserError(
             f"style_loss.resample: {optimizer.name} compares losses of different steps; use a first-order "
             "optimiser, such as optimizer.name = adam, or leave it off"
         )
-    mesh = device_mesh.mesh(config.devices)
+    mesh = device_mesh.make_mesh(config.devices)
     if mesh and spec.strip:
         raise UserError(f"strip = {spec.strip}: strips are for one device; set strip = 0, or devices = 1")
-    photo, paintings, named = pictures.read(content, style, config, device_mesh.rows(spec, mesh))
+    photo, paintings, named = pictures.read(content, style, config, sharding.height_multiple(spec, mesh))
     photo, paintings, recolor = pictures.colored(config, photo, paintings)
     found = masks.regions(config, spec, photo, paintings)
     loss_weights = settings.make_problem_weights(config, spec, len(paintings))
@@ -164,7 +165,7 @@ def first_state(job: Job) -> State:
     if job.mesh is None:
         return steps.init(job.optimizer, job.start, job.carried)
     init = partial(steps.init, job.optimizer)
-    like = device_mesh.state(job.mesh, jax.eval_shape(init, job.start))
+    like = sharding.state(job.mesh, jax.eval_shape(init, job.start))
     start = device_mesh.put(job.start, like.pixels)
     carried = None if job.carried is None else device_mesh.put(job.carried, like.optimizer)
     return jax.jit(init, out_shardings=device_mesh.shardings(like))(start, carried)
@@ -172,21 +173,21 @@ def first_state(job: Job) -> State:
 
 def make_problem(job: Job) -> Problem:
     """The targets, on the device or devices."""
-    spread = partial(device_mesh.spread, job.mesh)
+    distribute = partial(device_mesh.distribute, job.mesh)
     made = problem.make_problem(
         job.spec,
-        spread(job.variables),
-        spread(job.content.rgb_HxWx3[None], 1),
-        [spread(picture.rgb_HxWx3[None], 1) for picture in job.styles],
-        spread(job.loss_weights),
-        *(spread(guides, 0) for guides in job.regions[:2]),
-        spread(np.int32(job.seed)),
+        distribute(job.variables),
+        distribute(job.content.rgb_HxWx3[None], 1),
+        [distribute(picture.rgb_HxWx3[None], 1) for picture in job.styles],
+        distribute(job.loss_weights),
+        *(distribute(guides, 0) for guides in job.regions[:2]),
+        distribute(np.int32(job.seed)),
     )
-    return device_mesh.put(made, device_mesh.problem(job.mesh, made))
+    return device_mesh.put(made, sharding.problem(job.mesh, made))
 
 
 def compile_run(job: Job, size: tuple[int, int] | None = None) -> jax.stages.Compiled:
-    """The compiled `optimize.run` of a job, from shapes alone; `size` (height, width) in place of its own.
+    """The compiled `steps.run` of a job, from shapes alone; `size` (height, width) in place of its own.
 
     Jobs of the same Spec, Optimizer and shapes share it.
     """
@@ -213,16 +214,16 @@ def _compiled(
     state = jax.eval_shape(partial(steps.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:
-        lowered = steps.run.lower(spec, optimizer, made, state, count)
+        lowered = steps.run.lower(Loss(spec), optimizer, made, state, count)
     else:
         made, state, count = (
-            device_mesh.problem(mesh, made),
-            device_mesh.state(mesh, state),
-            device_mesh.divided(mesh, count),
+            sharding.problem(mesh, made),
+            sharding.state(mesh, state),
+            device_mesh.sharded(mesh, count),
         )
         # the state comes out as it went in, so that it can go in again
-        results = device_mesh.shardings((state, device_mesh.divided(mesh, count)))
-        run = jax.jit(partial(steps.run, spec, optimizer), donate_argnums=1, out_shardings=results)
+        results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
+        run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
         lowered = run.lower(made, state, count)
     compiled = lowered.compile()
     memory.release()
@@ -238,7 +239,7 @@ def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> tuple[int, i
     """(height, width) of about the largest picture, up to the job's, that fits in `limit` bytes; or None."""
     height, width = job.content.rgb_HxWx3.shape[:2]
     least = vgg.minimum_size(job.spec.network, job.spec.layers)
-    rows, fixed = device_mesh.rows(job.spec, job.mesh), fixed_bytes(job)
+    rows, fixed = sharding.height_multiple(job.spec, job.mesh), fixed_bytes(job)
     need, found, scale = memory.forecast(compiled, fixed), (height, width), 1.0
     beside = need - memory.program_bytes(compiled) + fixed
     # all but the network's weights, and what is beside, grows with the pixels

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.devices import memory, processes
 from nst.errors import UserError
+from nst.losses import problem as loss_problem
 from nst.losses.problem import Problem
 from nst.optimizers import steps
 from nst.optimizers.steps import State
@@ -28,7 +29,7 @@ class Run(NamedTuple):
 
     job: Job
     config: ConfigDict
-    compiled: jax.stages.Compiled  # optimize.run
+    compiled: jax.stages.Compiled  # steps.run
     problem: Problem
     recorder: Recorder
 
@@ -96,7 +97,8 @@ def chunk(step: int, config: ConfigDict, pace: float) -> int:
 
 
 def _terms(run: Run, state: State) -> dict[str, float]:
-    found = steps.measure(run.job.spec, run.job.optimizer, run.problem, state)
+    image_1xHxWx3 = steps.iterate(run.job.optimizer, state)
+    found = loss_problem.measure(run.job.spec, run.problem, image_1xHxWx3, state.step)
     return {name: float(value) for name, value in found.items()}
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nst.errors import UserError
-from nst.optimizers.steps import Optimizer, restarts, transformation
+from nst.optimizers.table import Optimizer, method
 
 
 def sizes(size: int, factor: float, least: int) -> list[int]:
@@ -54,7 +54,8 @@ def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) 
     Moments are resampled: first ones (and traces) bicubic, second ones (`nu`) bilinear, which leaves no
     negative ones. Counts are kept, so that their bias correction goes on.
     """
-    if restarts(optimizer):
+    rule = method(optimizer)
+    if not rule.carries:
         return None
 
     def resample(path, leaf, like):
@@ -63,5 +64,5 @@ def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) 
         second = any(getattr(key, "name", "") == "nu" for key in path)
         return jax.image.resize(leaf, like.shape, "linear" if second else "cubic", antialias=False)
 
-    template = jax.eval_shape(transformation(optimizer).init, jnp.zeros((1, height, width, 3)))
+    template = jax.eval_shape(rule.init, jnp.zeros((1, height, width, 3)))
     return jax.tree_util.tree_map_with_path(resample, inner, template)

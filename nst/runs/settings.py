@@ -18,7 +18,7 @@ from nst.losses.weights import Weights, make_weights
 from nst.networks.checkpoints import Convention, convention
 from nst.networks.pooling import MATCHED_GAIN, POOLING
 from nst.networks.vgg import PREPROCESSING, Network
-from nst.optimizers.steps import Optimizer
+from nst.optimizers.table import Optimizer
 
 # fields that do not change a pixel of the iterates: free to differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb")

@@ -17,7 +17,7 @@ from nst.errors import UserError, choose
 from nst.networks import vgg
 from nst.optimizers import steps as optimizer_steps
 from nst.optimizers.steps import State
-from nst.runs import fitting, pyramid, settings
+from nst.runs import fitting, pyramid, settings, sharding
 from nst.runs import folder as run_folder
 from nst.runs.job import (
     Job,
@@ -199,7 +199,9 @@ def _follow(job: Job, result: Result, config: ConfigDict) -> Job:
 
 def _restore(recorder: Recorder, job: Job, config: ConfigDict) -> State | None:
     """The state of the folder's checkpoint, or None; readies the recorder either way."""
-    template = mesh.state(job.mesh, jax.eval_shape(partial(optimizer_steps.init, job.optimizer), job.start))
+    template = sharding.state(
+        job.mesh, jax.eval_shape(partial(optimizer_steps.init, job.optimizer), job.start)
+    )
     found = run_folder.load_checkpoint(recorder.workdir, template) if recorder.workdir else None
     state, seconds = found or (None, 0.0)
     step = int(state.step) if found else -1

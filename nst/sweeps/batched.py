@@ -22,10 +22,12 @@ from tqdm import tqdm
 
 from nst.devices import memory
 from nst.errors import UserError
-from nst.losses.problem import Problem
+from nst.losses import problem as loss_problem
+from nst.losses.problem import Loss, Problem
 from nst.losses.spec import Spec
 from nst.optimizers import steps
-from nst.optimizers.steps import Optimizer, State
+from nst.optimizers.steps import State
+from nst.optimizers.table import Optimizer
 from nst.runs import loop
 from nst.runs.job import LoadNetwork, cached_loader, first_state, make_problem
 from nst.runs.stylize import Begun, begin, finish
@@ -47,7 +49,7 @@ def run(
     states: State,
     counts: jax.Array,
 ) -> tuple[State, jax.Array]:
-    """`optimize.run` of N points, each by its own count.
+    """`steps.run` of N points, each by its own count.
 
     Args:
       each: `side_by_side` or `in_turn`.
@@ -58,7 +60,7 @@ def run(
     """
 
     def one(problem, state, count):
-        return steps.run(spec, optimizer, problem.replace(variables=variables), state, count)
+        return steps.run(Loss(spec), optimizer, problem.replace(variables=variables), state, count)
 
     return each(one, problems, states, counts)
 
@@ -67,10 +69,11 @@ def run(
 def measure(
     each: Callable, spec: Spec, optimizer: Optimizer, variables: dict, problems: Problem, states: State
 ) -> dict[str, jax.Array]:
-    """`optimize.measure` of N points."""
+    """`losses.problem.measure` of N points."""
 
     def one(problem, state):
-        return steps.measure(spec, optimizer, problem.replace(variables=variables), state)
+        whole, image_1xHxWx3 = problem.replace(variables=variables), steps.iterate(optimizer, state)
+        return loss_problem.measure(spec, whole, image_1xHxWx3, state.step)
 
     return each(one, problems, states)
 

@@ -20,7 +20,7 @@ from nst.runs.stylize import stylize
 from nst.sweeps import results
 from nst.sweeps.space import Point
 
-PROGRAMS = steps.run, steps.measure, problem.describe_content, problem.describe_style
+PROGRAMS = steps.run, problem.measure, problem.describe_content, problem.describe_style
 
 
 class Launch(NamedTuple):

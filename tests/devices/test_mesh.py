@@ -14,6 +14,7 @@ from nst.devices import memory
 from nst.devices import mesh as device_mesh
 from nst.errors import UserError
 from nst.losses.spec import Spec
+from nst.runs import sharding as run_sharding
 from nst.runs.job import compile_run, make_problem, prepare
 from nst.sweeps import batched, space
 from tests.helpers.running import picture, small, stop_after
@@ -71,7 +72,7 @@ def layouts(job, compiled):
     (problem, state, _), _ = compiled.input_shardings
     outputs, loss = compiled.output_shardings
     made = make_problem(job)
-    like = jax.tree.leaves(device_mesh.state(job.mesh, compiled.in_avals[0][1]))
+    like = jax.tree.leaves(run_sharding.state(job.mesh, compiled.in_avals[0][1]))
     pixels = [axis for leaf in like for axis in [leaf.shape.index(height) if height in leaf.shape else None]]
     for found in (state, outputs):
         for leaf, axis, sharding in zip(like, pixels, jax.tree.leaves(found), strict=True):
@@ -237,8 +238,10 @@ def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
 
 def test_heights_are_multiples_of_devices_and_poolings():
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("height",))
-    assert device_mesh.rows(Spec(), None) == 1 and device_mesh.rows(Spec(), mesh) == 16
-    assert device_mesh.rows(Spec(content_layers=(), style_layers=("relu2_1",)), mesh) == 2
+    assert (
+        run_sharding.height_multiple(Spec(), None) == 1 and run_sharding.height_multiple(Spec(), mesh) == 16
+    )
+    assert run_sharding.height_multiple(Spec(content_layers=(), style_layers=("relu2_1",)), mesh) == 2
     assert [device_mesh.rounded(height, 16) for height in (7, 8, 23, 24, 765)] == [0, 16, 16, 32, 768]
     assert [device_mesh.rounded(height, 1) for height in (1, 765)] == [1, 765]
 
@@ -248,7 +251,7 @@ def test_arrays_are_divided_where_they_divide():
     for shape, axis, expected in (((1, 8, 2, 3), 1, (None, "height")), ((1, 6, 2, 3), 1, ()),
                                   ((8, 3), 0, ("height",)), ((8, 3), None, ()), ((8,), 1, ())):  # fmt: skip
         leaf = jax.ShapeDtypeStruct(shape, np.float32)
-        assert device_mesh.divided(mesh, leaf, axis).sharding.spec == PartitionSpec(*expected)
+        assert device_mesh.sharded(mesh, leaf, axis).sharding.spec == PartitionSpec(*expected)
 
 
 def test_one_device_is_what_it_was(tmp_path):

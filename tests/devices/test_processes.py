@@ -124,7 +124,7 @@ def test_several_processes_share_all_their_devices(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(jax, "devices", lambda: [jax.local_devices()[0]] * 2)
     with pytest.raises(UserError, match="devices = 1: the 2 processes have 2 together"):
-        mesh.mesh(1)
+        mesh.make_mesh(1)
 
 
 def test_alone_nothing_is_asked_of_others(monkeypatch):

@@ -5,7 +5,7 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 
-from nst.losses.problem import make_problem
+from nst.losses.problem import Loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import make_weights
 from nst.networks import checkpoints, vgg
@@ -13,6 +13,7 @@ from nst.networks import checkpoints, vgg
 # inputs of unit variance, as the random weights expect
 NETWORK = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
 SPEC = Spec(network=NETWORK, content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+LOSS = Loss(SPEC)
 
 
 @cache

@@ -9,12 +9,12 @@ import optax
 import pytest
 
 from nst.errors import UserError
-from nst.losses.problem import loss
+from nst.losses.problem import Loss, loss
 from nst.optimizers import bands, steps
 from nst.optimizers.lbfgs import scale_by_lbfgs
-from nst.optimizers.steps import Optimizer, transformation
+from nst.optimizers.table import Optimizer
 from tests.helpers import shallow
-from tests.helpers.shallow import SPEC, start
+from tests.helpers.shallow import LOSS, SPEC, start
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def problem():
 
 def run(optimizer, problem, count, state=None):
     state = steps.init(optimizer, start()) if state is None else state
-    return steps.run(SPEC, optimizer, problem, state, np.int32(count))
+    return steps.run(LOSS, optimizer, problem, state, np.int32(count))
 
 
 def same(a, b):
@@ -162,6 +162,59 @@ def test_one_program_serves_chunks_of_every_length(problem):
     assert steps.run._cache_size() == compiled + 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """The squared distance from the problem's target, which counts how often it is traced."""
+
+    scale: float
+
+    def __call__(self, problem, x, step):
+        TRACED.append(self.scale)
+        return self.scale * jnp.sum(problem["weights"] * (x - problem["target"]) ** 2)
+
+
+TRACED = []
+
+
+@pytest.mark.parametrize("objective, changed", [
+    (lambda: Counted(2.0), Counted(3.0)),
+    (lambda: Loss(dataclasses.replace(SPEC)), Loss(dataclasses.replace(SPEC, tv="l1"))),
+])  # fmt: skip
+def test_equal_objectives_share_a_program(problem, objective, changed, monkeypatch):
+    """Objectives made anew, as by every run of a sweep, are traced once; another one is traced anew."""
+    traced = []
+    optimizer = Optimizer(name="adam", learning_rate=0.0123)
+    if isinstance(changed, Loss):
+        monkeypatch.setattr(
+            Loss, "__call__", lambda self, *arguments: traced.append(1) or loss(self.spec, *arguments)
+        )
+    else:
+        problem, traced = {"weights": jnp.ones(()), "target": jnp.zeros(())}, TRACED
+    for _ in range(3):
+        assert objective() is not objective() and objective() == objective()
+        steps.run(objective(), optimizer, problem, steps.init(optimizer, start()), np.int32(1))
+    once = len(traced)
+    steps.run(changed, optimizer, problem, steps.init(optimizer, start()), np.int32(1))
+    assert len(traced) == 2 * once and once > 0
+
+
+@pytest.mark.parametrize("shape", [(300,), (2, 3, 4, 5, 2), ()], ids=["sound", "voxels", "number"])
+@pytest.mark.parametrize("optimizer", [
+    Optimizer(), Optimizer(line_search="zoom"), Optimizer(name="lbfgs_torch", clamp=True),
+    Optimizer(name="adam", learning_rate=0.05, ema=0.5),
+], ids=lambda o: f"{o.name}-{o.line_search}")  # fmt: skip
+def test_whatever_has_a_loss_is_optimised(optimizer, shape):
+    """`run` makes no picture of its array: a quadratic's minimum is found in any shape."""
+    rng = np.random.default_rng(0)
+    target, begin = (rng.uniform(0.2, 0.8, shape).astype(np.float32) for _ in range(2))
+    problem = {"weights": rng.uniform(1, 3, shape).astype(np.float32), "target": target}
+    state = steps.init(optimizer, begin)
+    state, value = steps.run(Counted(1.0), optimizer, problem, state, np.int32(60))
+    found = np.asarray(steps.image(optimizer, state))
+    assert found.shape == shape and int(state.step) == 60
+    assert found == pytest.approx(target, abs=0.02) and float(value) < 0.1
+
+
 def test_gradient_descent_is_the_plain_rule(problem):
     """G := G - lr dJ/dG."""
     optimizer = Optimizer(name="gradient_descent", learning_rate=1e-3)
@@ -198,7 +251,12 @@ def test_evaluations_are_counted(problem, line_search):
     """The count is that of the search plus the first, checked against calls of the objective."""
     optimizer = Optimizer(line_search=line_search, memory=5)
     state, calls = steps.init(optimizer, start()), 0
-    update, objective = transformation(optimizer), lambda x: loss(SPEC, problem, x)
+    searches = {
+        "zoom": optax.scale_by_zoom_linesearch(20, initial_guess_strategy="one"),
+        "backtracking": optax.scale_by_backtracking_linesearch(20, store_grad=True),
+    }
+    update = optax.lbfgs(memory_size=5, linesearch=searches[line_search])
+    objective = lambda x: loss(SPEC, problem, x)  # noqa: E731
     inner, pixels = update.init(jnp.asarray(start())), jnp.asarray(start())
     step = jax.jit(
         lambda inner, pixels: update.update(
@@ -294,11 +352,14 @@ def test_bands_are_joined_as_written_out():
     assert [shape.shape[1:3] for shape in bands.shapes((1, 5, 3, 3), 4)] == [(5, 3), (2, 1), (1, 1), (1, 1)]
 
 
-@pytest.mark.parametrize("name, given", [("rmsprop", "decay=0.99"), ("adam", ""), ("sgd", "momentum=0.9")])
-def test_bands_move_as_if_they_were_the_parameters(problem, name, given):
-    moved = Optimizer(name=name, learning_rate=2e-3, options=given, bands=3)
+@pytest.mark.parametrize("name, options", [
+    ("rmsprop", {"decay": 0.99}), ("adam", {}), ("sgd", {"momentum": 0.9}),
+])  # fmt: skip
+def test_bands_move_as_if_they_were_the_parameters(problem, name, options):
+    text = ",".join(f"{key}={value}" for key, value in options.items())
+    moved = Optimizer(name=name, learning_rate=2e-3, options=text, bands=3)
     state, _ = run(moved, problem, 4)
-    plain = transformation(dataclasses.replace(moved, bands=0))
+    plain = optax.with_extra_args_support(getattr(optax, name)(2e-3, **options))
     found = [jnp.asarray(start())] + [jnp.zeros(shape.shape) for shape in bands.shapes((1, 16, 12, 3), 3)][1:]
     inner = plain.init(found)
     for _ in range(4):
@@ -314,7 +375,7 @@ def test_bands_move_as_if_they_were_the_parameters(problem, name, given):
     ({"bands": -1}, "optimizer.bands = -1: must be at least 0"),
     ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs moves pixels"),
     ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch moves pixels"),
-    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw needs the numbers that it moves"),
+    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw reads the numbers that it moves"),
 ])  # fmt: skip
 def test_bands_that_cannot_be_moved(settings, message):
     with pytest.raises(UserError, match=message):

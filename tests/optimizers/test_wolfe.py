@@ -7,28 +7,28 @@ import pytest
 
 from nst.errors import UserError
 from nst.losses.problem import loss
-from nst.optimizers import steps, wolfe
+from nst.optimizers import steps, table, wolfe
 from nst.optimizers.lbfgs import scale_by_lbfgs
-from nst.optimizers.steps import Optimizer
+from nst.optimizers.table import Optimizer, method
 from tests.helpers import shallow
-from tests.helpers.shallow import SPEC, start
+from tests.helpers.shallow import LOSS, SPEC, start
 
-SETTINGS = {"memory": 6, "dtype": "float32", "pixel_range": 1.0}
+SETTINGS = wolfe.Settings(memory=6, dtype="float32", value_range=1.0, max_evaluations=20)
 
 
 def rosenbrock(x):
     return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def walk(objective, x, count, most=20, **settings):
-    """The states of `count` turns of `search.step`, the first of which only evaluates."""
-    settings = SETTINGS | settings
-    step = jax.jit(lambda x, state: wolfe.step(objective, x, state, most=most, **settings))
+def walk(objective, x, count, settings=SETTINGS):
+    """The states of `count` steps, the first of which only evaluates."""
+    rule = wolfe.method(settings)
+    step = jax.jit(lambda x, state: rule.step(objective, x, state))
     x = jnp.asarray(x, jnp.float32)
-    states = [(x, wolfe.init(x, **settings), 0)]
+    states = [(x, rule.init(x), 0)]
     for _ in range(count):
-        x, state, evaluations, _ = step(*states[-1][:2])
-        states.append((x, state, int(evaluations)))
+        update = step(*states[-1][:2])
+        states.append((update.x, update.state, int(update.evaluations)))
     return states
 
 
@@ -95,18 +95,16 @@ def test_a_search_that_fails_stays_and_forgets():
         return jnp.sum(jnp.abs(x - 0.5))
 
     objective.defvjp(lambda x: (objective(x), x), lambda x, g: (jnp.ones_like(x),))  # wrong on purpose
-    states = walk(objective, (0.5, 0.5), 4, most=5)
+    states = walk(objective, (0.5, 0.5), 4, SETTINGS._replace(max_evaluations=5))
     assert [evaluations for _, _, evaluations in states] == [0, 1, 5, 1, 5]
     assert all((np.asarray(x) == 0.5).all() for x, _, _ in states)
     assert int(states[2][1].memory.stored) == 0 and np.isinf(states[2][1].value)
 
 
 def test_a_loss_that_is_not_finite_at_the_start_is_given_back():
-    state = wolfe.init(jnp.ones(2), **SETTINGS)
-    _, _, evaluations, value = wolfe.step(
-        lambda x: jnp.sum(x) * jnp.nan, jnp.ones(2), state, most=3, **SETTINGS
-    )
-    assert np.isnan(value) and evaluations == 1
+    rule = wolfe.method(SETTINGS._replace(max_evaluations=3))
+    update = rule.step(lambda x: jnp.sum(x) * jnp.nan, jnp.ones(2), rule.init(jnp.ones(2)))
+    assert np.isnan(update.value) and update.evaluations == 1 and update.updated
 
 
 @pytest.fixture
@@ -129,7 +127,7 @@ def test_the_compiled_loop_holds_the_network_once(problem):
     )
     found = {
         name: convolutions(
-            steps.run.lower(SPEC, Optimizer(line_search=name), problem, begin(Optimizer(line_search=name)), 1)
+            steps.run.lower(LOSS, Optimizer(line_search=name), problem, begin(Optimizer(line_search=name)), 1)
         )
         for name in ("wolfe", "zoom")
     }
@@ -147,11 +145,11 @@ def test_no_point_is_evaluated_twice(problem):
 
     optimizer = Optimizer(memory=5)
     pixels, inner = begin(optimizer).pixels, begin(optimizer).optimizer
-    step = jax.jit(lambda x, state: wolfe.step(objective, x, state, most=20, **optimizer.search))
+    step = jax.jit(lambda x, state: method(optimizer).step(objective, x, state))
     for _ in range(8):
-        pixels, inner, _, _ = step(pixels, inner)
+        pixels, inner, *_ = step(pixels, inner)
     jax.effects_barrier()
-    state, _ = steps.run(SPEC, optimizer, problem, begin(optimizer), 7)
+    state, _ = steps.run(LOSS, optimizer, problem, begin(optimizer), 7)
     assert int(state.evaluations) == len(calls) and int(state.step) == 7
     assert len(set(calls)) == len(calls)
     assert float(state.optimizer.value) == pytest.approx(float(loss(SPEC, problem, state.pixels)), rel=1e-6)
@@ -159,9 +157,9 @@ def test_no_point_is_evaluated_twice(problem):
 
 def test_pairs_in_bfloat16_take_half_the_bytes_and_descend_alike(problem):
     losses, sizes = [], []
-    for dtype in steps.HISTORY:
+    for dtype in table.HISTORY:
         optimizer = Optimizer(memory=5, history_dtype=dtype)
-        state, _ = steps.run(SPEC, optimizer, problem, begin(optimizer), 40)
+        state, _ = steps.run(LOSS, optimizer, problem, begin(optimizer), 40)
         memory = state.optimizer.memory
         sizes.append(memory.steps.nbytes + memory.changes.nbytes)
         losses.append(float(loss(SPEC, problem, state.pixels)))

@@ -11,7 +11,7 @@ from nst import images
 from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.optimizers import steps as optimizer_steps
-from nst.optimizers.steps import Optimizer
+from nst.optimizers.table import Optimizer
 from nst.runs import job, pyramid
 from tests.helpers.running import picture, records, small, stop_after, stylize
 

@@ -20,7 +20,7 @@ from configs import default
 from nst.errors import UserError
 from nst.networks import checkpoints, vgg
 from nst.networks.pooling import MATCHED_GAIN, POOLING
-from nst.optimizers.steps import LINE_SEARCHES
+from nst.optimizers.table import LINE_SEARCHES
 from nst.runs import pictures, settings
 from nst.sweeps import space
 from nst.sweeps.space import chain, choice, filter, grid, log_uniform, points, random, select, uniform, zipped

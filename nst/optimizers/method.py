@@ -1,0 +1,80 @@
+"""The protocol of an optimiser, `Method(init, step)`, and how Optax's transformations fit it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Update(NamedTuple):
+    """The result of one step of an optimiser."""
+
+    x: jax.Array
+    state: Any
+    evaluations: int | jax.Array  # of the objective with its gradient
+    value: jax.Array  # of the objective at x before the step
+    updated: bool | jax.Array  # False: the step evaluated the objective, and left x where it was
+
+
+def _unchanged(state: Any, moved: bool | jax.Array) -> Any:
+    return state
+
+
+class Method(NamedTuple):
+    """An optimiser of one array x as pure functions, be it Optax's or our own."""
+
+    init: Callable[[jax.Array], Any]  # x -> state
+    step: Callable[[Callable[[jax.Array], jax.Array], jax.Array, Any], Update]  # (objective, x, state)
+    # (state, moved) -> the state after the caller has moved x, as clamping does, where `moved` is true
+    displaced: Callable[[Any, bool | jax.Array], Any] = _unchanged
+    carries: bool = True  # whether the state still means something for another size of x or another objective
+
+
+def forget_value(state: Any, moved: bool | jax.Array) -> Any:
+    """Marks the objective of x as unknown in a state that keeps it as `value`.
+
+    Args:
+      state: of a method that does not evaluate a point again of which it knows the value.
+      moved: a boolean scalar: whether x is another point now; if not, the state is returned as it is.
+    """
+    value = jnp.where(moved, jnp.inf, optax.tree.get(state, "value"))
+    return optax.tree.set(state, value=value)
+
+
+def from_optax(transformation: optax.GradientTransformation, carries: bool = True) -> Method:
+    """Returns a method that makes one evaluation and one update of `transformation` a step.
+
+    Args:
+      transformation: from Optax or made in its way; may read `value`, as a method that bounds its steps does.
+      carries: as in `Method`.
+    """
+    transformation = optax.with_extra_args_support(transformation)
+
+    def step(objective, x, state):
+        value, gradient = jax.value_and_grad(objective)(x)
+        updates, state = transformation.update(gradient, state, x, value=value)
+        return Update(optax.apply_updates(x, updates), state, evaluations=1, value=value, updated=True)
+
+    return Method(transformation.init, step, carries=carries)
+
+
+def from_optax_search(transformation: optax.GradientTransformation) -> Method:
+    """Returns a method for a `transformation` that ends in one of Optax's line searches.
+
+    The search evaluates the objective inside the update, and leaves its value and gradient at the accepted
+    point in the state, so that the next step need not evaluate them again.
+    """
+    transformation = optax.with_extra_args_support(transformation)
+
+    def step(objective, x, state):
+        unknown = ~jnp.isfinite(optax.tree.get(state, "value"))  # at the first step, and after `displaced`
+        value, gradient = optax.value_and_grad_from_state(objective)(x, state=state)
+        updates, state = transformation.update(
+            gradient, state, x, value=value, grad=gradient, value_fn=objective
+        )
+        evaluations = unknown + optax.tree.get(state, "num_linesearch_steps")
+        return Update(optax.apply_updates(x, updates), state, evaluations, value, updated=True)
+
+    return Method(transformation.init, step, displaced=forget_value, carries=False)

@@ -1,0 +1,187 @@
+"""The choices of an optimiser, and the table that builds its method by name."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from nst import options
+from nst.errors import UserError, choose
+from nst.optimizers import wolfe
+from nst.optimizers.bands import in_bands
+from nst.optimizers.lbfgs import scale_by_lbfgs
+from nst.optimizers.method import Method, from_optax, from_optax_search
+
+HISTORY = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """The static choices of the optimisation; hashable. Fields are the config's, validated here."""
+
+    name: str = "lbfgs"
+    learning_rate: float = 1.0
+    memory: int = 20  # pairs that L-BFGS keeps
+    history_dtype: str = "float32"  # of these pairs
+    line_search: str = "wolfe"
+    max_line_search_steps: int = 20
+    options: str = ""  # "b1=0.9,b2=0.99": keyword arguments of the optax optimiser
+    schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
+    schedule_options: str = ""
+    pixel_range: float = 1.0  # the optimiser sees values in [0, pixel_range]
+    bands: int = 0  # of a Laplacian pyramid, which the optimiser moves; 0: pixels
+    clamp: bool = False
+    ema: float = 0.0
+    ema_start: bool = False  # count the start as the first iterate
+
+    def __post_init__(self):
+        choose("optimizer.name", self.name, (*METHODS, *filter(_is_optimizer, dir(optax))))
+        choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
+        choose("optimizer.history_dtype", self.history_dtype, HISTORY)
+        if self.learning_rate <= 0:
+            raise UserError(f"optimizer.learning_rate = {self.learning_rate}: must be positive")
+        if self.memory < 1 or self.max_line_search_steps < 1:
+            raise UserError("optimizer.memory and optimizer.max_line_search_steps must be at least 1")
+        if self.pixel_range <= 0:
+            raise UserError(f"optimizer.pixel_range = {self.pixel_range}: must be positive")
+        if self.bands < 0:
+            raise UserError(f"optimizer.bands = {self.bands}: must be at least 0")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
+        self._check_history()
+        built = method(self)  # which finds wrong options
+        if self.bands:
+            self._check_bands(built)
+
+    def _check_history(self) -> None:
+        """Raises UserError where the pairs are Optax's, whose type is that of the parameters."""
+        ours = self.name == "lbfgs_torch" or (self.name == "lbfgs" and self.line_search == "wolfe")
+        if self.history_dtype != "float32" and not ours:
+            raise UserError(
+                f"optimizer.history_dtype = {self.history_dtype}: for lbfgs_torch, and for lbfgs with "
+                "line_search = wolfe"
+            )
+
+    def _check_bands(self, built: Method) -> None:
+        """Raises UserError for a method that cannot move bands."""
+        if not built.carries:
+            raise UserError(f"optimizer.bands: {self.name} moves pixels; use another, such as rmsprop")
+        x = jnp.zeros((1, 2, 2, 3))
+        try:
+            jax.eval_shape(lambda x: built.step(jnp.sum, x, built.init(x)).x, x)
+        except ValueError as error:  # by Optax: there are no bands to be given as parameters
+            raise UserError(
+                f"optimizer.bands: {self.name} reads the numbers that it moves; use another, such as rmsprop"
+            ) from error
+
+
+def method(optimizer: Optimizer) -> Method:
+    """Builds the method that an `Optimizer` describes.
+
+    Args:
+      optimizer: the choices of the config.
+
+    Returns:
+      The method. It works in units of `pixel_range`, and knows nothing of clamping and averaging, which
+      nst/optimizers/steps.py does around every method.
+
+    Raises:
+      UserError: `options` or `schedule_options` do not fit.
+    """
+    return METHODS.get(optimizer.name, _named_in_optax)(optimizer)
+
+
+@cache
+def _is_optimizer(name: str) -> bool:
+    """Whether optax's `name` is an optimiser: a function whose first argument is the learning rate."""
+    function = getattr(optax, name)
+    if not inspect.isfunction(function) or name in METHODS or name.startswith(("_", "scale_by_")):
+        return False
+    return next(iter(inspect.signature(function).parameters), "") == "learning_rate"
+
+
+def _learning_rate(optimizer: Optimizer):
+    """Returns a number, or an optax schedule of the step that starts at (or peaks at) `learning_rate`."""
+    if not optimizer.schedule:
+        return optimizer.learning_rate
+    names = [name for name in dir(optax) if name.endswith("_schedule")]
+    function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, names))
+    arguments = options.parse("optimizer.schedule_options", optimizer.schedule_options, function)
+    # schedules name the height of their curve differently
+    main = [n for n in ("peak_value", "init_value", "value") if n in inspect.signature(function).parameters]
+    try:
+        return function(**({main[0]: optimizer.learning_rate} | arguments))
+    except (TypeError, ValueError, IndexError) as error:
+        raise UserError(f"optimizer.schedule = {optimizer.schedule!r}: {error}") from error
+
+
+def _first_order(optimizer: Optimizer, transformation: optax.GradientTransformation) -> Method:
+    """Returns the method of a transformation that moves pixels or, if there are any, bands."""
+    extended = optax.with_extra_args_support(transformation)
+    return from_optax(in_bands(extended, optimizer.bands) if optimizer.bands else extended)
+
+
+def _named_in_optax(optimizer: Optimizer) -> Method:
+    function, rate = getattr(optax, optimizer.name), _learning_rate(optimizer)
+    arguments = options.parse("optimizer.options", optimizer.options, function)
+    try:
+        transformation = function(rate, **arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer.name = {optimizer.name!r}: {error}") from error
+    return _first_order(optimizer, transformation)
+
+
+def _gradient_descent(optimizer: Optimizer) -> Method:
+    return _first_order(optimizer, optax.sgd(_learning_rate(optimizer)))
+
+
+def _lbfgs_torch(optimizer: Optimizer) -> Method:
+    pairs = scale_by_lbfgs(optimizer.memory, dtype=optimizer.history_dtype)
+    rate = optax.scale_by_learning_rate(_learning_rate(optimizer))
+    return from_optax(optax.chain(pairs, rate), carries=False)
+
+
+def _wolfe(optimizer: Optimizer) -> Method:
+    return wolfe.method(
+        wolfe.Settings(
+            memory=optimizer.memory,
+            dtype=optimizer.history_dtype,
+            value_range=optimizer.pixel_range,
+            max_evaluations=optimizer.max_line_search_steps,
+        )
+    )
+
+
+def _zoom(optimizer: Optimizer) -> Method:
+    search = optax.scale_by_zoom_linesearch(
+        max_linesearch_steps=optimizer.max_line_search_steps, initial_guess_strategy="one"
+    )
+    return from_optax_search(optax.lbfgs(None, memory_size=optimizer.memory, linesearch=search))
+
+
+def _backtracking(optimizer: Optimizer) -> Method:
+    search = optax.scale_by_backtracking_linesearch(
+        max_backtracking_steps=optimizer.max_line_search_steps, store_grad=True
+    )
+    return from_optax_search(optax.lbfgs(None, memory_size=optimizer.memory, linesearch=search))
+
+
+def _without_search(optimizer: Optimizer) -> Method:
+    rate = _learning_rate(optimizer)
+    return from_optax(optax.lbfgs(rate, memory_size=optimizer.memory, linesearch=None), carries=False)
+
+
+LINE_SEARCHES: dict[str, Callable[[Optimizer], Method]] = {
+    "wolfe": _wolfe, "zoom": _zoom, "backtracking": _backtracking, "none": _without_search,
+}  # fmt: skip
+
+# beside every optimiser of Optax, by its name there
+METHODS: dict[str, Callable[[Optimizer], Method]] = {
+    "lbfgs": lambda optimizer: LINE_SEARCHES[optimizer.line_search](optimizer),
+    "lbfgs_torch": _lbfgs_torch,
+    "gradient_descent": _gradient_descent,
+}

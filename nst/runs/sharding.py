@@ -1,0 +1,55 @@
+"""The layout of a run on several devices: whatever has the image's height is divided along it."""
+
+import jax
+from jax.sharding import Mesh
+
+from nst.devices.mesh import replicated, sharded
+from nst.losses.problem import Problem
+from nst.losses.spec import Spec
+from nst.networks.vgg import layers_to
+from nst.optimizers.steps import State
+
+
+def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
+    """Returns what an image's height must be a multiple of to be divided over the devices.
+
+    Each device then has the same number of rows of the deepest layer, so that the cuts between devices
+    fall on the cuts between poolings' windows.
+
+    Args:
+      spec: of the loss, which says how deep the network is read.
+      mesh: the devices; None: a single one, for which any height will do.
+    """
+    if mesh is None:
+        return 1
+    names = layers_to(spec.network.architecture, spec.layers) if spec.layers else ()
+    return mesh.size << sum(name.startswith("pool") for name in names)
+
+
+def state(mesh: Mesh | None, like: State) -> State:
+    """Returns the shapes of a state with their layout: images and histories of images by their height.
+
+    Args:
+      mesh: the devices; None: a single one.
+      like: a state, or its shapes.
+    """
+    # images are 1xHxWx3, histories have further axes before; all else is scalars and vectors
+    return jax.tree.map(lambda leaf: sharded(mesh, leaf, leaf.ndim - 3 if leaf.ndim >= 4 else None), like)
+
+
+def problem(mesh: Mesh | None, like: Problem) -> Problem:
+    """Returns the shapes of a problem with their layout: what has positions of the image by its height.
+
+    Weights, and targets that are statistics, are whole on every device.
+
+    Args:
+      mesh: the devices; None: a single one.
+      like: a problem, or its shapes.
+    """
+
+    def by(axis, tree):
+        return jax.tree.map(lambda leaf: sharded(mesh, leaf, axis), tree)
+
+    return replicated(mesh, like).replace(
+        content=by(1, like.content), guides=by(0, like.guides), photo=by(1, like.photo)
+    )
