@@ -3,7 +3,6 @@
 python -m experiments.sweep --config=configs/sweeps/pooling.py --workdir=runs/pooling
 """
 
-import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -12,11 +11,12 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import cli
-from nst.errors import UserError, choose
+from nst.errors import choose
 from nst.metrics import instrument
 from nst.runs import folder
-from nst.sweeps import batched, local, processes, results, space
+from nst.sweeps import batched, local, processes, ray, results, space
 from nst.sweeps.local import Launch
+from nst.sweeps.points import Point, make_points, select
 
 LAUNCHERS = ("local", "batched", "ray")
 LAUNCHER = flags.DEFINE_string("launcher", "local", "How points are run: local, batched, ray.")
@@ -37,17 +37,17 @@ def main(argv) -> int:
     choose("launcher", LAUNCHER.value, LAUNCHERS)
     workdir, config = Path(cli.workdir("runs/pooling")), cli.CONFIG.value
     file = config_flags.get_config_filename(flags.FLAGS["config"])
-    points = space.points(config, overrides(file))
-    chosen = space.select(points, ONLY.value) if ONLY.value else points
+    points = make_points(config, space.load_sweep(file))
+    chosen = select(points, ONLY.value) if ONLY.value else points
     if DRY_RUN.value:
         print("\n".join(listing(workdir, chosen)))
         return 0
     if LAUNCHER.value == "ray":
-        processes.start_ray(RAY_ADDRESS.value)
+        ray.start(RAY_ADDRESS.value)
     received = cli.signals()
     judge = instrument.load(INSTRUMENT.value)
     results.enter(workdir, file, sys.argv, LAUNCHER.value, config, points, TARGET_LOSS.value)
-    due = local.due(workdir, chosen, RETRY_FAILED.value)
+    due = local.pending(workdir, chosen, RETRY_FAILED.value)
     print(f"{len(due)} of {len(chosen)} points to run, judged by {judge.name}", flush=True)
     teller = Teller(workdir, len(due))
     run(Launch(workdir, judge, lambda: bool(received), say, teller.told), due)
@@ -56,26 +56,16 @@ def main(argv) -> int:
     return conclude(workdir, table, {point.index for point in chosen}, received)
 
 
-def overrides(file: str) -> list[space.Overrides]:
-    """What the file's sweep() gives."""
-    specification = importlib.util.spec_from_file_location(Path(file).stem, file)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    if not hasattr(module, "sweep"):
-        raise UserError(f"{file}: has no sweep(); see configs/sweeps/pooling.py")
-    return module.sweep()
-
-
-def run(made: Launch, due: list[space.Point]) -> None:
+def run(made: Launch, due: list[Point]) -> None:
     """Runs the points with the launcher of the flags."""
     if LAUNCHER.value == "batched":
         batched.batched(made, due, BATCH.value)
     elif LAUNCHER.value == "ray":
-        processes.on_ray(made, due, INSTRUMENT.value)
+        ray.run_points(made, due, INSTRUMENT.value)
     elif JOBS.value > 1:
-        processes.processes(made, due, INSTRUMENT.value, JOBS.value)
+        processes.run_points(made, due, INSTRUMENT.value, JOBS.value)
     else:
-        local.local(made, due)
+        local.run_points(made, due)
 
 
 def say(line: str) -> None:
@@ -88,7 +78,7 @@ class Teller:
     def __init__(self, workdir: Path, count: int):
         self.workdir, self.count, self.done, self._written = workdir, count, 0, time.monotonic()
 
-    def told(self, point: space.Point, status: str) -> None:
+    def told(self, point: Point, status: str) -> None:
         self.done += 1
         print(f"[{self.done}/{self.count}] {point.index} {point.name}: {status}", flush=True)
         if time.monotonic() - self._written > _SECONDS:
@@ -96,18 +86,18 @@ class Teller:
             self._written = time.monotonic()
 
 
-def listing(workdir: Path, points: list[space.Point]) -> list[str]:
+def listing(workdir: Path, points: list[Point]) -> list[str]:
     """The points as a table: index, program that they share, status, name; and an estimate of the time."""
-    groups = local.grouped(points)
-    numbers = {point.index: str(number) for number, (_, group) in enumerate(groups) for point in group}
+    groups = local.group_by_program(points)
+    numbers = {point.index: str(number) for number, group in enumerate(groups) for point in group.points}
     lines, states, paces = ["index  program  status    name"], {}, {}
     for point in points:
         state = results.status(local.folder(workdir, point), point.config.steps)
         states.setdefault(state, []).append(point)
         lines.append(f"{point.index:5}  {numbers[point.index]:>7}  {state:8}  {point.name}")
-    for key, group in groups:
-        if isinstance(key, str):
-            lines.append(f"will fail: {', '.join(str(point.index) for point in group)}: {key}")
+    for group in groups:
+        if group.error:
+            lines.append(f"will fail: {', '.join(str(point.index) for point in group.points)}: {group.error}")
     for point in states.get(results.FINISHED, []):
         lines_of = folder.read_metrics(local.folder(workdir, point))
         paces.setdefault(numbers[point.index], []).append(lines_of[-1]["seconds"] / point.config.steps)

@@ -26,24 +26,25 @@ from nst.losses.problem import Loss
 from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps
 from nst.runs import loop
-from nst.runs.job import cached_loader, make_problem, prepare
+from nst.runs.job import make_problem, prepare
 from nst.runs.stylize import stylize
 from nst.sweeps import local, results, space
+from nst.sweeps.points import Point, make_points
 
 POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
 STEPS = flags.DEFINE_integer("steps", 3, "Steps of each point.", lower_bound=1)
 INSTRUMENT = flags.DEFINE_string("instrument", "vgg19_slim", "The network that judges.")
 
 
-def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.Point]):
+def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]):
     """{name: function of a point that runs it once}."""
-    load = cached_loader()
+    shared = local.Shared()
 
     def silent(*_):
         pass
 
-    made = local.Launch(workdir, judge, lambda: False, silent, silent)
-    job = prepare(None, None, points[0].config, load)
+    made = local.Launch(workdir, judge, stop=lambda: False, log=silent, on_end=silent)
+    job = prepare(None, None, points[0].config, shared.load)
     problem, state = make_problem(job), optimizer_steps.init(job.optimizer, job.start)
     steps = optimizer_steps.run.lower(Loss(job.spec), job.optimizer, problem, state, np.int32(0)).compile()
     photo, painting = (
@@ -56,11 +57,11 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[space.
         return judge.judge(loop.picture(job, state)[0], photo, [painting])
 
     def in_memory(point):
-        result = stylize(None, None, point.config, log=silent, load=load)
+        result = stylize(None, None, point.config, log=silent, load=shared.load)
         return judge.judge(result.image, photo, [painting])
 
     return {
-        "local launcher": lambda point: local.local(made, [point], load),
+        "local launcher": lambda point: local.run_points(made, [point], shared),
         "stylize, no folder": in_memory,
         "bare": bare,
     }
@@ -70,7 +71,7 @@ def main(argv):
     del argv
     config = quickstart.get_config()
     config.size, config.pyramid.min_size, config.steps = 32, 0, STEPS.value
-    points = space.points(config, space.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
+    points = make_points(config, space.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
     judge = instrument.load(INSTRUMENT.value)
     device, process = jax.devices()[0], psutil.Process()
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from nst.files import replacing
 from nst.report import commands, curves, fields, pictures
 from nst.report.shelf import Shelf, tidy
 from nst.runs import folder as run_folder
-from nst.sweeps.space import swept
+from nst.sweeps.points import varied_fields
 
 HERE = Path(__file__).parent
 # in the order in which the browser reads them
@@ -50,7 +50,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
 
 def contents(shelf: Shelf, workdir: Path, sweep: dict, rows: list[dict]) -> dict:
     """All that the page shows, as JSON values; puts the files beside it on the shelf."""
-    names, varied = fields.columns(rows), swept(point["overrides"] for point in sweep["points"])
+    names, varied = fields.columns(rows), varied_fields(point["overrides"] for point in sweep["points"])
     field_columns = [f"config.{field}" for field in varied]  # as nst/sweeps/results.py calls them
     base = fields.flatten(sweep["base"])
     found = {

@@ -1,10 +1,12 @@
-"""Sweeps: many runs that differ in some fields, and the table of their results.
+"""Sweeps: many runs that differ in some config fields, and the table of their results.
 
-    space       which fields vary
-    local       run the points in this process
-    batched     stack points in one program
-    processes   run points in several processes, here or by Ray
+    space       the algebra that says which fields vary
+    points      one config for each run
+    local       run the points one after another in this process
+    batched     run points that share a program as one batch
+    processes   run points in several processes of this machine
+    ray         run points on a Ray cluster
     results     the folder of a sweep as a table
 
-May import `runs` and what lies below it.
+May import `runs` and the rooms below it.
 """

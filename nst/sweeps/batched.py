@@ -29,12 +29,20 @@ from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.optimizers.table import Optimizer
 from nst.runs import loop
-from nst.runs.job import LoadNetwork, cached_loader, first_state, make_problem
+from nst.runs.job import LoadNetwork, first_state, make_problem
 from nst.runs.stylize import Begun, begin, finish
 from nst.sweeps import results
-from nst.sweeps.local import PROGRAMS, Launch, attempt, folder, forget_others, grouped
-from nst.sweeps.local import run as run_alone
-from nst.sweeps.space import Point
+from nst.sweeps.local import (
+    PROGRAMS,
+    Launch,
+    Shared,
+    attempt,
+    drop_other_programs,
+    folder,
+    group_by_program,
+    run_point,
+)
+from nst.sweeps.points import Point
 
 MOST = 64  # points in one program
 
@@ -116,21 +124,21 @@ class Program:
 
 
 def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Callable | None = None) -> None:
-    """Runs points in batches of those that share a program, by `grouped`, as many as the memory holds.
+    """Runs points in batches of those that share a program, as many at once as the memory holds.
 
     Raises:
       UserError: a point's picture is to be divided among devices.
     """
     if any(point.config.devices != 1 for point in points):
         raise UserError("devices: the batched launcher divides points among devices, not pictures; set 1")
-    load = cached_loader()
-    for key, group in grouped(points):
-        forget_others(key, (*PROGRAMS, run, measure))
-        if isinstance(key, str):  # an error, which each point is to say for itself
-            for point in group:
-                attempt(launch, point, lambda point=point: run_alone(launch, point, load))
+    shared = Shared()
+    for group in group_by_program(points):
+        drop_other_programs(shared, group.key, (*PROGRAMS, run, measure))
+        if group.key is None:  # an error, which each point records for itself
+            for point in group.points:
+                attempt(launch, point, lambda point=point: run_point(launch, point, shared.load))
         else:
-            _run_group(launch, group, load, most, each or best())
+            _run_group(launch, group.points, shared.load, most, each or best())
 
 
 def _run_group(launch: Launch, points: Sequence[Point], load: LoadNetwork, most: int, each: Callable) -> None:

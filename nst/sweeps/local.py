@@ -1,6 +1,7 @@
-"""The local launcher: the points of a sweep one after another, those that share a program together."""
+"""The local launcher: runs the points of a sweep one after another, grouped by their program."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,118 +12,194 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.errors import Busy
 from nst.losses import problem
+from nst.losses.spec import Spec
 from nst.metrics.instrument import Instrument
 from nst.optimizers import steps
+from nst.optimizers.table import Optimizer
 from nst.runs import settings
 from nst.runs.job import LoadNetwork, cached_loader, network_key
 from nst.runs.pictures import fitted, named_by, style_sizes
 from nst.runs.stylize import stylize
 from nst.sweeps import results
-from nst.sweeps.space import Point
+from nst.sweeps.points import Point
 
+# the functions whose compiled programs belong to a few points only; those of the instrument serve all points
 PROGRAMS = steps.run, problem.measure, problem.describe_content, problem.describe_style
+
+_MAX_KEYS = 32  # after so many keys, all compiled programs are dropped
 
 
 class Launch(NamedTuple):
-    """What every launcher needs."""
+    """What every launcher needs to know beside the points."""
 
-    workdir: Path  # the sweep's
-    instrument: Instrument
-    stop: Callable[[], bool]
-    say: Callable[[str], None]
-    told: Callable[[Point, str], None]  # a point has come to its end, with this status or error
+    workdir: Path  # of the sweep
+    instrument: Instrument  # measures the finished images
+    stop: Callable[[], bool]  # whether to stop early
+    log: Callable[[str], None]  # receives lines for people
+    on_end: Callable[[Point, str], None]  # is called when a point ends, with its status or error
+
+
+class ProgramKey(NamedTuple):
+    """Everything that a point's compiled program and its network depend on."""
+
+    spec: Spec
+    optimizer: Optimizer
+    shapes: tuple[tuple[int, int], ...]  # (height, width) of the content and of each style image, as resized
+    network: tuple  # from nst.runs.job.network_key
+
+
+class Group(NamedTuple):
+    """Points that share a compiled program, or that would all end with the same error."""
+
+    key: ProgramKey | None  # None: their config has an error
+    error: str  # what is wrong with their config; "" if nothing is
+    points: list[Point]
+
+
+@dataclass
+class Shared:
+    """What the points that one process runs have in common, from one call of a launcher to the next."""
+
+    load: LoadNetwork = field(default_factory=cached_loader)  # keeps the network that was loaded last
+    keys: list[ProgramKey | None] = field(default_factory=list)  # of the groups whose programs may be held
 
 
 def folder(workdir: Path, point: Point) -> Path:
+    """Returns the run folder of a point.
+
+    Args:
+      workdir: the sweep's folder.
+      point: a point of the sweep.
+    """
     return workdir / point.name
 
 
-def due(workdir: Path, points: Iterable[Point], retry_failed: bool) -> list[Point]:
-    """The points that are still to be run."""
+def pending(workdir: Path, points: Iterable[Point], retry_failed: bool) -> list[Point]:
+    """Returns the points that still have to be run.
+
+    Args:
+      workdir: the sweep's folder.
+      points: points of the sweep.
+      retry_failed: whether points that have failed are run again.
+    """
     skip = {results.FINISHED} if retry_failed else {results.FINISHED, results.FAILED}
     return [
         point for point in points if results.status(folder(workdir, point), point.config.steps) not in skip
     ]
 
 
-def local(launch: Launch, points: Sequence[Point], load: LoadNetwork | None = None) -> None:
-    """Runs points in this process, by `grouped`; `load`: from `cached_loader`, to keep a network for later."""
-    load = load or cached_loader()
-    for key, group in grouped(points):
-        forget_others(key)
-        for point in group:
+def run_points(launch: Launch, points: Sequence[Point], shared: Shared | None = None) -> None:
+    """Runs points in this process; those that share a compiled program follow each other.
+
+    Args:
+      launch: of the sweep.
+      points: to be run.
+      shared: from an earlier call, to keep its network and compiled programs; None: begin with none.
+    """
+    shared = Shared() if shared is None else shared
+    for group in group_by_program(points):
+        drop_other_programs(shared, group.key)
+        for point in group.points:
             if launch.stop():
                 return
-            attempt(launch, point, lambda point=point: run(launch, point, load))
+            attempt(launch, point, lambda point=point: run_point(launch, point, shared.load))
 
 
-def forget_others(key, programs: Sequence = PROGRAMS) -> None:
-    """Drops the compiled programs of points with another key, which would add up.
+def drop_other_programs(shared: Shared, key: ProgramKey | None, programs: Sequence = PROGRAMS) -> None:
+    """Drops the compiled programs of points with another key, whose memory would add up.
 
-    What all points share, as the instrument, stays, since it takes seconds to compile; but now and then
-    everything goes, for the sake of sweeps in which every picture has a shape of its own.
+    Programs that all points use, such as the instrument's, take seconds to compile and stay. They are dropped
+    with everything else after `_MAX_KEYS` keys: in a sweep where every picture has its own shape they add up,
+    too.
+
+    Args:
+      shared: of the process; notes the key.
+      key: of the points that are run next.
+      programs: jitted functions.
     """
-    if _last and _last[-1] != key:
-        for made in programs:
-            made.clear_cache()
-        if len(_last) == _KEYS:
+    if shared.keys and shared.keys[-1] != key:
+        for program in programs:
+            program.clear_cache()
+        if len(shared.keys) == _MAX_KEYS:
             jax.clear_caches()
-            _last.clear()
-    if key not in _last[-1:]:
-        _last.append(key)
+            shared.keys.clear()
+    if key not in shared.keys[-1:]:
+        shared.keys.append(key)
 
 
-_last, _KEYS = [], 32
+def run_point(launch: Launch, point: Point, load: LoadNetwork | None = None) -> bool:
+    """Runs a point and measures its image; returns whether it came to its end (it may have been stopped).
 
-
-def run(launch: Launch, point: Point, load: LoadNetwork | None = None) -> bool:
-    """Runs a point to its end, and judges it; whether it came to its end."""
+    Args:
+      launch: of the sweep.
+      point: to be run, or to be continued from its checkpoint.
+      load: as for nst.stylize.
+    """
     where = folder(launch.workdir, point)
-    result = stylize(None, None, point.config, where, stop=launch.stop, log=launch.say, load=load)
+    result = stylize(None, None, point.config, where, stop=launch.stop, log=launch.log, load=load)
     if result.finished:
         results.measure(where, point, launch.instrument)
     return result.finished
 
 
 def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
-    """Does work for a point that says whether it has finished it; an error is recorded and told, not raised.
+    """Calls `work` for a point; an error is recorded in the point's folder and reported, but not raised.
 
-    Returns whether there was no error.
+    Args:
+      launch: its `on_end` is called if the point has finished or failed, or is held by another process.
+      point: the point that `work` is done for.
+      work: returns whether the point has finished.
+
+    Returns:
+      Whether there was no error.
     """
     try:
         if work():
-            launch.told(point, results.FINISHED)
+            launch.on_end(point, results.FINISHED)
         return True
     except Busy as error:
-        launch.told(point, f"skipped: {error}")
-    except Exception as error:  # whatever it is, the other points are not to suffer
-        launch.told(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
+        launch.on_end(point, f"skipped: {error}")
+    except Exception as error:  # of whatever kind, it must not end the other points
+        launch.on_end(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
     return False
 
 
-def grouped(points: Iterable[Point]) -> list[tuple[object, list[Point]]]:
-    """(key, points that share a compiled program), in order of first appearance."""
+def group_by_program(points: Iterable[Point]) -> list[Group]:
+    """Returns the points in groups that share a compiled program and a network, in order of first appearance.
+
+    Args:
+      points: points of a sweep. Those whose config has an error are grouped by its message.
+    """
     groups = {}
     for point in points:
-        groups.setdefault(program(point.config), []).append(point)
-    return list(groups.items())
+        try:
+            key, error = program_key(point.config), ""
+        except Exception as caught:  # the run will end with it, which records it for the point
+            key, error = None, str(caught)
+        groups.setdefault((key, error), Group(key, error, [])).points.append(point)
+    return list(groups.values())
 
 
-def program(config: ConfigDict) -> tuple | str:
-    """What decides the compiled program of a run, and its network; or the error that it would end with."""
-    try:
-        _, spec = settings.read_network(config)
-        content, paths = named_by(None, None, config)
-        shapes = [images.target_size(*_shape(content), config.size, config.size_mode)]
-        shapes += [
-            fitted(_shape(path), size, config.size_mode, config.style_fit, shapes[0])
-            for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)
-        ]
-        return spec, settings.make_optimizer(config), tuple(shapes), network_key(config)
-    except Exception as error:  # the run itself will meet it
-        return str(error)
+def program_key(config: ConfigDict) -> ProgramKey:
+    """Returns what the compiled program of a run and its network depend on.
+
+    Args:
+      config: of the run, with `content` and `style`.
+
+    Raises:
+      UserError: as `nst.stylize` would; only the sizes of the pictures are read.
+    """
+    _, spec = settings.read_network(config)
+    content, paths = named_by(None, None, config)
+    shapes = [images.target_size(*_shape(content), config.size, config.size_mode)]
+    shapes += [
+        fitted(_shape(path), size, config.size_mode, config.style_fit, shapes[0])
+        for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)
+    ]
+    return ProgramKey(spec, settings.make_optimizer(config), tuple(shapes), network_key(config))
 
 
 @lru_cache(maxsize=256)
 def _shape(path: str) -> tuple[int, int]:
+    """Returns the (height, width) of a picture file, which many points of a sweep share."""
     return images.read(path).rgb_HxWx3.shape[:2]

@@ -1,7 +1,7 @@
-"""Launchers with other processes: of this machine, or of a Ray cluster.
+"""The local launcher with several processes: runs points in `--jobs` processes of this machine.
 
-A point that a lost process has begun goes on from its checkpoint in another. The processes look for a file in
-the sweep's folder that tells them to stop.
+A point that a lost process has begun is continued from its checkpoint by another. A file in the sweep's
+folder tells the processes to stop, since it also reaches those of other machines (nst/sweeps/ray.py).
 """
 
 import contextlib
@@ -19,162 +19,110 @@ from pathlib import Path
 from nst.devices import compilation_cache
 from nst.errors import UserError
 from nst.metrics import instrument
-from nst.runs.job import cached_loader
-from nst.sweeps.local import Launch, attempt, grouped, local
-from nst.sweeps.space import Point
+from nst.sweeps import local
+from nst.sweeps.local import Launch, Shared, group_by_program
+from nst.sweeps.points import Point
 
-_SECONDS = 0.5  # between looks at whether to stop
-_RETRIES = 10  # of a point whose process was lost
+POLL_SECONDS = 0.5  # between two checks whether to stop
 
+# of a worker process, for all its points
 _instrument = cache(instrument.load)
-_load = cache(cached_loader)
+_shared = cache(Shared)
 
 
-def work(point: Point, workdir: Path, stopping: Path, network: str, here: str) -> str:
-    """Runs a point in a process of its own; how it ended, or "" if it was stopped.
+def run_points(launch: Launch, points: Sequence[Point], network: str, count: int) -> None:
+    """Runs points in several processes of this machine.
 
     Args:
-      point: to be run.
-      workdir: the sweep's folder.
-      stopping: the file that says when to stop.
-      network: of the instrument.
-      here: the folder that relative paths are relative to.
+      launch: of the sweep.
+      points: to be run.
+      network: the instrument's, a value of `weights.name`; every process loads it for itself.
+      count: of processes.
+
+    Raises:
+      UserError: a process was lost, for example because memory ran out.
     """
-    os.chdir(here)
-    compilation_cache.keep()
-    ended = []
-    launch = Launch(
-        workdir,
-        _instrument(network),
-        stopping.exists,
-        lambda line: None,
-        lambda _, status: ended.append(status),
-    )
-    local(launch, [point], _load())
-    return ended[0] if ended else ""
-
-
-def processes(launch: Launch, points: Sequence[Point], network: str, count: int) -> None:
-    """Runs points in `count` processes of this machine."""
-    context = get_context("spawn")  # what JAX has started does not survive a fork
+    context = get_context("spawn")  # the threads that JAX has started do not survive a fork
     with (
-        _stopping(launch.workdir) as stopping,
-        ProcessPoolExecutor(count, context, _begin) as pool,
+        stop_file(launch.workdir) as stop_path,
+        ProcessPoolExecutor(count, context, _initialize_worker) as pool,
     ):
-        rest = launch.workdir.resolve(), stopping, network, os.getcwd()
-        waiting = {pool.submit(work, point, *rest): point for point in _ordered(points)}
-        while waiting:
-            done, _ = wait(waiting, _SECONDS, FIRST_COMPLETED)
+        rest = launch.workdir.resolve(), stop_path, network, os.getcwd()
+        futures = {pool.submit(run_in_worker, point, *rest): point for point in program_order(points)}
+        while futures:
+            done, _ = wait(futures, POLL_SECONDS, FIRST_COMPLETED)
             if launch.stop():
-                stopping.touch()
-                done |= {future for future in waiting if future.cancel()}
+                stop_path.touch()
+                done |= {future for future in futures if future.cancel()}
             for future in done:
-                point = waiting.pop(future)
+                point = futures.pop(future)
                 try:
                     status = "" if future.cancelled() else future.result()
                 except BrokenProcessPool as error:
                     raise UserError(
-                        "a process was lost, perhaps for want of memory: lower --jobs; it continues"
+                        "a process was lost, perhaps because memory ran out: lower --jobs and run the same "
+                        "command again, which continues the sweep"
                     ) from error
                 if status:
-                    launch.told(point, status)
+                    launch.on_end(point, status)
 
 
-def _begin() -> None:
-    """Readies a process of the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the head says when to stop
-    threading.Thread(target=_end_with_head, daemon=True).start()
-
-
-def _end_with_head() -> None:
-    """Ends this process when the head was killed, who could not tell; what it has begun can be continued."""
-    parent_process().join()
-    os._exit(1)
-
-
-def start_ray(address: str) -> None:
-    """Joins a Ray cluster, or starts one on this machine.
-
-    To be called before JAX has begun, whose threads do not survive the forks of `ray.init`, and before
-    signals are handled, since it sets a handler of its own.
+def run_in_worker(point: Point, workdir: Path, stop_path: Path, network: str, directory: str) -> str:
+    """Runs a point in a worker process.
 
     Args:
-      address: as `ray.init` takes it; "": the cores of this machine.
+      point: to be run.
+      workdir: the sweep's folder, an absolute path.
+      stop_path: a file that appears when the sweep is to stop.
+      network: the instrument's, a value of `weights.name`.
+      directory: that relative paths of the config are relative to.
 
-    Raises:
-      UserError: Ray is not installed, or the cluster is not there.
+    Returns:
+      The status or error with which the point ended; "" if it was stopped.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("--launcher=ray needs Ray: pip install -e '.[ray]'") from error
-    quiet = {"log_to_driver": False, "logging_level": "error", "ignore_reinit_error": True}
-    try:
-        ray.init(address=address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"--ray_address={address}: {error}") from error
+    os.chdir(directory)
+    compilation_cache.keep()
+    statuses = []
+    launch = Launch(
+        workdir=workdir,
+        instrument=_instrument(network),
+        stop=stop_path.exists,
+        log=lambda line: None,
+        on_end=lambda _, status: statuses.append(status),
+    )
+    local.run_points(launch, [point], _shared())
+    return statuses[0] if statuses else ""
 
 
-def on_ray(launch: Launch, points: Sequence[Point], network: str) -> None:
-    """Runs each point as a Ray task with the resources of its config, after `start_ray`.
+def program_order(points: Sequence[Point]) -> list[Point]:
+    """Returns the points with those that share a program next to each other.
 
     Args:
-      launch: what every launcher needs; on a cluster of several machines its folder must be a shared one.
-      points: to be run.
-      network: of the instrument.
+      points: points of a sweep.
     """
-    import ray
-
-    with _stopping(launch.workdir) as stopping:
-        task = ray.remote(max_retries=_RETRIES)(work)
-        rest = launch.workdir.resolve(), stopping, network, os.getcwd()
-        waiting = {task.options(**_options(point)).remote(point, *rest): point for point in _ordered(points)}
-        while waiting:
-            done, _ = ray.wait(list(waiting), timeout=_SECONDS)
-            if launch.stop():
-                stopping.touch()
-            for reference in done:
-                _tell(launch, waiting.pop(reference), lambda reference=reference: ray.get(reference))
-    ray.shutdown()
-
-
-def _tell(launch: Launch, point: Point, get) -> None:
-    """Tells how a task ended; one that Ray has given up has failed."""
-    ended = []
-
-    def fetch() -> bool:
-        ended.append(get())
-        return False
-
-    if attempt(launch, point, fetch) and ended[0]:
-        launch.told(point, ended[0])
-
-
-def _options(point: Point) -> dict:
-    """The Ray options of a point's task."""
-    wanted = point.config.resources
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("NST_", "JAX_", "XLA_", "TF_CPP_"))
-    }
-    if 0 < wanted.gpus < 1:  # several processes on one
-        variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "runtime_env": {"env_vars": variables}}
-    return options | ({"resources": {"TPU": wanted.tpus}} if wanted.tpus else {})
-
-
-def _ordered(points: Sequence[Point]) -> list[Point]:
-    """Those that share a program one after the other."""
-    return [point for _, group in grouped(points) for point in group]
+    return [point for group in group_by_program(points) for point in group.points]
 
 
 @contextlib.contextmanager
-def _stopping(workdir: Path) -> Iterator[Path]:
-    """A path in the folder for the file that says when to stop; it is taken away in the end."""
+def stop_file(workdir: Path) -> Iterator[Path]:
+    """Yields the path of a file that tells worker processes to stop when it exists; removes it at the end.
+
+    Args:
+      workdir: the sweep's folder, where the file lies.
+    """
     path = workdir.resolve() / f".stop-{uuid.uuid4().hex}"
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _initialize_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when to stop
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    """Ends this process when its parent has been killed; its point can be continued."""
+    parent_process().join()
+    os._exit(1)

@@ -22,7 +22,7 @@ from nst.metrics.instrument import Instrument, judge_files
 from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import named_by
-from nst.sweeps.space import Point, get, swept
+from nst.sweeps.points import Point, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
 # what the clock and the machine have to do with; everything else is the same to the byte, however often a
@@ -129,9 +129,9 @@ def record_failure(folder: Path, error: Exception) -> str:
 def rows(workdir: Path, found: dict | None = None) -> list[dict]:
     """The table: a dict a point, with the same keys in the same order.
 
-    index, name, status, error; config.X for each swept field X; each measure (nst.metrics.measures.NAMES); how far the
-    run is and what it took (`seconds` of optimisation, compiling apart); folder, instrument. None where there
-    is nothing yet.
+    index, name, status, error; config.X for each swept field X; each measure (nst.metrics.measures.NAMES);
+    how far the run is and what it took (`seconds` of optimisation, compiling apart); folder, instrument. None
+    where there is nothing yet.
 
     Args:
       workdir: the sweep's folder.
@@ -139,7 +139,7 @@ def rows(workdir: Path, found: dict | None = None) -> list[dict]:
     """
     workdir = Path(workdir)
     found = read_sweep(workdir) if found is None else found
-    fields = swept(point["overrides"] for point in found["points"])
+    fields = varied_fields(point["overrides"] for point in found["points"])
     return [row(workdir, found, point, fields) for point in found["points"]]
 
 
@@ -151,7 +151,7 @@ def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
     state = _status(folder, steps, measured)
     # with the name of its flag, since some fields are called as measures are
     values = {
-        f"config.{field}": overrides[field] if field in overrides else get(found["base"], field)
+        f"config.{field}": overrides[field] if field in overrides else get_field(found["base"], field)
         for field in fields
     }
     return (

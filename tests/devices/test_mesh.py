@@ -16,7 +16,8 @@ from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.runs import sharding as run_sharding
 from nst.runs.job import compile_run, make_problem, prepare
-from nst.sweeps import batched, space
+from nst.sweeps import batched
+from nst.sweeps.points import make_points
 from tests.helpers.running import picture, small, stop_after
 from tests.helpers.sharding import on_eight
 
@@ -263,6 +264,6 @@ def test_one_device_is_what_it_was(tmp_path):
 
 
 def test_the_batched_launcher_refuses_divided_pictures():
-    points = space.points(small(content="a.png", style=("b.png",)), [{"devices": 1}, {"devices": 2}])
+    points = make_points(small(content="a.png", style=("b.png",)), [{"devices": 1}, {"devices": 2}])
     with pytest.raises(UserError, match="divides points among devices"):
         batched.batched(None, points)

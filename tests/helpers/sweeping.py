@@ -12,8 +12,9 @@ from configs import default
 from nst import images
 from nst.metrics import instrument
 from nst.runs import pictures
-from nst.sweeps import results, space
+from nst.sweeps import results
 from nst.sweeps.local import Launch
+from nst.sweeps.points import make_points
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -63,25 +64,25 @@ def config(folder, **changes):
 
 
 def points(folder, overrides, **changes):
-    return space.points(config(folder, **changes), overrides)
+    return make_points(config(folder, **changes), overrides)
 
 
 def enter(workdir, folder, overrides, target_loss=0.0, **changes):
     """Begins a sweep as the program does; its points."""
     base = config(folder, **changes)
-    made = space.points(base, overrides)
+    made = make_points(base, overrides)
     results.enter(workdir, "sweep.py", ["sweep"], "local", base, made, target_loss)
     return made
 
 
 def launching(workdir, stop=lambda: False):
     """A Launch, and the list of (index, how it ended) that it fills."""
-    told = []
+    ended = []
 
-    def tell(point, status):
-        told.append((point.index, status))
+    def on_end(point, status):
+        ended.append((point.index, status))
 
-    return Launch(Path(workdir), judge(), stop, lambda line: None, tell), told
+    return Launch(Path(workdir), judge(), stop, lambda line: None, on_end), ended
 
 
 def table(workdir):

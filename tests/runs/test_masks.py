@@ -11,6 +11,7 @@ from nst.losses import problem
 from nst.metrics import measures
 from nst.runs.job import make_problem, prepare
 from nst.sweeps import batched, local, results, space
+from nst.sweeps.points import make_points
 from tests.helpers.running import picture, small, stop_after, stylize
 from tests.helpers.sweeping import launching, near, table
 from tests.runs.test_pyramid import ADAM
@@ -161,8 +162,8 @@ def test_all_of_it_sweeps_and_a_batch_gives_the_same(files, tmp_path):
         space.grid({"style_loss.weight": (0.5, 2.0)}), space.grid({"color.mode": ("none", "match")}),
         [{"guidance.styles": ("1", "0")}, {"guidance.content_masks": ("all", "none.png")}],
     )  # fmt: skip
-    made = space.points(base, overrides)
-    for name, launcher in (("local", local.local), ("batched", batched.batched)):
+    made = make_points(base, overrides)
+    for name, launcher in (("local", local.run_points), ("batched", batched.batched)):
         results.enter(tmp_path / name, "sweep.py", ["sweep"], name, base, made, 0.0)
         launcher(launching(tmp_path / name)[0], made)
     tables = table(tmp_path / "local"), table(tmp_path / "batched")

@@ -41,7 +41,7 @@ def both(tmp_path, overrides, each=None, most=64, **changes):
     tables = []
     for name, run in (
         ("batched", lambda *rest: sweep_batched.batched(*rest, most, each)),
-        ("local", sweep_local.local),
+        ("local", sweep_local.run_points),
     ):
         made = enter(tmp_path / name, tmp_path, overrides, **changes)
         launcher, told = launching(tmp_path / name)
@@ -97,7 +97,7 @@ def test_several_devices_share_a_batch(tmp_path):
     status, output = program(config, tmp_path / "four", "--launcher=batched", XLA_FLAGS=flag)
     assert status == 0, output
     made = enter(tmp_path / "local", tmp_path, MANY, steps=20)
-    sweep_local.local(launching(tmp_path / "local")[0], made)
+    sweep_local.run_points(launching(tmp_path / "local")[0], made)
     near(table(tmp_path / "four"), table(tmp_path / "local"), NUMBERS)
     facts = manifest(tmp_path / "four", made[0].name)
     assert facts["device"]["count"] == 4 and facts["batch"] == 8  # two a device
@@ -131,7 +131,7 @@ def test_a_failing_point_does_not_touch_the_others(tmp_path, monkeypatch, each):
     assert rows[3]["error"] == "ZeroDivisionError: by zero" and "none.png: no such" in rows[4]["error"]
     assert all(np.isfinite(line["loss"]) for line in read_metrics(tmp_path / "sweep" / rows[2]["name"]))
     good = enter(tmp_path / "local", tmp_path, [{}, {"style_loss.weight": 20.0}], **DESCENT)
-    sweep_local.local(launching(tmp_path / "local")[0], good)
+    sweep_local.run_points(launching(tmp_path / "local")[0], good)
     near([rows[0], rows[5]], table(tmp_path / "local"), NUMBERS)
 
 
@@ -161,7 +161,7 @@ def test_a_disk_that_fails_for_one_point_fails_only_that(tmp_path, monkeypatch):
     assert [row["status"] for row in rows] == ["finished", "finished", "failed", "finished", "finished"]
     assert "No space left" in rows[2]["error"] and len(told) == 5
     monkeypatch.setattr(folder, "save_checkpoint", save)
-    sweep_batched.batched(launcher, sweep_local.due(tmp_path / "sweep", made, True))
+    sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, True))
     assert table(tmp_path / "sweep")[2]["status"] == "finished"
 
 
@@ -209,10 +209,10 @@ def test_stopped_and_continued_to_the_same_numbers(tmp_path, chunks):
     sweep_batched.batched(launcher, made, most=3)
     assert len(told) < 5
     launcher, rest = launching(tmp_path / "sweep")
-    sweep_batched.batched(launcher, sweep_local.due(tmp_path / "sweep", made, False), most=4)
+    sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, False), most=4)
     assert sorted(told + rest) == [(index, "finished") for index in range(5)]
     whole = enter(tmp_path / "whole", tmp_path, overrides, **changes)
-    sweep_local.local(launching(tmp_path / "whole")[0], whole)
+    sweep_local.run_points(launching(tmp_path / "whole")[0], whole)
     near(table(tmp_path / "sweep"), table(tmp_path / "whole"), NUMBERS)
     for point in made:
         found, expected = (read_metrics(tmp_path / name / point.name) for name in ("sweep", "whole"))

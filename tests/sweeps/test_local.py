@@ -11,9 +11,8 @@ from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.runs import folder as run_folder
 from nst.runs import job, pictures
-from nst.sweeps import local as sweep_local
 from nst.sweeps import results
-from nst.sweeps.local import due, local
+from nst.sweeps.local import group_by_program, pending, run_points
 from tests.helpers.sweeping import break_start, config, enter, launching, points, settings, table
 
 SEEDS = [{"seed": seed} for seed in range(3)]
@@ -42,9 +41,9 @@ def compiled_while(work):
 
 def test_a_sweep_is_so_many_ordinary_runs(tmp_path, workdir):
     made = enter(workdir, tmp_path, SEEDS, **NOISE)
-    launcher, told = launching(workdir)
-    local(launcher, made)
-    assert told == [(0, "finished"), (1, "finished"), (2, "finished")]
+    launcher, ended = launching(workdir)
+    run_points(launcher, made)
+    assert ended == [(0, "finished"), (1, "finished"), (2, "finished")]
     for point in made:
         alone = nst.stylize(None, None, point.config, tmp_path / "alone" / point.name, log=lambda line: None)
         folder = workdir / point.name
@@ -62,23 +61,23 @@ def test_a_sweep_is_so_many_ordinary_runs(tmp_path, workdir):
 
 def test_what_is_finished_is_skipped_and_what_failed_only_on_request(tmp_path, workdir):
     made = enter(workdir, tmp_path, SEEDS)
-    local(launching(workdir)[0], made[:1])
+    run_points(launching(workdir)[0], made[:1])
     results.record_failure(workdir / made[1].name, UserError("bad"))
-    assert [point.index for point in due(workdir, made, False)] == [2]
-    assert [point.index for point in due(workdir, made, True)] == [1, 2]
+    assert [point.index for point in pending(workdir, made, False)] == [2]
+    assert [point.index for point in pending(workdir, made, True)] == [1, 2]
     longer = enter(workdir, tmp_path, SEEDS, steps=6)
-    assert [point.index for point in due(workdir, longer, False)] == [0, 2]
-    launcher, told = launching(workdir)
-    local(launcher, due(workdir, longer, True))
-    assert sorted(told) == [(index, "finished") for index in range(3)]
+    assert [point.index for point in pending(workdir, longer, False)] == [0, 2]
+    launcher, ended = launching(workdir)
+    run_points(launcher, pending(workdir, longer, True))
+    assert sorted(ended) == [(index, "finished") for index in range(3)]
     assert [row["steps"] for row in results.rows(workdir)] == [6, 6, 6]
-    assert due(workdir, longer, True) == []
+    assert pending(workdir, longer, True) == []
 
 
 def test_raised_steps_continue_to_the_same_table(tmp_path, workdir):
-    local(launching(workdir)[0], enter(workdir, tmp_path, SEEDS, **NOISE))
-    local(launching(workdir)[0], enter(workdir, tmp_path, SEEDS, steps=6, **NOISE))
-    local(launching(tmp_path / "b")[0], enter(tmp_path / "b", tmp_path, SEEDS, steps=6, **NOISE))
+    run_points(launching(workdir)[0], enter(workdir, tmp_path, SEEDS, **NOISE))
+    run_points(launching(workdir)[0], enter(workdir, tmp_path, SEEDS, steps=6, **NOISE))
+    run_points(launching(tmp_path / "b")[0], enter(tmp_path / "b", tmp_path, SEEDS, steps=6, **NOISE))
     assert table(workdir) == table(tmp_path / "b")
 
 
@@ -86,16 +85,16 @@ def test_raised_steps_continue_to_the_same_table(tmp_path, workdir):
 def test_stopped_at_any_chunk_and_continued_to_the_same_table(tmp_path, workdir, chunks):
     overrides = [*SEEDS, {"seed": 0, "pyramid.min_size": 16, "pyramid.steps": (2,), "size": 32}]
     whole = enter(tmp_path / "whole", tmp_path, overrides, **NOISE)
-    local(launching(tmp_path / "whole")[0], whole)
+    run_points(launching(tmp_path / "whole")[0], whole)
     assert statuses(tmp_path / "whole") == ["finished"] * 4
     made = enter(workdir, tmp_path, overrides, **NOISE)
     left = iter(range(chunks))
-    launcher, told = launching(workdir, stop=lambda: next(left, None) is None)
-    local(launcher, made)
-    assert len(told) < 4 and set(statuses(workdir)) > {"waiting"} - {"waiting"}
+    launcher, ended = launching(workdir, stop=lambda: next(left, None) is None)
+    run_points(launcher, made)
+    assert len(ended) < 4 and set(statuses(workdir)) > {"waiting"} - {"waiting"}
     launcher, rest = launching(workdir)
-    local(launcher, due(workdir, made, False))
-    assert sorted(told + rest) == [(index, "finished") for index in range(4)]
+    run_points(launcher, pending(workdir, made, False))
+    assert sorted(ended + rest) == [(index, "finished") for index in range(4)]
     assert table(workdir) == table(tmp_path / "whole")
 
 
@@ -109,8 +108,8 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
     ]  # fmt: skip
     made = enter(workdir, tmp_path, overrides)
     init = break_start(monkeypatch, "by\nzero")
-    launcher, told = launching(workdir)
-    local(launcher, made)
+    launcher, ended = launching(workdir)
+    run_points(launcher, made)
     assert statuses(workdir) == ["failed"] * 5 + ["finished"]
     errors = [row["error"] for row in results.rows(workdir)]
     assert errors[0].startswith("style_loss.layers") and "relu1_1" in errors[0]
@@ -119,37 +118,37 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
     assert (
         "none.png: no such file" in errors[3] and errors[4].startswith("OverflowError") and errors[5] is None
     )
-    assert dict(told) == {index: f"failed: {error}" for index, error in enumerate(errors[:5])} | {
+    assert dict(ended) == {index: f"failed: {error}" for index, error in enumerate(errors[:5])} | {
         5: "finished"
     }
     for point, error in zip(made[:5], errors, strict=False):
         failed = json.loads((workdir / point.name / "failed.json").read_text())
         assert "\n" not in error and failed["error"] == error and failed["traceback"].startswith("Traceback")
     assert (workdir / made[1].name / "last_finite.png").exists()
-    assert [point.index for point in due(workdir, made, False)] == []
+    assert [point.index for point in pending(workdir, made, False)] == []
     monkeypatch.setattr(pictures, "initial_image", init)
-    launcher, told = launching(workdir)
-    local(launcher, due(workdir, made, True))
-    assert dict(told)[2] == "finished" and statuses(workdir) == ["failed"] * 2 + ["finished"] + [
+    launcher, ended = launching(workdir)
+    run_points(launcher, pending(workdir, made, True))
+    assert dict(ended)[2] == "finished" and statuses(workdir) == ["failed"] * 2 + ["finished"] + [
         "failed"
     ] * 2 + ["finished"]
 
 
 def test_a_point_that_another_process_works_on_is_skipped_and_has_not_failed(tmp_path, workdir):
     made = enter(workdir, tmp_path, SEEDS)
-    launcher, told = launching(workdir)
+    launcher, ended = launching(workdir)
     with run_folder.locked(workdir / made[1].name):
-        local(launcher, made)
-    assert [index for index, _ in told] == [0, 1, 2] and told[1][1].startswith("skipped: ")
-    assert "another process" in told[1][1]
+        run_points(launcher, made)
+    assert [index for index, _ in ended] == [0, 1, 2] and ended[1][1].startswith("skipped: ")
+    assert "another process" in ended[1][1]
     assert statuses(workdir) == ["finished", "waiting", "finished"]
     assert not (workdir / made[1].name / "failed.json").exists()
 
 
 def test_a_picture_that_cannot_be_judged_fails_its_point_alone(tmp_path, workdir):
     made = enter(workdir, tmp_path, [{"size": 12}, {}])
-    launcher, told = launching(workdir)
-    local(launcher, made)
+    launcher, ended = launching(workdir)
+    run_points(launcher, made)
     assert statuses(workdir) == ["failed", "finished"]
     assert "too small to judge" in results.rows(workdir)[0]["error"]
 
@@ -164,11 +163,11 @@ def test_points_of_one_program_are_run_together_and_compile_it_once(tmp_path, wo
         for padding in ("zero", "reflect")
     ]
     made = enter(workdir, tmp_path, overrides, **{"network.pooling_p": 2.5})
-    launcher, told = launching(workdir)
-    assert compiled_while(lambda: local(launcher, made)) == 2
-    assert [index for index, _ in told] == [0, 2, 1, 3]
-    groups = sweep_local.grouped(made)
-    assert [[point.index for point in group] for _, group in groups] == [[0, 2], [1, 3]]
+    launcher, ended = launching(workdir)
+    assert compiled_while(lambda: run_points(launcher, made)) == 2
+    assert [index for index, _ in ended] == [0, 2, 1, 3]
+    groups = group_by_program(made)
+    assert [[point.index for point in group.points] for group in groups] == [[0, 2], [1, 3]]
 
 
 @pytest.mark.parametrize("changes, count", [
@@ -181,15 +180,15 @@ def test_points_of_one_program_are_run_together_and_compile_it_once(tmp_path, wo
     ([{"log.every": 1}, {"checkpoint.seconds": 5.0}, {"output.format": "jpeg"}], 1),
 ])  # fmt: skip
 def test_what_makes_another_program(tmp_path, changes, count):
-    assert len(sweep_local.grouped(points(tmp_path, changes))) == count
+    assert len(group_by_program(points(tmp_path, changes))) == count
 
 
 def test_pictures_of_another_shape_make_another_program(tmp_path):
     images.write(tmp_path / "wide.png", np.zeros((10, 20, 3), np.float32))
     other = [{"content": str(tmp_path / "wide.png")}, {"style": (str(tmp_path / "wide.png"),)}, {}]
-    assert len(sweep_local.grouped(points(tmp_path, other))) == 3
+    assert len(group_by_program(points(tmp_path, other))) == 3
     twice = [{"style": (settings(tmp_path)["style"] * 2)}, {}]
-    assert len(sweep_local.grouped(points(tmp_path, twice))) == 2
+    assert len(group_by_program(points(tmp_path, twice))) == 2
 
 
 def test_the_last_network_is_kept_and_only_that(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from nst.errors import UserError
 from nst.sweeps import local as sweep_local
-from nst.sweeps import processes, results
+from nst.sweeps import ray, results
 from tests.helpers.sweeping import csv_without_timings, enter, file, launching, program, start
 
 LONG = {"steps": 150, "log.every": 1, "init.kind": "noise"}
@@ -20,7 +20,7 @@ OVERRIDES = [{"seed": 0}, {"seed": 1}, {"style_loss.layers": ("relu1_9",)}, {"se
 def local(tmp_path, **changes):
     """results.csv of the local launcher."""
     made = enter(tmp_path / "local", tmp_path, OVERRIDES, **changes)
-    sweep_local.local(launching(tmp_path / "local")[0], made)
+    sweep_local.run_points(launching(tmp_path / "local")[0], made)
     results.write(tmp_path / "local", results.rows(tmp_path / "local"))
     return csv_without_timings(tmp_path / "local")
 
@@ -84,7 +84,7 @@ def on_ray(tmp_path):
 
     def at_work():
         names = [(child, " ".join(child.cmdline())) for child in psutil.Process(process.pid).children(True)]
-        return [child for child, name in names if name.startswith("ray::work")]
+        return [child for child, name in names if name.startswith("ray::run_in_worker")]
 
     wait_for((tmp_path / "sweep/seed=0/checkpoint.npz").exists, process)
     yield process, at_work
@@ -114,17 +114,17 @@ def test_a_signal_stops_a_cluster(tmp_path, on_ray):
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"needs Ray: pip install -e '.\[ray\]'"):
-        processes.start_ray("")
+        ray.start("")
 
 
 def test_resources_of_the_config_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS_DIR", "somewhere")
     changes = {"resources.cpus": 2.0, "resources.gpus": 0.5, "resources.tpus": 4.0}
     (point,) = enter(tmp_path / "sweep", tmp_path, [{}], **changes)
-    options = processes._options(point)
+    options = ray._options(point)
     assert (options["num_cpus"], options["num_gpus"]) == (2.0, 0.5) and options["resources"] == {"TPU": 4.0}
     variables = options["runtime_env"]["env_vars"]
     assert variables["NST_WEIGHTS_DIR"] == "somewhere"
     assert variables["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     (plain,) = enter(tmp_path / "plain", tmp_path, [{}])
-    assert "resources" not in processes._options(plain) and processes._options(plain)["num_cpus"] == 1.0
+    assert "resources" not in ray._options(plain) and ray._options(plain)["num_cpus"] == 1.0

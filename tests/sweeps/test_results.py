@@ -10,7 +10,8 @@ import pytest
 
 from nst.errors import UserError
 from nst.metrics import measures
-from nst.sweeps import local, results, space
+from nst.sweeps import local, results
+from nst.sweeps.points import make_points
 from tests.helpers.sweeping import config, enter, launching, points
 
 OVERRIDES = [{"seed": seed} for seed in range(5)]
@@ -125,10 +126,10 @@ def test_a_later_success_forgets_the_failure(tmp_path):
     line = results.record_failure(workdir / point.name, ZeroDivisionError("one\n  two"))
     (row,) = results.rows(workdir)
     assert line == row["error"] == "ZeroDivisionError: one two" and row["status"] == "failed"
-    launcher, told = launching(workdir)
-    local.local(launcher, [point])
+    launcher, ended = launching(workdir)
+    local.run_points(launcher, [point])
     (row,) = results.rows(workdir)
-    assert told == [(0, "finished")] and row["status"] == "finished" and row["error"] is None
+    assert ended == [(0, "finished")] and row["status"] == "finished" and row["error"] is None
     assert all(math.isfinite(row[name]) for name in measures.NAMES) and row["steps"] == 4
 
 
@@ -226,6 +227,6 @@ def test_sweep_json_says_how_to_make_it_again(tmp_path, made):
     assert found["base"]["size"] == 16 and found["target_loss"] == 3.0
     assert found["points"][2] == {"index": 2, "name": "seed=2", "overrides": {"seed": 2}}
     again = [point["overrides"] for point in found["points"]]
-    same = space.points(config(tmp_path), again)
+    same = make_points(config(tmp_path), again)
     assert [point.name for point in same] == [point.name for point in points(tmp_path, OVERRIDES)]
     assert Path(made / "results.csv").exists() is False
