@@ -6,7 +6,9 @@
     batched     run points that share a program as one batch
     processes   run points in several processes of this machine
     ray         run points on a Ray cluster
+    launchers   the table of these ways to run points
     results     the folder of a sweep as a table
+    progress    what a user is told about a sweep
 
 May import `runs` and the rooms below it.
 """

@@ -222,8 +222,8 @@ def _compile(lane: Lane, count: int, each: Callable) -> Program:
             return Program(compiled, each, size, facts)
         if size == devices:
             raise UserError(
-                f"{memory.format_bytes(need)} are needed, and {memory.format_bytes(limit)} are available: lower size or "
-                "optimizer.memory"
+                f"{memory.format_bytes(need)} are needed, and {memory.format_bytes(limit)} are available: "
+                "lower size or optimizer.memory"
             )
         fitting = int((limit - fixed) / (need - fixed) * size)
         count = max(1, min(fitting, size - devices))

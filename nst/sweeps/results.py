@@ -1,10 +1,10 @@
-"""A sweep's folder as a table: one row a point.
+"""The folder of a sweep, and the table of its results, one row for each point.
 
-sweep.json        the base config, the points, the command
-<point>/          a run folder (nst/runs/folder.py), and in it
-  measures.json   the picture judged, when the run is finished
-  failed.json     what stopped the last try
-results.csv       the table (and results.parquet, where pyarrow is installed)
+sweep.json        the base config, the points and the command
+<point>/          a run folder (nst/runs/folder.py), which also holds
+  measures.json   the measures of the result, once the run is finished
+  failed.json     the error that ended the last attempt
+results.csv       the table; also results.parquet, where pyarrow is installed
 """
 
 import csv
@@ -14,6 +14,8 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from ml_collections import ConfigDict
 
 from nst.errors import UserError
 from nst.files import replacing
@@ -25,18 +27,34 @@ from nst.runs.pictures import named_by
 from nst.sweeps.points import Point, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
-# what the clock and the machine have to do with; everything else is the same to the byte, however often a
+# the columns that depend on the clock and the machine; the others are the same to the byte, however often a
 # sweep was interrupted
 TIMINGS = ("seconds", "seconds_per_evaluation", "compile_seconds", "memory_bytes", "seconds_to_loss")
 
 
 def enter(
-    workdir: Path, config_file: str, command: Sequence[str], launcher: str, base, points, target_loss: float
-):
-    """Begins or continues the sweep of a folder: writes sweep.json.
+    workdir: Path,
+    config_file: str,
+    command: Sequence[str],
+    launcher: str,
+    base: ConfigDict,
+    points: Sequence[Point],
+    target_loss: float,
+) -> None:
+    """Begins or continues the sweep of a folder: creates the folder and writes sweep.json.
+
+    Args:
+      workdir: the sweep's folder.
+      config_file: the path of the config file with sweep().
+      command: the words of the command that was given.
+      launcher: its name.
+      base: the config that the overrides are applied to.
+      points: all points of the sweep; a sweep may be continued with more of them.
+      target_loss: the table holds the seconds until this loss was reached; 0: it does not.
 
     Raises:
-      UserError: the folder holds a sweep of another base config; names every field that differs.
+      UserError: the folder holds a sweep of another base config (the error names every field that differs),
+        or cannot be written.
     """
     plain = settings.as_dict(base)
     try:
@@ -65,26 +83,41 @@ def _check_base(workdir: Path, plain: dict) -> None:
     old = run_folder.read_json(workdir / "sweep.json")
     if old is None:
         return
-    found = settings.differences(old["base"], plain)
-    found += [
+    differences = settings.differences(old["base"], plain)
+    # these leave out the pictures, which a run compares by their content
+    differences += [
         f"{field}: {old['base'][field]!r} -> {plain[field]!r}"
         for field in ("content", "style")
         if old["base"][field] != plain[field]
     ]
-    if found:
-        raise UserError(f"{workdir} holds a sweep of another base: {'; '.join(found)}; use another --workdir")
+    if differences:
+        raise UserError(
+            f"{workdir} holds a sweep of another base: {'; '.join(differences)}; use another --workdir"
+        )
 
 
 def read_sweep(workdir: Path) -> dict:
-    """sweep.json; raises UserError if there is none."""
-    found = run_folder.read_json(Path(workdir) / "sweep.json")
-    if found is None:
+    """Returns the content of sweep.json: config, command, launcher, target_loss, base and points.
+
+    Args:
+      workdir: the sweep's folder.
+
+    Raises:
+      UserError: the folder has no sweep.json.
+    """
+    sweep = run_folder.read_json(Path(workdir) / "sweep.json")
+    if sweep is None:
         raise UserError(f"{workdir}: no sweep there; make one with python -m experiments.sweep")
-    return found
+    return sweep
 
 
 def status(folder: Path, steps: int) -> str:
-    """Of a point whose run has `steps`."""
+    """Returns the status of a point: FINISHED, FAILED, STARTED or WAITING.
+
+    Args:
+      folder: the point's run folder; it need not exist.
+      steps: the number of steps after which its run is finished.
+    """
     return _status(folder, steps, run_folder.read_json(folder / "measures.json"))
 
 
@@ -93,28 +126,44 @@ def _status(folder: Path, steps: int, measured: dict | None) -> str:
         return FINISHED
     if (folder / "failed.json").exists():
         return FAILED
-    begun = any((folder / name).exists() for name in ("checkpoint.npz", "metrics.jsonl"))
-    begun |= any(folder.glob("size_*"))
-    return STARTED if begun else WAITING
+    started = any((folder / name).exists() for name in ("checkpoint.npz", "metrics.jsonl"))
+    started |= any(folder.glob("size_*"))  # a pyramid that is still at a smaller size
+    return STARTED if started else WAITING
 
 
 def measure(folder: Path, point: Point, instrument: Instrument) -> None:
-    """Judges a finished point's picture as it was saved; forgets that an earlier try failed."""
+    """Measures the image of a finished point, as it was saved, and writes measures.json; removes failed.json.
+
+    Args:
+      folder: the point's run folder.
+      point: a point whose run is finished.
+      instrument: of the sweep.
+    """
     config = point.config
-    picture = folder / f"result.{config.output.format}"
-    found = judge_files(instrument, picture, *named_by(None, None, config))
-    content = {"instrument": instrument.name, "step": config.steps, "measures": found}
+    image = folder / f"result.{config.output.format}"
+    values = judge_files(instrument, image, *named_by(None, None, config))
+    content = {"instrument": instrument.name, "step": config.steps, "measures": values}
     run_folder.write_json(folder / "measures.json", content)
     (folder / "failed.json").unlink(missing_ok=True)
 
 
 def summary(table: Sequence[dict]) -> str:
-    """How many rows are in which state: "12 finished, 1 failed"."""
-    return ", ".join(f"{count} {state}" for state, count in Counter(row["status"] for row in table).items())
+    """Returns the number of rows with each status, such as "12 finished, 1 failed".
+
+    Args:
+      table: rows, as `rows` returns them.
+    """
+    counts = Counter(row["status"] for row in table)
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
 def record_failure(folder: Path, error: Exception) -> str:
-    """Writes what stopped a point; returns it as one line."""
+    """Writes failed.json, with the error that ended a point's run; returns the error as one line.
+
+    Args:
+      folder: the point's run folder, which is created if it does not exist.
+      error: what was raised.
+    """
     line = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, UserError):
         line = f"{type(error).__name__}: {line}"
@@ -126,32 +175,35 @@ def record_failure(folder: Path, error: Exception) -> str:
     return line
 
 
-def rows(workdir: Path, found: dict | None = None) -> list[dict]:
-    """The table: a dict a point, with the same keys in the same order.
+def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
+    """Returns the table of a sweep: a dict for each point, all with the same keys in the same order.
 
-    index, name, status, error; config.X for each swept field X; each measure (nst.metrics.measures.NAMES);
-    how far the run is and what it took (`seconds` of optimisation, compiling apart); folder, instrument. None
-    where there is nothing yet.
+    The keys are index, name, status and error; config.X for each field X that varies; each measure
+    (nst.metrics.measures.NAMES); how far the run is and what it took, where `seconds` are those of the
+    optimisation without compiling; folder and instrument. A value that does not exist yet is None.
 
     Args:
       workdir: the sweep's folder.
-      found: sweep.json, read already.
+      sweep: from `read_sweep`; None: it is read.
+
+    Raises:
+      UserError: the folder has no sweep.json, or a file of it is damaged.
     """
     workdir = Path(workdir)
-    found = read_sweep(workdir) if found is None else found
-    fields = varied_fields(point["overrides"] for point in found["points"])
-    return [row(workdir, found, point, fields) for point in found["points"]]
+    sweep = read_sweep(workdir) if sweep is None else sweep
+    fields = varied_fields(point["overrides"] for point in sweep["points"])
+    return [_row(workdir, sweep, point, fields) for point in sweep["points"]]
 
 
-def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
+def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict:
     folder, overrides = workdir / point["name"], point["overrides"]
-    steps = overrides.get("steps", found["base"]["steps"])
+    steps = overrides.get("steps", sweep["base"]["steps"])
     measured = run_folder.read_json(folder / "measures.json") or {}
     failure = run_folder.read_json(folder / "failed.json") or {}
     state = _status(folder, steps, measured)
-    # with the name of its flag, since some fields are called as measures are
+    # a field is named as its flag is, since some fields have the name of a measure, such as `content`
     values = {
-        f"config.{field}": overrides[field] if field in overrides else get_field(found["base"], field)
+        f"config.{field}": overrides[field] if field in overrides else get_field(sweep["base"], field)
         for field in fields
     }
     return (
@@ -163,51 +215,56 @@ def row(workdir: Path, found: dict, point: dict, fields: Sequence[str]) -> dict:
         }
         | values
         | {name: measured.get("measures", {}).get(name) for name in measures.NAMES}
-        | _course(folder, found.get("target_loss"))
+        | _course(folder, sweep.get("target_loss"))
         | {"folder": point["name"], "instrument": measured.get("instrument")}
     )
 
 
 def _course(folder: Path, target_loss: float | None) -> dict:
-    """How far a run is, and what it took."""
-    lines = run_folder.read_metrics(folder)
-    last = lines[-1] if lines else {}
+    """Returns the columns that say how far a run is and what it took."""
+    records = run_folder.read_metrics(folder)
+    last = records[-1] if records else {}
     manifest = run_folder.read_json(folder / "manifest.json") or {"sessions": []}
-    made = [session for session in manifest["sessions"] if "compile_seconds" in session]
+    compiled = [session for session in manifest["sessions"] if "compile_seconds" in session]
     evaluations = last.get("evaluations")
-    # the first records may hold what a program needs to warm up: the pace is the median between records
+    # the time between the first records may include a program's warming up, which the median leaves out
     paces = [
         (b["seconds"] - a["seconds"]) / (b["evaluations"] - a["evaluations"])
-        for a, b in zip(lines, lines[1:], strict=False)
+        for a, b in zip(records, records[1:], strict=False)
         if b["evaluations"] > a["evaluations"]
     ]
-    reached = [line["seconds"] for line in lines if target_loss and line["loss"] <= target_loss]
+    reached = [record["seconds"] for record in records if target_loss and record["loss"] <= target_loss]
     return {
         "steps": last.get("step"),
         "evaluations": evaluations,
         "loss": last.get("loss"),
         "seconds": _seconds(folder, last),
         "seconds_per_evaluation": statistics.median(paces) if paces else None,
-        "compile_seconds": made[0]["compile_seconds"] if made else None,
-        "memory_bytes": made[0]["memory_bytes"] if made else None,
+        "compile_seconds": compiled[0]["compile_seconds"] if compiled else None,
+        "memory_bytes": compiled[0]["memory_bytes"] if compiled else None,
         "seconds_to_loss": reached[0] if reached else None,
     }
 
 
 def _seconds(folder: Path, last: dict) -> float | None:
-    """Of optimisation, those at smaller sizes included."""
+    """Returns the seconds of optimisation, those at the smaller sizes of a pyramid included."""
     if "seconds" not in last:
         return None
     smaller = [run_folder.read_metrics(path)[-1:] for path in folder.glob("size_*")]
-    return last["seconds"] + sum(line["seconds"] for lines in smaller for line in lines)
+    return last["seconds"] + sum(line["seconds"] for records in smaller for line in records)
 
 
 def write(workdir: Path, table: Sequence[dict]) -> None:
-    """results.csv, and results.parquet if pyarrow is there."""
+    """Writes results.csv, and results.parquet if pyarrow is installed.
+
+    Args:
+      workdir: the sweep's folder.
+      table: rows, as `rows` returns them, at least one.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
     writer.writeheader()
-    plain = [{name: _cell(value) for name, value in line.items()} for line in table]
+    plain = [{name: _cell(value) for name, value in row.items()} for row in table]
     writer.writerows(plain)
     with replacing(workdir / "results.csv") as file:
         file.write(text.getvalue().encode())
@@ -217,7 +274,7 @@ def write(workdir: Path, table: Sequence[dict]) -> None:
     except ImportError:
         return
     buffer = io.BytesIO()
-    columns = {name: _column([line[name] for line in plain]) for name in plain[0]}
+    columns = {name: _column([row[name] for row in plain]) for name in plain[0]}
     parquet.write_table(pyarrow.table(columns), buffer)
     with replacing(workdir / "results.parquet") as file:
         file.write(buffer.getvalue())
@@ -228,7 +285,7 @@ def _cell(value):
 
 
 def _column(values: list) -> list:
-    """Values of one type, as a column needs."""
+    """Returns values of one type, as a column of Parquet needs them: of mixed types, their texts."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or len(kinds) <= 1:
         return [float(value) if float in kinds and value is not None else value for value in values]

@@ -9,8 +9,8 @@ functions:
     random(20, {"style_loss.weight": log_uniform(1e2, 1e5)}, seed=0)     values drawn from distributions
     filter(lambda overrides: overrides["seed"] > 0, sweep)               the runs that satisfy a condition
 
-A sweep can also be a part of a grid: `grid(zipped(...), {"seed": range(3)})`. They return plain lists, so that
-a config may also use a loop. nst/sweeps/points.py applies the overrides to a config.
+A sweep can also be a part of a grid: `grid(zipped(...), {"seed": range(3)})`. A config may also
+build the list with a loop. nst/sweeps/points.py applies the overrides to a config.
 """
 
 import builtins

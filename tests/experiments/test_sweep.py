@@ -64,7 +64,9 @@ def test_failures_are_told_and_tried_again_on_request(tmp_path):
     config, workdir = file(tmp_path, overrides), tmp_path / "sweep"
     status, output = program(config, workdir, "--only=0-2")
     assert status == 1 and "Traceback" not in output
-    assert "2 finished, 1 failed: " in output and "tried again with --retry_failed" in output
+    assert (
+        "2 finished, 1 failed: " in output and "with --retry_failed to try the failed points again" in output
+    )
     assert "[2/3] 1 layers=relu1_9: failed: style_loss.layers" in output or "relu1_9: failed: " in output
     assert not (workdir / "seed=3").exists()
     assert [line[2] for line in csv_without_timings(workdir)[1:]] == [
@@ -86,7 +88,7 @@ def test_dry_run_lists_and_writes_nothing(tmp_path):
     assert [line[0] for line in cells] == ["0", "1", "2", "3"]
     assert [line[1] for line in cells] == ["0", "1", "2", "0"]
     assert all(line[2] == "waiting" for line in cells) and cells[1][3] == "size=24"
-    assert "will fail: 2: none.png" in output and "4 to run; how long is known after the first" in output
+    assert "will fail: 2: none.png" in output and "4 to run; the time is known after the first" in output
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     status, output = program(config, workdir, "--dry_run", "--only=3")
     assert "size=24" not in output and "1 to run" in output

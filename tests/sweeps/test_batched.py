@@ -55,7 +55,8 @@ def manifest(workdir, name):
     return json.loads((workdir / name / "manifest.json").read_text())["sessions"][-1]
 
 
-@pytest.mark.parametrize("each, changes", [(sweep_batched.in_turn, LBFGS), (sweep_batched.side_by_side, ADAM)],
+@pytest.mark.parametrize("each, changes",
+                         [(sweep_batched.in_turn, LBFGS), (sweep_batched.side_by_side, ADAM)],
                          ids=["lbfgs_in_turn", "adam_side_by_side"])  # fmt: skip
 def test_equal_to_the_local_launcher_in_every_number(tmp_path, each, changes):
     batched, local = both(tmp_path, MANY, each, **changes)

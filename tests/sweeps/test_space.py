@@ -44,7 +44,7 @@ def test_grid_of_sweeps_and_fields():
     ([{"b": 1}], [{}, {"b": 1}]),
 ])  # fmt: skip
 def test_a_field_in_two_parts_of_a_grid(parts):
-    with pytest.raises(UserError, match="grid: two parts set [ab]; let each"):
+    with pytest.raises(UserError, match="grid: two parts set [ab]; set each"):
         grid(*parts)
 
 

@@ -1,0 +1,114 @@
+"""What a user is told about a sweep: the list of its points, how each point ends, and a conclusion."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from nst.runs.folder import read_metrics
+from nst.sweeps import results
+from nst.sweeps.local import Group, folder, group_by_program
+from nst.sweeps.points import Point
+
+_TABLE_SECONDS = 10.0  # between two writes of the table, at least: with many points it takes a while
+
+
+def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
+    """Returns the points as lines of a table, the errors of their configs, and an estimate of the time.
+
+    Args:
+      workdir: the sweep's folder; it need not exist.
+      points: to be listed.
+
+    Returns:
+      A head; a line for each point with its index, the number of the program that it shares with others, its
+      status and its name; a line for each error of a config; and how many points are still to be run.
+    """
+    groups = group_by_program(points)
+    programs = {point.index: number for number, group in enumerate(groups) for point in group.points}
+    lines, statuses = ["index  program  status    name"], {}
+    for point in points:
+        status = statuses[point.index] = results.status(folder(workdir, point), point.config.steps)
+        lines.append(f"{point.index:5}  {programs[point.index]:>7}  {status:8}  {point.name}")
+    for group in groups:
+        if group.error:
+            indices = ", ".join(str(point.index) for point in group.points)
+            lines.append(f"will fail: {indices}: {group.error}")
+    unfinished = [point for point in points if statuses[point.index] != results.FINISHED]
+    seconds = _estimate(workdir, groups, {point.index for point in unfinished})
+    if not unfinished:
+        estimate = ""
+    elif seconds is None:
+        estimate = "; the time is known after the first"
+    else:
+        estimate = f", about {seconds / 60:.0f} minutes"
+    return [*lines, f"{len(unfinished)} to run{estimate}"]
+
+
+def _estimate(workdir: Path, groups: Iterable[Group], unfinished: set[int]) -> float | None:
+    """Returns the seconds that the unfinished points will take, or None if none is finished.
+
+    A step takes as long as it did in finished points of the same program, or else as in all finished points.
+    """
+    paces, steps = [], []
+    for group in groups:
+        own = []  # seconds for each step of the group's finished points
+        for point in group.points:
+            if point.index not in unfinished:
+                own.append(read_metrics(folder(workdir, point))[-1]["seconds"] / point.config.steps)
+        left = sum(point.config.steps for point in group.points if point.index in unfinished)
+        steps.append((left, sum(own) / len(own) if own else None))
+        paces += own
+    if not paces:
+        return None
+    mean = sum(paces) / len(paces)
+    return sum(left * (mean if pace is None else pace) for left, pace in steps)
+
+
+def reporter(workdir: Path, count: int, log: Callable[[str], None]) -> Callable[[Point, str], None]:
+    """Returns a function for `Launch.on_end` that logs how each point ended, and keeps the table up to date.
+
+    Args:
+      workdir: the sweep's folder.
+      count: the number of points that are run.
+      log: receives the lines.
+    """
+    ended, written = 0, time.monotonic()
+
+    def on_end(point: Point, status: str) -> None:
+        nonlocal ended, written
+        ended += 1
+        log(f"[{ended}/{count}] {point.index} {point.name}: {status}")
+        if time.monotonic() - written > _TABLE_SECONDS:
+            results.write(workdir, results.rows(workdir))
+            written = time.monotonic()
+
+    return on_end
+
+
+def conclude(
+    workdir: Path, points: Iterable[Point], log: Callable[[str], None], signal_number: int | None = None
+) -> int:
+    """Writes the table of a sweep, and logs what became of its points.
+
+    Args:
+      workdir: the sweep's folder.
+      points: those that were asked for.
+      log: receives the lines.
+      signal_number: of the signal that stopped the sweep; None: it was not stopped.
+
+    Returns:
+      The exit status of the program: 0 if all these points are finished, 128 + `signal_number` if the sweep
+      was stopped, else 1.
+    """
+    table = results.rows(workdir)
+    results.write(workdir, table)
+    indices = {point.index for point in points}
+    asked = [row for row in table if row["index"] in indices]
+    statuses = {row["status"] for row in asked}
+    log(f"{results.summary(asked)}: {workdir / 'results.csv'}")
+    if signal_number is not None:
+        log("stopped; the same command continues")
+        return 128 + signal_number
+    if results.FAILED in statuses:
+        log("run the same command with --retry_failed to try the failed points again")
+    return 0 if statuses <= {results.FINISHED} else 1
