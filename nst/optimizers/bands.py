@@ -2,9 +2,10 @@
 
     x = z_0 + up(z_1 + up(z_2 + ...)),   z_k half as large as z_{k-1}
 
-x is linear in z, so that a move of the bands is one of the pixels, and the bands need not be kept. Optimisers
-that scale each number by itself then change large areas as fast as single pixels: Kolkin, Salavon &
-Shakhnarovich 2019 (*Style Transfer by Relaxed Optimal Transport and Self-Similarity*), section 3.4.
+x is linear in z, so an update of the bands is an update of the pixels, and the bands themselves need not be
+kept. An optimiser that scales each number by itself, such as RMSprop, then changes large areas as fast as
+single pixels: Kolkin, Salavon & Shakhnarovich 2019 (*Style Transfer by Relaxed Optimal Transport and
+Self-Similarity*), section 3.4.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,14 @@ import optax
 
 
 def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
-    """Of the bands of a picture `BxHxWxC`, finest first; edges are halved and rounded down, to 1 at least."""
+    """Returns the shapes of an image's bands, finest first.
+
+    The edges of each are half as long as those of the one before, rounded down, but at least 1.
+
+    Args:
+      shape: of the image, BxHxWxC.
+      count: of bands, the coarsest one included.
+    """
     batch, height, width, channels = shape
     return [
         jax.ShapeDtypeStruct((batch, max(1, height >> k), max(1, width >> k), channels), jnp.float32)
@@ -24,7 +32,11 @@ def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
 
 
 def join(bands: Sequence[jax.Array]) -> jax.Array:
-    """The picture of the bands, enlarged bilinearly."""
+    """Returns the image that bands add up to, each enlarged bilinearly to the size of the one before.
+
+    Args:
+      bands: finest first, each BxhxwxC.
+    """
     *finer, image = bands
     for band in reversed(finer):
         image = band + jax.image.resize(image, band.shape, "linear")
@@ -34,18 +46,23 @@ def join(bands: Sequence[jax.Array]) -> jax.Array:
 def in_bands(
     inner: optax.GradientTransformationExtraArgs, count: int
 ) -> optax.GradientTransformationExtraArgs:
-    """`inner` on `count` bands of the one image that is its parameters.
+    """Returns a transformation of an image that applies another one to the image's bands.
 
-    Raises:
-      ValueError: on update, if `inner` needs to see its parameters.
+    Its `update` raises ValueError if `inner` reads its parameters, as weight decay does: an image does not
+    determine its bands, so there are none to be given.
+
+    Args:
+      inner: the transformation of the bands.
+      count: of bands, the coarsest one included.
     """
 
     def init(image_BxHxWxC):
         return inner.init([jnp.zeros(band.shape) for band in shapes(image_BxHxWxC.shape, count)])
 
     def update(gradient_BxHxWxC, state, params=None, **extra):
+        # the chain rule: the gradient of the bands is the transpose of `join` applied to the image's
         (gradients,) = jax.linear_transpose(join, shapes(gradient_BxHxWxC.shape, count))(gradient_BxHxWxC)
-        moves, state = inner.update(gradients, state, **extra)
-        return join(moves), state
+        updates, state = inner.update(gradients, state, **extra)
+        return join(updates), state
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -1,7 +1,7 @@
-"""L-BFGS: the two-loop recursion, by the rules of Torch, which most published style transfers ran under.
+"""L-BFGS by the rules of Torch, with which most published style transfers were made.
 
-Optax and Torch share the recursion (Nocedal & Wright 2006, algorithm 7.4) and differ at its edges; these
-edges decide the first fifty iterations of a published run.
+Optax and Torch share the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4). They differ in the first
+step and in the pairs that they keep, and these decide the first fifty iterations of a published run.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jax import lax
 
 
 class LBFGSState(NamedTuple):
-    """Ring buffers of the last pairs; slot `stored % memory` is the next to be written."""
+    """The last pairs (s, y) in ring buffers, of which slot `stored % memory` is the next to be written."""
 
     count: jax.Array  # updates made
     stored: jax.Array  # pairs accepted so far
@@ -27,38 +27,39 @@ class LBFGSState(NamedTuple):
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    """a . b of two images; unlike jnp.vdot it flattens nothing, so that images stay divided among devices."""
+    """Returns a . b of two arrays of one shape, without a reshape, so that they stay divided over devices."""
     return jnp.sum(a * b)
 
 
 def torch_first(gradient: jax.Array) -> jax.Array:
-    """min(1, 1/||g||_1), the length of Torch's first step. Optax divides by the 2-norm, a far longer step."""
+    """Returns min(1, 1/||g||_1), the scale of Torch's first step; with Optax's 2-norm it is far longer."""
     return jnp.minimum(1.0, 1 / jnp.sum(jnp.abs(gradient)))
 
 
 def scale_by_lbfgs(
     memory_size: int,
-    first: Callable[[jax.Array], jax.Array] = torch_first,
-    least: float = 1e-10,
+    first_scale: Callable[[jax.Array], jax.Array] = torch_first,
+    min_curvature: float = 1e-10,
     dtype: str | None = None,
 ) -> optax.GradientTransformation:
     """Preconditions the gradient, by default as torch.optim.LBFGS and Torch7's optim.lbfgs without a search.
 
-    - First update: the gradient times `first(gradient)`.
-    - A pair with y.s <= `least` is skipped, and the memory and gamma stay as they were. Optax keeps every
-      pair, and with y.s < 0 the approximation is no longer positive definite.
-
-    The parameters must be one array (an image).
+    - The first update is the gradient times `first_scale(gradient)`.
+    - A pair with y.s <= `min_curvature` is skipped, and the memory and gamma stay as they were. Optax keeps
+      every pair, and with y.s < 0 the approximation is no longer positive definite.
 
     Args:
-      memory_size: pairs kept; Torch's default is 100.
-      first: the scale of the first step.
-      least: curvature of a pair that is kept, exclusive.
-      dtype: of the pairs, None: of the parameters; y.s and gamma are those of the rounded pairs, so that the
-        approximation stays positive definite.
+      memory_size: number of pairs kept, >= 1; Torch's default is 100.
+      first_scale: function of the first gradient.
+      min_curvature: y.s of a pair that is kept, exclusive.
+      dtype: of the stored pairs; None: that of the parameters. y.s and gamma are computed from the rounded
+        pairs, so that the approximation stays positive definite.
+
+    Returns:
+      A transformation of a single array, of any shape.
 
     Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua, read for their rules.
-    Departs from them: s is the difference of the parameters, so clamped steps are seen as they were taken.
+    Departs from them: s is the difference of the parameters, so a clamped step counts as it was taken.
     """
 
     def init(params):
@@ -76,34 +77,42 @@ def scale_by_lbfgs(
         )
 
     def update(gradient, state, params):
-        moves = params - state.params, gradient - state.gradient
-        rounded = [move.astype(dtype or params.dtype) for move in moves]
-        s, y = (pair.astype(params.dtype) for pair in rounded)
-        curvature = inner(y, s)
-        accept = (state.count > 0) & (curvature > least)
-        slot = state.stored % memory_size
-
-        def put(buffer, value):
-            return buffer.at[slot].set(jnp.where(accept, value, buffer[slot]))
-
-        state = LBFGSState(
-            count=state.count + 1,
-            stored=state.stored + accept,
-            params=params,
-            gradient=gradient,
-            steps=put(state.steps, rounded[0]),
-            changes=put(state.changes, rounded[1]),
-            curvatures=put(state.curvatures, curvature),
-            scale=jnp.where(accept, curvature / inner(y, y), state.scale),
-        )
+        state = _remember(state, params, gradient, memory_size, min_curvature)
         direction = _two_loop(state, gradient, memory_size)
-        return jnp.where(state.count == 1, first(gradient) * gradient, direction), state
+        return jnp.where(state.count == 1, first_scale(gradient) * gradient, direction), state
 
     return optax.GradientTransformation(init, update)
 
 
+def _remember(
+    state: LBFGSState, params: jax.Array, gradient: jax.Array, memory_size: int, min_curvature: float
+) -> LBFGSState:
+    """Returns the state with the pair of the last step, unless its curvature is too small."""
+    moves = params - state.params, gradient - state.gradient
+    rounded = [move.astype(state.steps.dtype) for move in moves]
+    s, y = (pair.astype(params.dtype) for pair in rounded)
+    curvature = inner(y, s)
+    accept = (state.count > 0) & (curvature > min_curvature)  # before the first update there is no pair
+    slot = state.stored % memory_size
+
+    def put(buffer, value):
+        # the slot alone is selected, since a select of whole buffers would copy every pair
+        return buffer.at[slot].set(jnp.where(accept, value, buffer[slot]))
+
+    return LBFGSState(
+        count=state.count + 1,
+        stored=state.stored + accept,
+        params=params,
+        gradient=gradient,
+        steps=put(state.steps, rounded[0]),
+        changes=put(state.changes, rounded[1]),
+        curvatures=put(state.curvatures, curvature),
+        scale=jnp.where(accept, curvature / inner(y, y), state.scale),
+    )
+
+
 def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int) -> jax.Array:
-    """H g by the two-loop recursion over the stored pairs, newest to oldest and back."""
+    """Returns H g by the two-loop recursion over the stored pairs, from newest to oldest and back."""
     held = jnp.minimum(state.stored, memory_size)
 
     def slot(age):  # age 0 is the newest

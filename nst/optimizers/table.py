@@ -16,7 +16,7 @@ from nst.optimizers.bands import in_bands
 from nst.optimizers.lbfgs import scale_by_lbfgs
 from nst.optimizers.method import Method, from_optax, from_optax_search
 
-HISTORY = ("float32", "bfloat16")
+HISTORY_DTYPES = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Optimizer:
     def __post_init__(self):
         choose("optimizer.name", self.name, (*METHODS, *filter(_is_optimizer, dir(optax))))
         choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
-        choose("optimizer.history_dtype", self.history_dtype, HISTORY)
+        choose("optimizer.history_dtype", self.history_dtype, HISTORY_DTYPES)
         if self.learning_rate <= 0:
             raise UserError(f"optimizer.learning_rate = {self.learning_rate}: must be positive")
         if self.memory < 1 or self.max_line_search_steps < 1:
@@ -53,6 +53,7 @@ class Optimizer:
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
         self._check_history()
+        _learning_rate(self)  # a wrong schedule is an error for every optimiser, also one that reads none
         built = method(self)  # which finds wrong options
         if self.bands:
             self._check_bands(built)

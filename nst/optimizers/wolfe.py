@@ -23,9 +23,9 @@ from nst.optimizers.method import Method, Update, forget_value
 
 # c1 and c2 above, the values that Nocedal & Wright recommend for quasi-Newton methods
 C1, C2 = 1e-4, 0.9
-# Of the range of values: how far the first step moves the number that moves most. The gradient has the units
-# of the loss, so its length says nothing of the length of a step; ten of 255 levels of grey changes an image
-# visibly, and is little.
+# The first step moves no number farther than this share of the range of values. A gradient depends on the
+# scale of the loss, so it does not say how long a step should be; ten of 255 levels are a visible but small
+# change.
 _FIRST = 10 / 255
 # Where float32 cannot tell f(x + t d) from f(x), the slope decides (Hager & Zhang 2005, "approximate Wolfe")
 _ROUNDING = 1e-6
@@ -99,7 +99,7 @@ def method(settings: Settings) -> Method:
 
 
 def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
-    """The factor that makes the largest number of a gradient _FIRST of the range."""
+    """Returns the factor that makes the largest number of a gradient _FIRST of the range."""
     largest = jnp.max(jnp.abs(gradient))
     return _FIRST * settings.value_range / jnp.where(largest > 0, largest, 1)
 
@@ -107,7 +107,7 @@ def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
 def _lbfgs(settings: Settings) -> optax.GradientTransformation:
     # y.s > 0 is enough to keep a pair, since the search sees to it itself
     first = partial(_first_scale, settings)
-    return scale_by_lbfgs(settings.memory, first, least=0.0, dtype=settings.dtype)
+    return scale_by_lbfgs(settings.memory, first, min_curvature=0.0, dtype=settings.dtype)
 
 
 def init(settings: Settings, x: jax.Array) -> SearchState:

@@ -6,6 +6,7 @@
     job        everything that the optimisation starts from
     pyramid    the sizes, from coarse to fine
     fitting    size = auto
+    sharding   the layout of a run on several devices
     loop       the host's loop around the device's
     recorder   metrics, previews and checkpoints
     folder     the files of a run

@@ -13,7 +13,6 @@ from nst import images
 from nst.devices import memory
 from nst.devices import mesh as device_mesh
 from nst.errors import UserError
-from nst.losses.spec import Spec
 from nst.runs import sharding as run_sharding
 from nst.runs.job import compile_run, make_problem, prepare
 from nst.sweeps import batched
@@ -237,12 +236,7 @@ def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
 # --- on one device
 
 
-def test_heights_are_multiples_of_devices_and_poolings():
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("height",))
-    assert (
-        run_sharding.height_multiple(Spec(), None) == 1 and run_sharding.height_multiple(Spec(), mesh) == 16
-    )
-    assert run_sharding.height_multiple(Spec(content_layers=(), style_layers=("relu2_1",)), mesh) == 2
+def test_lengths_are_rounded_to_multiples():
     assert [device_mesh.rounded(height, 16) for height in (7, 8, 23, 24, 765)] == [0, 16, 16, 32, 768]
     assert [device_mesh.rounded(height, 1) for height in (1, 765)] == [1, 765]
 

@@ -1,0 +1,56 @@
+"""The choices of an optimiser: wrong ones name their field."""
+
+import pytest
+
+from nst.errors import UserError
+from nst.optimizers.table import Optimizer, method
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(name="adm"), "optimizer.name = 'adm': did you mean 'adam'"),
+    (dict(name="apply_updates"), "optimizer.name"),
+    (dict(line_search="armijo"), "optimizer.line_search"),
+    (dict(learning_rate=0.0), "optimizer.learning_rate"),
+    (dict(memory=0), "optimizer.memory"), (dict(ema=1.0), "optimizer.ema"),
+    (dict(pixel_range=0.0), "optimizer.pixel_range"),
+    (dict(name="adam", options="beta1=0.5"), "optimizer.options.*'beta1'.*did you mean|allowed"),
+    (dict(name="adam", options="0.5"), "name=value"),
+    (dict(name="adam", options="b1=open('x')"), "name=value"),
+    (dict(name="adam", schedule="cosine"), "optimizer.schedule"),
+    (dict(name="adam", schedule="cosine_decay_schedule"), "optimizer.schedule.*decay_steps"),
+])  # fmt: skip
+def test_wrong_settings_name_their_field(settings, message):
+    with pytest.raises(UserError, match=message):
+        Optimizer(**settings)
+
+
+def test_pairs_in_bfloat16_are_for_our_own_memory():
+    with pytest.raises(UserError, match="optimizer.history_dtype = bfloat16: for lbfgs_torch"):
+        Optimizer(line_search="zoom", history_dtype="bfloat16")
+    with pytest.raises(UserError, match="optimizer.history_dtype"):
+        Optimizer(history_dtype="float16")
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"bands": -1}, "optimizer.bands = -1: must be at least 0"),
+    ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs moves pixels"),
+    ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch moves pixels"),
+    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw reads the numbers that it moves"),
+])  # fmt: skip
+def test_bands_that_cannot_be_moved(settings, message):
+    with pytest.raises(UserError, match=message):
+        Optimizer(**{"name": "adam", "learning_rate": 0.01, **settings})
+
+
+def test_a_wrong_schedule_is_said_for_optimisers_that_read_none():
+    with pytest.raises(UserError, match="optimizer.schedule"):
+        Optimizer(schedule="cosine")
+
+
+@pytest.mark.parametrize("settings, carries", [
+    ({}, False), ({"line_search": "zoom"}, False), ({"line_search": "backtracking"}, False),
+    ({"line_search": "none"}, False), ({"name": "lbfgs_torch"}, False), ({"name": "adam"}, True),
+    ({"name": "gradient_descent"}, True), ({"name": "rmsprop", "bands": 2}, True),
+])  # fmt: skip
+def test_the_pairs_of_lbfgs_are_not_carried_to_another_size(settings, carries):
+    assert method(Optimizer(**settings)).carries == carries
