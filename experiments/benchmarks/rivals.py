@@ -1,8 +1,8 @@
-"""The rivals' loops on our loss, for experiments/benchmarks/speed.py: PyTorch, and SciPy on our gradient.
+"""Other programs' optimisation loops on our loss: PyTorch's, and SciPy's on our gradient.
 
-PyTorch at its best settings on a CPU: channels_last, frozen weights, no gradient but the pixels'. The loss is
-that of a Job (Gram matrices with a constant factor, mean squares of content); `benchmark` checks that it is
-the same number.
+PyTorch runs at its best settings for a CPU: channels_last, frozen weights, no gradient but the pixels'.
+The loss is that of a Job (Gram matrices with a constant factor, mean squares of content). Tests, and
+time_to_loss.py before it measures, check that both programs compute the same number.
 """
 
 import time
@@ -17,13 +17,14 @@ from nst.styles import grams
 
 
 def torch_device() -> str:
+    """Returns the device that PyTorch computes on: "cuda" where there is one, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def tensor(image_1xHxWx3: np.ndarray):
-    """As NCHW in channels_last order."""
+    """Returns an image as a PyTorch tensor `1x3xHxW` in channels_last order, on PyTorch's device."""
     import torch
 
     moved = torch.tensor(np.array(image_1xHxWx3)).permute(0, 3, 1, 2)
@@ -31,10 +32,45 @@ def tensor(image_1xHxWx3: np.ndarray):
 
 
 def torch_loss(job: Job, autocast: bool = False) -> Callable:
-    """The loss of a job, whose network is frozen for direct convolutions, of a tensor `1x3xHxW` in [0, 1].
+    """Returns the loss of a job as a function of a PyTorch tensor, `1x3xHxW` in [0, 1].
 
-    `autocast`: products in bfloat16, Gram matrices and sums in float32.
+    Args:
+      job: its network must be frozen for direct convolutions.
+      autocast: whether products are computed in bfloat16; Gram matrices and sums stay in float32.
     """
+    import torch
+
+    spec, activations = job.spec, torch_activations(job, autocast)
+    photo, painting = job.content.rgb_HxWx3[None], job.styles[0].rgb_HxWx3[None]
+    with torch.no_grad():
+        contents, styles = activations(tensor(photo)), activations(tensor(painting))
+        styles = {layer: torch_gram(styles[layer]) for layer in spec.style_layers}
+    weights = job.loss_weights
+    style_factors = {
+        layer: float(weights.style * weight)
+        * grams.GRAM_DISTANCE[spec.style_normalization](vgg.channels(layer), None, None)
+        for weight, layer in zip(weights.style_terms, spec.style_layers, strict=True)
+    }
+    content_factors = {}
+    for weight, layer in zip(weights.content_layers, spec.content_layers, strict=True):
+        _, channels, height, width = contents[layer].shape
+        factor = CONTENT[spec.content_normalization](height * width, channels, None, None)
+        content_factors[layer] = float(weights.content * weight) * factor
+
+    def loss(x):
+        layers = activations(x)
+        total = 0.0
+        for layer, factor in content_factors.items():
+            total = total + factor * ((layers[layer] - contents[layer]) ** 2).sum()
+        for layer, factor in style_factors.items():
+            total = total + factor * ((torch_gram(layers[layer]) - styles[layer]) ** 2).sum()
+        return total
+
+    return loss
+
+
+def torch_activations(job: Job, autocast: bool) -> Callable:
+    """Returns the network of a job as a function: tensor `1x3xHxW` in [0, 1] -> {layer: activation}."""
     import torch
     from torch.nn import functional
 
@@ -56,54 +92,36 @@ def torch_loss(job: Job, autocast: bool = False) -> Callable:
 
     def activations(x):
         x = (prepare.scale * (x.flip(1) if prepare.channels == "BGR" else x) - shift) / spread
-        found = {}
+        layers = {}
         with torch.autocast(device, torch.bfloat16, enabled=autocast):
             for name in vgg.layers_to(spec.network.architecture, spec.layers):
                 if name.startswith("conv"):
                     x = functional.conv2d(x, *kernels[name], padding=1)
                 else:
                     x = functional.relu(x) if name.startswith("relu") else functional.max_pool2d(x, 2)
-                found[name] = x
-        return {name: found[name].float() for name in spec.layers}
+                layers[name] = x
+        return {name: layers[name].float() for name in spec.layers}
 
-    def gram(x):
-        flat = x.flatten(2)
-        return flat @ flat.transpose(1, 2) / flat.shape[-1]
+    return activations
 
-    photo, painting = job.content.rgb_HxWx3[None], job.styles[0].rgb_HxWx3[None]
-    with torch.no_grad():
-        contents, styles = activations(tensor(photo)), activations(tensor(painting))
-        styles = {layer: gram(styles[layer]) for layer in spec.style_layers}
-    weights = job.loss_weights
-    style_factors = [
-        float(weights.style * weight)
-        * grams.GRAM_DISTANCE[spec.style_normalization](vgg.channels(layer), None, None)
-        for weight, layer in zip(weights.style_terms, spec.style_layers, strict=True)
-    ]
 
-    def content_factor(weight, layer):
-        _, channels, height, width = contents[layer].shape
-        factor = CONTENT[spec.content_normalization](height * width, channels, None, None)
-        return float(weights.content * weight) * factor
-
-    content_factors = [
-        content_factor(*pair) for pair in zip(weights.content_layers, spec.content_layers, strict=True)
-    ]
-
-    def loss(x):
-        found = activations(x)
-        total = 0.0
-        for factor, layer in zip(content_factors, spec.content_layers, strict=True):
-            total = total + factor * ((found[layer] - contents[layer]) ** 2).sum()
-        for factor, layer in zip(style_factors, spec.style_layers, strict=True):
-            total = total + factor * ((gram(found[layer]) - styles[layer]) ** 2).sum()
-        return total
-
-    return loss
+def torch_gram(x):
+    """Returns the Gram matrices of activations `BxCxHxW`, divided by the number of positions: `BxCxC`."""
+    flat = x.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[-1]
 
 
 def torch_lbfgs(loss: Callable, start_1xHxWx3: np.ndarray, count: int) -> Iterator[float]:
-    """The losses of the published loops' L-BFGS: torch.optim.LBFGS at its defaults, pixels in [0, 255]."""
+    """Runs torch.optim.LBFGS at its defaults with pixels in [0, 255], as the published loops do.
+
+    Args:
+      loss: from `torch_loss`.
+      start_1xHxWx3: RGB in [0, 1].
+      count: evaluations.
+
+    Yields:
+      The loss at each evaluation.
+    """
     import torch
 
     pixels = (255 * tensor(start_1xHxWx3)).contiguous().requires_grad_()  # torch's L-BFGS flattens it
@@ -120,10 +138,18 @@ def torch_lbfgs(loss: Callable, start_1xHxWx3: np.ndarray, count: int) -> Iterat
 
 
 def crowsonkb(jobs: list[Job], counts: list[int]) -> float:
-    """The loss of crowsonkb/style-transfer-pytorch's recipe after its last size: Adam, one job a size.
+    """Runs the recipe of crowsonkb/style-transfer-pytorch: Adam over growing sizes.
 
-    Rate 0.02, betas 0.9 and 0.99, pixels clamped to [0, 1]; from size to size the average of the iterates
-    (decay 0.99) is enlarged and Adam's moments with it (bicubic, bilinear), as its code does.
+    The learning rate is 0.02, the betas are 0.9 and 0.99, and pixels are clamped to [0, 1]. From size to size
+    the average of the iterates (decay 0.99) is enlarged, and with it Adam's moments (bicubic and bilinear),
+    as that program does.
+
+    Args:
+      jobs: one for each size, the smallest first.
+      counts: updates at each size.
+
+    Returns:
+      The loss of the averaged image at the last size.
     """
     import torch
     from torch.nn import functional
@@ -152,7 +178,16 @@ def crowsonkb(jobs: list[Job], counts: list[int]) -> float:
 
 
 def scipy_lbfgs(value_and_gradient: Callable, start_1xHxWx3: np.ndarray, count: int) -> list[float]:
-    """Seconds of each evaluation and what follows it, in SciPy's L-BFGS-B with 20 pairs."""
+    """Runs SciPy's L-BFGS-B with 20 pairs.
+
+    Args:
+      value_and_gradient: maps an image `1xHxWx3` to the loss and its gradient.
+      start_1xHxWx3: RGB in [0, 1].
+      count: evaluations, roughly.
+
+    Returns:
+      The seconds from each evaluation to the next.
+    """
     from scipy.optimize import minimize
 
     marks = []

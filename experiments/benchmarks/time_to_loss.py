@@ -10,7 +10,6 @@ the records, which are as many as they are for the sake of this measurement.
 """
 
 import importlib.util
-import json
 import tempfile
 import time
 
@@ -20,8 +19,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import cli
-from experiments.benchmarks import rivals
-from experiments.benchmarks.speed import environment
+from experiments.benchmarks import rivals, tables
 from nst.errors import UserError
 from nst.losses import problem
 from nst.runs import job as run_job
@@ -106,12 +104,9 @@ def main(argv) -> None:
         raise UserError("the rivals' loops need PyTorch: pip install torch")
     with tempfile.TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)  # empty at first
-        about = environment()
-        print(about, flush=True)
+        print(tables.environment_line(), flush=True)
         results = quality(cli.CONFIG.value)
-    if JSON.value:
-        with open(JSON.value, "w") as file:
-            json.dump(about | {"quality": results}, file, indent=2)
+    tables.write_json(JSON.value, {"quality": results})
 
 
 if __name__ == "__main__":

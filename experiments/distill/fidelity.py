@@ -22,7 +22,7 @@ from absl import flags
 import nst
 from configs import default
 from experiments import cli
-from experiments.distill.train import split
+from experiments.distill.dataset import split
 from nst import images
 from nst.metrics import measures
 from nst.networks import checkpoints, vgg

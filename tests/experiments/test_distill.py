@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import jax
@@ -17,9 +16,12 @@ import pytest
 import safetensors
 
 from configs import distill as distill_config
+from experiments.distill import checks, dataset, export, student
 from experiments.distill import fit as distill_fit
 from experiments.distill import train as distill_train
-from experiments.distill.fit import State, choose_channels, errors, fit, fit_maps, student_network, warm_start
+from experiments.distill.fit import choose_channels, fit, fit_maps, warm_start
+from experiments.distill.student import State, errors, student_network
+from experiments.distill.trainer import Trainer
 from nst import files, images
 from nst.errors import UserError
 from nst.images import folders
@@ -375,12 +377,12 @@ def naive_loss(params, scales, image, layers=LAYERS):
 def make_state(params, scales, optimizer, after=""):
     params = jax.tree.map(jnp.array, params)
     scales = {name: jnp.float32(value) for name, value in scales.items()}
-    moments = optimizer.init({name: params[name] for name in distill_fit.trained(params, after)})
+    moments = optimizer.init({name: params[name] for name in student.trained(params, after)})
     return State(params=params, optimizer=moments, scales=scales, step=jnp.int32(0))
 
 
 def make_pool(state, after, layers, pictures):
-    return distill_fit.make_pool(TEACHER, state, len(CONVS), after, layers, pictures)
+    return student.make_pool(TEACHER, state, len(CONVS), after, layers, pictures)
 
 
 @pytest.mark.parametrize("after", ["", "relu1_1"])
@@ -398,9 +400,9 @@ def test_a_pool_is_what_the_teacher_sees(start, after):
 
 def test_what_is_trained_after_a_layer():
     names = ["conv1_1", "relu1_1_map", "conv1_1_map", "conv1_2", "relu1_2_map", "conv2_1", "relu2_1_map"]
-    assert distill_fit.trained(dict.fromkeys(names), "") == names
-    assert distill_fit.trained(dict.fromkeys(names), "relu1_1") == names[3:]
-    assert distill_fit.trained(dict.fromkeys(names), "relu1_2") == names[5:]
+    assert student.trained(dict.fromkeys(names), "") == names
+    assert student.trained(dict.fromkeys(names), "relu1_1") == names[3:]
+    assert student.trained(dict.fromkeys(names), "relu1_2") == names[5:]
 
 
 @pytest.mark.parametrize("after", ["", "relu1_1"])
@@ -411,14 +413,14 @@ def test_gradients_agree_with_finite_differences(narrow, start, after):
     optimizer = optax.sgd(1.0)
     state = make_state(params, scales, optimizer, after)
     pool = jax.tree.map(jnp.asarray, make_pool(state, after, layers, [image]))
-    state, found = distill_fit.step(student_network(WIDTHS), after, optimizer, state, pool, jnp.float32(3.0))
+    state, found = student.step(student_network(WIDTHS), after, optimizer, state, pool, jnp.float32(3.0))
     value = sum(float(e["features"] + 3 * e["gram"]) for e in found.values())
     assert value == pytest.approx(naive_loss(params, scales, image, layers), rel=1e-5)
     rng = np.random.default_rng(0)
     for name in params:
         for part, before in params[name].items():
             gradient = before - np.asarray(state.params[name][part])
-            if name not in distill_fit.trained(params, after):
+            if name not in student.trained(params, after):
                 assert not gradient.any()
                 continue
             index = tuple(rng.integers(before.shape))
@@ -442,7 +444,7 @@ def test_steps_lower_the_loss(narrow, start, after):
     pictures, layers = batches(1, 16), ("relu2_1",) if after else LAYERS
     pool, losses = jax.tree.map(jnp.asarray, make_pool(state, after, layers, pictures)), []
     for _ in range(15):
-        state, found = distill_fit.step(network, after, optimizer, state, pool, jnp.float32(3.0))
+        state, found = student.step(network, after, optimizer, state, pool, jnp.float32(3.0))
         losses.append(sum(float(e["features"] + 3 * e["gram"]) for e in found.values()))
     assert losses[-1] < 0.7 * losses[0] and int(state.step) == 15
     final = naive_loss(jax.tree.map(np.asarray, state.params), start[1], pictures[0], layers)
@@ -456,7 +458,7 @@ def test_steps_lower_the_loss(narrow, start, after):
 def test_evaluation_is_of_the_whole_student(narrow, start):
     params, scales = start
     image = batches(1, 16, seed=3)[0]
-    found = distill_fit.evaluate(
+    found = student.evaluate(
         Network(), student_network(WIDTHS), LAYERS, vgg.freeze(TEACHER), params, scales, jnp.asarray(image)
     )
     assert sum(e["features"] + 3 * e["gram"] for e in found.values()) == pytest.approx(
@@ -471,7 +473,7 @@ def test_finish_gives_the_teachers_scale(start):
     params = start[0] | {"conv1_2_map": {"kernel": noise(2, 4), "bias": noise(4)}}
     scales = start[1] | {"conv1_2": 3.0}
     for dtype, tolerance in ((np.float16, 1e-3), (np.float32, 1e-6)):
-        found = distill_fit.finish(params, scales, dtype)
+        found = export.finish(params, scales, dtype)
         assert set(found) == set(params)
         for name in params:
             scale = scales[name.removesuffix("_map")] if name.endswith("_map") else 1.0
@@ -487,10 +489,10 @@ def test_finish_gives_the_teachers_scale(start):
 def test_the_student_in_training_is_the_network_that_is_exported(narrow, start, tmp_path):
     params, scales = start
     image, network = batches(1, 16)[0], student_network(WIDTHS)
-    expected = distill_fit.student_features(network, LAYERS, params, jnp.asarray(image))
-    exact = vgg.freeze(distill_fit.finish(params, scales, np.float32), frame="vgg")
+    expected = student.student_features(network, LAYERS, params, jnp.asarray(image))
+    exact = vgg.freeze(export.finish(params, scales, np.float32), frame="vgg")
     path = tmp_path / "slim.safetensors"
-    distill_train.export(path, types.SimpleNamespace(widths=WIDTHS), params, scales, "0" * 64, "0" * 16)
+    export.write(path, WIDTHS, params, scales, "0" * 64, "0" * 16)
     assert checkpoints.convention(str(path), "vgg19", "") == ("vgg19", "torchvision", WIDTHS)
     shipped = vgg.freeze(checkpoints.load(str(path), "vgg19", LAYERS).params, frame="vgg")
     for variables, tolerance in ((exact, 1e-5), (shipped, 5e-3)):
@@ -525,7 +527,7 @@ def tiny(**changes):
 ])  # fmt: skip
 def test_settings_that_make_no_sense(changes, message):
     with pytest.raises(UserError, match=message) as error:
-        distill_train.check(tiny(**changes))
+        checks.check(tiny(**changes))
     assert "\n" not in str(error.value)
 
 
@@ -543,7 +545,7 @@ def test_the_pictures_are_split(tmp_path, count, held_out):
         paintings=touch(tmp_path / "paintings", ["a.jpg", "b.jpg", "c.jpg"]),
         held_out_photos=held_out, held_out_paintings=("b.jpg",),
     )  # fmt: skip
-    photos, paintings, held_photos, held_paintings = distill_train.split(config)
+    photos, paintings, held_photos, held_paintings = dataset.split(config)
     assert [path.name for path in paintings] == ["a.jpg", "c.jpg"]
     assert [path.name for path in held_paintings] == ["b.jpg"]
     assert sorted(photos + held_photos) == sorted((tmp_path / "photos").iterdir())
@@ -557,18 +559,18 @@ def test_the_report():
     before = {"features/relu1_1": 0.5, "gram/relu1_1": 0.25, "features/relu2_1": 1.0, "gram/relu2_1": 2.0}
     after = {name: value / 10 for name, value in before.items()}
     lines = distill_train.report(before, after, ("relu1_1", "relu2_1")).splitlines()
-    assert lines[0] == "| held-out pictures | relu1_1 | relu2_1 |" and lines[1] == "|---|---|---|"
+    assert lines[0] == "| held-out pictures | relu1_1 | relu2_1 |" and lines[1] == "| --- | --- | --- |"
     assert "| features, warm start | 0.5000 | 1.0000 |" in lines
     assert "| gram, trained | 0.0250 | 0.2000 |" in lines
 
 
-class Counting(distill_train.Trainer):
+class Counting(Trainer):
     """Trains nothing; remembers the pictures and the pool that each step had."""
 
     def __init__(self, workdir, steps):
         self.config, self.workdir = tiny(**{"steps": steps, "stylised.every": 3}), workdir
         self.network = self.variables = None
-        self.data, self.pictures, self.pool, self.seen = distill_train.Data([], [], []), {}, None, []
+        self.data, self.pictures, self.pool, self.seen = dataset.Data([], [], []), {}, None, []
 
     def make_pictures(self, state):
         np.savez(self._pictures(int(state.step)), pictures=np.full((1, 2, 2, 3), state.step, np.float32))

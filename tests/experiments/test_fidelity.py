@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import distill as distill_config
-from experiments.distill import fidelity, train
+from experiments.distill import dataset, fidelity
 from nst import images
 from nst.errors import UserError
 from nst.networks import checkpoints, vgg
@@ -125,7 +125,7 @@ def test_pairs_are_held_out(tmp_path, count):
         held_out_photos=8, held_out_paintings=("b.jpg", "e.jpg"), **{"fidelity.pairs": count},
     )  # fmt: skip
     found = fidelity.pairs(settings)
-    photos, paintings, held_photos, held_paintings = train.split(settings)
+    photos, paintings, held_photos, held_paintings = dataset.split(settings)
     assert len(found) == len(set(found)) == count
     assert len({photo for photo, _ in found}) == count
     for photo, painting in found:

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import json
 import os
-import types
 from pathlib import Path
 
 import jax
@@ -14,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 from configs import default
-from experiments.distill.train import export
+from experiments.distill import export
 from nst import images
 from nst.errors import UserError
 from nst.losses import problem, weights
@@ -304,7 +303,7 @@ def test_conv_layers_have_no_vgg_frame(field):
 def write(path, params=None, widths=WIDTHS, scales=None):
     params = params or make_params()
     scales = scales or {name.removesuffix("_map"): 1.0 for name in params if name.endswith("_map")}
-    export(path, types.SimpleNamespace(widths=widths), params, scales, "ab12", "cd34")
+    export.write(path, widths, params, scales, "ab12", "cd34")
     return path
 
 

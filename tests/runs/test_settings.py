@@ -75,7 +75,7 @@ def flat(config, prefix=""):
 
 
 def test_the_config_of_the_distillation():
-    from experiments.distill.train import check
+    from experiments.distill.checks import check
 
     config = distill.get_config()
     assert "python -m experiments.distill" in distill.__doc__
