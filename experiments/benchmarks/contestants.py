@@ -73,7 +73,9 @@ def make(name: str, config: ConfigDict, size: int, count: int) -> Contestant:
     if name.startswith("SciPy"):
         evaluate = partial(program, targets)
         return Contestant(lambda: statistics.mean(rivals.scipy_lbfgs(evaluate, job.start, count)), seconds)
-    return Contestant(partial(timed, partial(program, targets, image)), seconds, memory.program_bytes(program))
+    return Contestant(
+        partial(timed, partial(program, targets, image)), seconds, memory.program_bytes(program)
+    )
 
 
 def job_of(config: ConfigDict, size: int, changes: dict) -> Job:
@@ -112,7 +114,9 @@ def compiled(lowered) -> tuple[jax.stages.Compiled, float]:
 def _loop(job: Job, count: int) -> Contestant:
     """Returns a contestant that continues one run by `count` steps at a time."""
     targets, state = make_problem(job), steps.init(job.optimizer, job.start)
-    program, seconds = compiled(steps.run.lower(problem.Loss(job.spec), job.optimizer, targets, state, np.int32(0)))
+    program, seconds = compiled(
+        steps.run.lower(problem.Loss(job.spec), job.optimizer, targets, state, np.int32(0))
+    )
     state, _ = program(targets, state, np.int32(2))
 
     def run() -> float:

@@ -18,14 +18,14 @@ def run(program, *options):
 
 
 def test_the_overhead_of_a_sweep_is_tabulated():
-    output = run("benchmark_sweep", "--points=4", "--steps=1")
+    output = run("benchmarks.sweep", "--points=4", "--steps=1")
     for name in ("local launcher", "stylize, no folder", "bare"):
         assert re.search(rf"^\| {name} \| [\d.]+ \| -?[\d.]+ \|$", output, re.M), output
     assert re.search(r"after 1 points: \d+, 2 points: \d+, 3 points: \d+, 4 points: \d+", output)
 
 
 def test_the_memory_of_a_run_is_tabulated_beside_its_forecast():
-    output = run("benchmark_memory", "--settings=adam,slim", "--size=64", "--steps=1")
+    output = run("benchmarks.memory", "--settings=adam,slim", "--size=64", "--steps=1")
     for name in ("adam", "slim"):
         row = rf"^\| {name}, 64 px \| [\d.]+ [GM]B \| [\d.]+ [GM]B \| [\d.]+ \| [\d.]+ \|$"
         assert re.search(row, output, re.M), output
@@ -35,7 +35,11 @@ def test_evaluations_are_tabulated(tmp_path):
     """With memory, the ratio to the forward pass, and the rate of a matrix product; also as JSON."""
     options = "--sizes=32", "--rounds=1", "--steps=1", "--match=Adam", f"--json={tmp_path / 'found.json'}"
     output = run(
-        "benchmark", "--config=configs/benchmark.py", "--config.weights.name=vgg19_slim", "--peaks", *options
+        "benchmarks.speed",
+        "--config=configs/benchmark.py",
+        "--config.weights.name=vgg19_slim",
+        "--peaks",
+        *options,
     )
     row = r"^\| Adam \| [\d.]+ \| [\d.]+ \|  \| [\d.]+ s \| [\d.]+ MB \| [\d.]+ [GM]B \|$"
     assert re.search(row, output, re.M), output
@@ -59,7 +63,9 @@ FORWARD_32 = 2 * (
 
 def test_a_batch_is_tabulated():
     options = "--parts=batch", "--points=2", "--rounds=1", "--steps=1", "--batch_size=32"
-    output = run("benchmark", "--config=configs/benchmark.py", "--config.weights.name=vgg19_slim", *options)
+    output = run(
+        "benchmarks.speed", "--config=configs/benchmark.py", "--config.weights.name=vgg19_slim", *options
+    )
     for name in ("stacked", "in sequence"):
         assert re.search(rf"^\| {name} \| [\d.]+ \| [\d.]+ \|$", output, re.M), output
 
@@ -69,7 +75,7 @@ def test_the_seconds_to_a_rivals_loss_are_tabulated(tmp_path):
     pytest.importorskip("torch")
     config = "--config=configs/benchmark.py", "--config.size=64"
     few = "--config.pyramid.min_size=32", "--config.pyramid.steps=20", "--config.steps=40", "--rival_steps=5"
-    output = run("benchmark_quality", *config, *few, f"--quality_json={tmp_path / 'found.json'}")
+    output = run("benchmarks.time_to_loss", *config, *few, f"--quality_json={tmp_path / 'found.json'}")
     ways = "20 at 32 px + 40 at 64 px", "20 at 32 px + 40 at 64 px, again", "6 at 64 px"
     for way in ways:
         assert len(re.findall(rf"^\| PyTorch .* \| {re.escape(way)} \| ", output, re.M)) == 2, output
