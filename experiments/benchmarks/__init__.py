@@ -1,1 +1,1 @@
-"""What the program costs: seconds, memory, and the loss that is reached, beside other programs."""
+"""Benchmarks: the seconds and the memory that nst takes, and its losses, beside other programs."""

@@ -1,11 +1,11 @@
-"""What a run was said to need, against what it took: bytes of memory, in a process of its own each.
+"""The memory that a run is forecast to need, against the memory that it took, each run in its own process.
 
     python -m experiments.benchmarks.memory
     python -m experiments.benchmarks.memory --settings=strips --steps=1          (ten minutes)
 
-Measured is the highest resident memory of a process that makes a picture in a few steps, less what it held
-when Python, JAX and the libraries stood and had compiled a trifle. Weights are random, of VGG-19's full
-width. Linux alone keeps such a record (VmHWM of /proc/self/status).
+The measured number is the highest resident memory of a process that makes a picture in a few steps, less
+what the process held once Python, JAX and the libraries were loaded and a trivial program was compiled. The
+weights are random and have VGG-19's full width. Only Linux records this number (VmHWM in /proc/self/status).
 """
 
 import json
@@ -23,6 +23,7 @@ from absl import flags
 
 from configs import default
 from experiments import cli
+from experiments.benchmarks import tables
 from nst.devices import memory
 from nst.errors import UserError, choose
 from nst.runs import folder as run_folder
@@ -38,16 +39,23 @@ SETTINGS = {
     "slim": {"size": 768, "weights.name": "vgg19_slim"},
     "strips": {"size": 4096, "strip": 256, "optimizer.name": "adam", "optimizer.learning_rate": 0.02},
 }
-_SLOW = ("strips",)  # unless asked for
+_SLOW = ("strips",)  # measured only where --settings names them
 
 CHOSEN = flags.DEFINE_list("settings", [n for n in SETTINGS if n not in _SLOW], f"Of {', '.join(SETTINGS)}.")
-SIZE = flags.DEFINE_integer("size", 0, "Pixels, in place of the settings' own.", lower_bound=0)
-STEPS = flags.DEFINE_integer("steps", 3, "Of each run.", lower_bound=1)
-ALONE = flags.DEFINE_string("alone", None, "Measure this setting in this process, and print JSON.")
+SIZE = flags.DEFINE_integer("size", 0, "Long edge in pixels, in place of each setting's own.", lower_bound=0)
+STEPS = flags.DEFINE_integer("steps", 3, "Updates in each run.", lower_bound=1)
+ALONE = flags.DEFINE_string("alone", None, "Measure this setting in this process and print JSON.")
 
 
 def resident() -> dict[str, int]:
-    """{VmRSS: bytes now, VmHWM: bytes at most so far} of this process."""
+    """Reads the resident memory of this process.
+
+    Returns:
+      {"VmRSS": bytes now, "VmHWM": the most so far}.
+
+    Raises:
+      UserError: this system does not record it.
+    """
     try:
         status = Path("/proc/self/status").read_text()
     except FileNotFoundError as error:
@@ -56,7 +64,14 @@ def resident() -> dict[str, int]:
 
 
 def measure(setting: str) -> dict[str, float]:
-    """{size, forecast, measured, seconds of a step} of a run in this process."""
+    """Makes a picture in this process and measures it.
+
+    Args:
+      setting: one of SETTINGS.
+
+    Returns:
+      {"size": pixels, "forecast": bytes, "measured": bytes, "seconds": per step}.
+    """
     config = default.get_config()
     config.weights.name, config.steps, config.init.kind = "random", STEPS.value, "noise"
     config.update_from_flattened_dict(SETTINGS[setting])
@@ -77,23 +92,25 @@ def measure(setting: str) -> dict[str, float]:
 
 
 def main(argv):
+    """Measures the settings, each in a process of its own, and prints a table as they come."""
     del argv
     if ALONE.value:
         print(json.dumps(measure(choose("alone", ALONE.value, SETTINGS))))
         return
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
+    print(tables.environment_line() + "\n")
     head = ("setting", "forecast", "measured", "forecast / measured", "s / step")
     print(cli.markdown(head, []), flush=True)
     for setting in CHOSEN.value:
         choose("settings", setting, SETTINGS)
         command = [sys.executable, "-m", "experiments.benchmarks.memory", f"--alone={setting}"]
         command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]
-        fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling is a part of it
+        fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling also takes memory
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh).stdout
-        found = json.loads(output.splitlines()[-1])
-        forecast, measured = found["forecast"], found["measured"]
-        cells = f"{setting}, {found['size']} px", memory.format_bytes(forecast), memory.format_bytes(measured)
-        print(f"| {' | '.join(cells)} | {forecast / measured:.2f} | {found['seconds']:.3g} |", flush=True)
+        numbers = json.loads(output.splitlines()[-1])
+        forecast, measured = numbers["forecast"], numbers["measured"]
+        cells = [f"{setting}, {numbers['size']} px", *map(memory.format_bytes, (forecast, measured))]
+        cells += [f"{forecast / measured:.2f}", f"{numbers['seconds']:.3g}"]
+        print(tables.row(cells), flush=True)
 
 
 if __name__ == "__main__":

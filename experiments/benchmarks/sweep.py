@@ -1,12 +1,14 @@
-"""What a sweep costs beside its work: milliseconds a point, and memory as the points add up.
+"""What a sweep costs beside the computation: milliseconds per point, and memory as points accumulate.
 
 python -m experiments.benchmarks.sweep --points=200
 
-Each point is a picture of 32 px made in a few steps of the slim network, and judged. In turn, so that a
-machine whose speed drifts is unfair to none, it is made by the local launcher, which gives it a run folder
-(manifest, checkpoint, records, pictures, judgement); by `stylize` in memory: the work itself; and bare: the
-compiled steps and the judge alone, pictures and targets given. Printed are medians, and the memory of the
-process after each quarter of the points.
+Each point is a picture of 32 px, made in a few steps of the slim network and judged. It is made three times,
+in turn, so that a machine whose speed drifts favours none:
+- by the local launcher, which gives it a run folder (manifest, checkpoint, records, pictures, judgement);
+- by `stylize` without a folder;
+- bare: the compiled steps and the judge alone, with the pictures and targets at hand.
+
+The output has medians, and the memory of the process after each quarter of the points.
 """
 
 import statistics
@@ -14,13 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import jax
 import numpy as np
 import psutil
 from absl import flags
 
 from configs import quickstart
 from experiments import cli
+from experiments.benchmarks import tables
 from nst import images
 from nst.losses.problem import Loss
 from nst.metrics import instrument
@@ -33,17 +35,28 @@ from nst.sweeps.points import Point, make_points
 
 POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
 STEPS = flags.DEFINE_integer("steps", 3, "Steps of each point.", lower_bound=1)
-INSTRUMENT = flags.DEFINE_string("instrument", "vgg19_slim", "The network that judges.")
+INSTRUMENT = flags.DEFINE_string(
+    "instrument", "vgg19_slim", "The network that judges: a value of weights.name."
+)
 
 
 def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]):
-    """{name: function of a point that runs it once}."""
+    """Returns the three ways of making a point.
+
+    Args:
+      workdir: folder of the sweep.
+      judge: of all pictures.
+      points: of the sweep, all of one shape.
+
+    Returns:
+      {name: function that makes and judges a point}.
+    """
     shared = local.Shared()
 
     def silent(*_):
         pass
 
-    made = local.Launch(workdir, judge, stop=lambda: False, log=silent, on_end=silent)
+    launch = local.Launch(workdir, judge, stop=lambda: False, log=silent, on_end=silent)
     job = prepare(None, None, points[0].config, shared.load)
     problem, state = make_problem(job), optimizer_steps.init(job.optimizer, job.start)
     steps = optimizer_steps.run.lower(Loss(job.spec), job.optimizer, problem, state, np.int32(0)).compile()
@@ -52,8 +65,8 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]
     )
 
     def bare(point):
-        begun = optimizer_steps.init(job.optimizer, job.start)
-        state, _ = steps(problem, begun, np.int32(point.config.steps))
+        start = optimizer_steps.init(job.optimizer, job.start)
+        state, _ = steps(problem, start, np.int32(point.config.steps))
         return judge.judge(loop.picture(job, state)[0], photo, [painting])
 
     def in_memory(point):
@@ -61,19 +74,20 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]
         return judge.judge(result.image, photo, [painting])
 
     return {
-        "local launcher": lambda point: local.run_points(made, [point], shared),
+        "local launcher": lambda point: local.run_points(launch, [point], shared),
         "stylize, no folder": in_memory,
         "bare": bare,
     }
 
 
 def main(argv):
+    """Measures and prints a table."""
     del argv
     config = quickstart.get_config()
     config.size, config.pyramid.min_size, config.steps = 32, 0, STEPS.value
     points = make_points(config, space.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
     judge = instrument.load(INSTRUMENT.value)
-    device, process = jax.devices()[0], psutil.Process()
+    process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         results.enter(workdir, "", [], "local", config, points, 0.0)
@@ -91,8 +105,8 @@ def main(argv):
         tabulating = time.perf_counter() - began
     assert all(row["status"] == results.FINISHED for row in table)
     warm = times[1:]  # the first compiles
-    medians = {name: statistics.median(found[name] for found in warm) for name in entered}
-    print(f"{device.device_kind}, jax {jax.__version__}, {len(points)} points, medians\n")
+    medians = {name: statistics.median(seconds[name] for seconds in warm) for name in entered}
+    print(tables.environment_line(f"{len(points)} points", "medians") + "\n")
     rows = [
         (name, f"{1e3 * seconds:.1f}", f"{1e3 * (seconds - medians['bare']):.1f}")
         for name, seconds in medians.items()
