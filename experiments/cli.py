@@ -1,4 +1,7 @@
-"""What the programs share: errors as one line for people, exit status 1, a traceback only with --debug."""
+"""What the programs share: flags, signals, tables, and errors as one line with exit status 1.
+
+An error shows its traceback only with --debug.
+"""
 
 import logging
 import signal
@@ -17,11 +20,13 @@ CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", 
 
 
 def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> None:
-    """Parses the flags and runs `main`, whose return value is the exit status.
+    """Parses the flags and runs `main`; ends the process.
 
-    `config`: whether the program needs --config; one that does not refuses it.
+    Args:
+      main: takes the words of the command that are no flags; returns the exit status, None for 0.
+      config: whether the program needs --config; a program that does not need it refuses it.
     """
-    # jax tells of every backend that it looked for and did not find
+    # jax would log every backend that it has looked for and not found
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
     def parse(argv):
@@ -32,9 +37,9 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
             if config and CONFIG.value is None:
                 raise ValueError("give a config: --config=configs/gatys2016.py")
             if config:
-                _ = CONFIG.value.is_locked  # a config that did not load says so when it is first used
+                _ = CONFIG.value.is_locked  # a config that could not be loaded raises when it is first used
             return rest
-        # what the flag parsers, ml_collections and the config's own code raise at a wrong flag
+        # a wrong flag makes the flag parsers, ml_collections or the config's own code raise one of these
         except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
             fail(error, "--debug" in argv)
 
@@ -49,31 +54,47 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
 
 
 def workdir(example: str) -> str:
-    """The value of --workdir; raises UserError if there is none."""
+    """Returns the value of --workdir.
+
+    Args:
+      example: a value that the error suggests.
+
+    Raises:
+      UserError: --workdir was not given.
+    """
     if not WORKDIR.value:
         raise UserError(f"give a folder for the run: --workdir={example}")
     return WORKDIR.value
 
 
 def signals() -> list[int]:
-    """A list to which Ctrl-C and `kill` add their number, once, so that a program can stop when it suits."""
+    """Catches Ctrl-C and `kill`, so that the program can stop at a suitable place.
+
+    Returns:
+      A list to which the first signal adds its number. A second signal of the same kind ends the process.
+    """
     received = []
 
-    def note(number, frame):
+    def handle(number, frame):
         received.append(number)
-        signal.signal(number, signal.SIG_DFL)  # a second one ends at once; what is on the disk is whole
+        signal.signal(number, signal.SIG_DFL)  # ending at once is safe: files are written as a whole
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
+        signal.signal(number, handle)
     return received
 
 
 def fail(error: Exception, debug: bool) -> None:
-    """Ends the program with the error as one line."""
+    """Prints the error as one line and ends the process with exit status 1.
+
+    Args:
+      error: what was raised.
+      debug: whether to raise the error instead.
+    """
     if debug:
         raise error
     text = str(error)
-    if isinstance(error, KeyError | AttributeError):  # ml_collections' words, quoted twice
+    if isinstance(error, KeyError | AttributeError):  # of ml_collections, which quotes the name twice
         text = (
             f"no such field of the config: {error.args[0]}".replace("\\n", " ")
             .replace("\\'", "")
@@ -84,6 +105,11 @@ def fail(error: Exception, debug: bool) -> None:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """Returns a Markdown table.
+
+    Args:
+      head: the names of the columns.
+      rows: the cells of each row.
+    """
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

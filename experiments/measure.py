@@ -1,16 +1,19 @@
-"""Judges pictures, from this program or another, against a photograph and a painting: a table.
+"""Measures stylised pictures, of this program or another, against their photograph and painting.
 
 python -m experiments.measure --content=photo.jpg --style=painting.jpg runs/*/result.png
 python -m experiments.measure --content=photo.jpg --style=a.jpg,b.jpg --images=x.png,y.png --json=out.json
 
-Every picture is judged by the same fixed instrument at its own size (nst/metrics/instrument.py); what the columns
-mean stands in nst/metrics/measures.py. --network=vgg19_slim needs no download; its numbers compare with its own only.
-A picture that cannot be judged is said, and the others are; the exit status is then 1.
+The same fixed instrument measures every picture, at the picture's own size (nst/metrics/instrument.py);
+nst/metrics/measures.py explains the columns of the table. --network=vgg19_slim needs no download, but its
+numbers can only be compared with each other. If a picture cannot be measured, the program prints why, and
+measures the others; the exit status is then 1.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from experiments import cli
@@ -20,46 +23,58 @@ from nst.metrics import instrument, measures
 from nst.runs import folder, settings
 
 CONTENT = flags.DEFINE_string("content", "", "The photograph.")
-STYLE = flags.DEFINE_string("style", "", "The painting, or several with commas between.")
-IMAGES = flags.DEFINE_string("images", "", "The pictures, with commas between; or give them without a flag.")
-NETWORK = flags.DEFINE_string("network", "vgg19", "The instrument's: a value of weights.name.")
-JSON = flags.DEFINE_string("json", "", "A file for all numbers.")
+STYLE = flags.DEFINE_string("style", "", "The painting, or several separated by commas.")
+IMAGES = flags.DEFINE_string("images", "", "The pictures, separated by commas; or give them without a flag.")
+NETWORK = flags.DEFINE_string("network", "vgg19", "The network of the instrument: a value of weights.name.")
+JSON = flags.DEFINE_string("json", "", "A JSON file for all measures.")
 
 SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
 BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 
 
 def table(rows: list[tuple[str, dict[str, float]]]) -> str:
-    """Markdown: the measures of each picture, then those by layer.
+    """Returns two Markdown tables: the measures of each picture, and those of single layers.
 
     Args:
-      rows: (name of a picture, its measures).
+      rows: (path of a picture, its measures).
     """
     parts = []
     for names in (SUMMARY, BY_LAYER):
         lines = [
-            [picture.replace("|", "\\|"), *(f"{found[name]:.4g}" for name in names)]
-            for picture, found in rows
+            [picture.replace("|", "\\|"), *(f"{values[name]:.4g}" for name in names)]
+            for picture, values in rows
         ]
         parts.append(cli.markdown(("picture", *names), lines))
     return "\n\n".join(parts)
 
 
-def judge_all(fixed: instrument.Instrument, paths, photo, paintings) -> list[tuple[str, dict[str, float]]]:
-    """(path, measures) of the pictures that can be judged; the others, and odd shapes, are said."""
+def measure_all(
+    fixed: instrument.Instrument, paths: Sequence[str], photo: np.ndarray, paintings: Sequence[np.ndarray]
+) -> list[tuple[str, dict[str, float]]]:
+    """Measures pictures; prints an error for each that cannot be measured, and a warning for odd shapes.
+
+    Args:
+      fixed: the instrument.
+      paths: of the pictures.
+      photo: `HxWx3` in [0, 1].
+      paintings: each `HxWx3` in [0, 1].
+
+    Returns:
+      (path, measures) of the pictures that could be measured.
+    """
     rows = []
     for path in paths:
         try:
-            found = instrument.judge_files(fixed, path, photo, paintings)
-            say_shape(path, photo)
-            rows.append((path, found))
+            values = instrument.judge_files(fixed, path, photo, paintings)
+            warn_of_shape(path, photo)
+            rows.append((path, values))
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
     return rows
 
 
-def say_shape(path: str, photo) -> None:
-    """Says if a picture is not of the shape of the photograph (`HxWx3`), but for rounding."""
+def warn_of_shape(path: str, photo: np.ndarray) -> None:
+    """Prints a warning if a picture has not the aspect ratio of the photograph (`HxWx3`), up to rounding."""
     height, width, _ = images.read(path).rgb_HxWx3.shape
     expected = images.target_size(*photo.shape[:2], max(height, width), "long")
     if max(abs(height - expected[0]), abs(width - expected[1])) > 1:
@@ -71,7 +86,7 @@ def say_shape(path: str, photo) -> None:
 
 
 def write(path: str, content) -> None:
-    """JSON, whole or not at all."""
+    """Writes a JSON file, as a whole or not at all; raises UserError if it cannot be written."""
     try:
         folder.write_json(Path(path), content)
     except OSError as error:
@@ -81,17 +96,17 @@ def write(path: str, content) -> None:
 def main(argv) -> int:
     paths, styles = [*settings.paths(IMAGES.value), *argv[1:]], settings.paths(STYLE.value)
     if not (CONTENT.value and styles and paths):
-        raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to judge")
+        raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")
     photo, *paintings = (images.read(path).rgb_HxWx3 for path in (CONTENT.value, *styles))
     fixed = instrument.load(NETWORK.value)
     print(f"instrument: {fixed.name}", file=sys.stderr)
-    rows = judge_all(fixed, paths, photo, paintings)
+    rows = measure_all(fixed, paths, photo, paintings)
     if rows:
         print(table(rows))
     if JSON.value:
-        judged = [{"image": path, "measures": found} for path, found in rows]
+        measured = [{"image": path, "measures": values} for path, values in rows]
         head = {"instrument": fixed.name, "content": CONTENT.value, "style": list(styles)}
-        write(JSON.value, head | {"images": judged})
+        write(JSON.value, head | {"images": measured})
     return int(len(rows) < len(paths))
 
 

@@ -1,9 +1,9 @@
-"""The report of a sweep: a folder with a page that opens from the disk, and needs nothing else.
+"""Writes the report of a sweep: a folder with an HTML page that opens from the disk and needs no network.
 
 python -m experiments.report --workdir=runs/pooling
 
-The page is runs/pooling/report/index.html; the folder report/ can be copied anywhere. It may be written
-while the sweep is running, and again later: what has not changed is not made again.
+The page is runs/pooling/report/index.html; the folder report/ can be copied to any other place. The program
+may run while the sweep is running, and again later: files that have not changed are not written again.
 """
 
 from experiments import cli

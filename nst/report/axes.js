@@ -1,5 +1,7 @@
-/** An axis: {at: value -> 0..1, ticks: [[value, text]]}; `log` in decades, where all values are positive; `pad` is
- * the share that stays free at either end. */
+/**
+ * Returns an axis that holds all `values`: {at, ticks}, where `at` maps a value to 0..1 and `ticks` is a list of
+ * [value, text]. A logarithmic axis needs positive values. `pad` is the share that is left free at either end.
+ */
 function makeAxis(values, log, pad = 0) {
   let [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [1, 10];
   if (low === high) {
@@ -39,7 +41,7 @@ function tickText(value) {
   return String(Number(value.toPrecision(6)));
 }
 
-/** The frame of a plot: grid lines, tick texts and the names of the axes. */
+/** Returns the frame of a plot: grid lines, labels of the ticks and the names of the axes. */
 function frame(box, x, y, names) {
   const { left, top, width, height } = box;
   const across = x.ticks.map(([value, text]) => [left + x.at(value) * width, text]);

@@ -1,7 +1,7 @@
 const MARKS = ["A", "B"];
-const selected = []; // ids of runs, at most two
+const selected = []; // ids of at most two runs, marked A and B in this order
 
-/** The picture of a run as a button that selects it. `note` says how it differs from its neighbours. */
+/** Returns a run's picture as a button that selects it; `note` says how the run differs from its neighbours. */
 function card(run, { measure, best }, note) {
   const value = valueOf(run, measure);
   const isBest = run === best;
@@ -17,7 +17,7 @@ function card(run, { measure, best }, note) {
       note && el("span", {}, breakable(note))));
 }
 
-/** What there is to see of a run: its picture, how far it has come, or why there is none. */
+/** Returns a run's picture, with its status if it is not finished, or the reason why there is no picture. */
 function face(run) {
   const picture = run.picture;
   const shown = picture?.thumbnail && el("img", {
@@ -31,7 +31,7 @@ function face(run) {
       status && el("strong", {}, status), problem && el("span", {}, problem)));
 }
 
-/** Where a value lies among those of all runs, 0 to 1; in decades if they span more than one. */
+/** Returns where a value lies among those of all runs, 0 to 1; logarithmic if they span more than a decade. */
 function meterAt(measure, value) {
   const [low, high] = extent(measure);
   const scale = low > 0 && high / low > 10 ? Math.log : (x) => x;
@@ -43,19 +43,19 @@ const extent = memo((measure) => {
   return [Math.min(...values), Math.max(...values)];
 });
 
-/** Selects or releases a run; the first stays, so that many can be held against it. */
+/** Selects or deselects a run. A third run replaces the second, so that many can be compared with the first. */
 function select(id) {
   const at = selected.indexOf(id);
   if (at >= 0) selected.splice(at, 1);
   else if (selected.length < 2) selected.push(id);
   else selected[1] = id;
   showSelection();
-  if (at >= 0) say(`${runs[id].row.name} released`);
+  if (at >= 0) announce(`${runs[id].row.name} is no longer selected`);
   else if (selected.length === 2) openCompare();
-  else say(`A is ${runs[id].row.name}; select another to compare`);
+  else announce(`A is ${runs[id].row.name}; select another to compare`);
 }
 
-/** Marks the selected runs wherever they are on the page, and in the tray. */
+/** Marks the selected runs everywhere on the page, and lists them in the tray. */
 function showSelection() {
   for (const node of document.querySelectorAll("[data-run]")) {
     const at = selected.indexOf(Number(node.dataset.run));
@@ -71,17 +71,17 @@ function showSelection() {
     button(selected.length > 1 ? "Compare" : "Open", openCompare, { class: "primary", id: "open" }),
     button("Clear", clearSelection),
   );
-  remember();
+  saveView();
 }
 
 function trayItem(run, mark) {
   return el("span", { class: "tray-item", "data-mark": mark },
     run.picture?.thumbnail && el("img", { src: run.picture.thumbnail, alt: "" }),
     el("span", { class: "tray-name" }, run.row.name),
-    button("✕", () => release(run.id), { class: "close", "aria-label": `Release ${mark}` }));
+    button("✕", () => deselect(run.id), { class: "close", "aria-label": `Deselect ${mark}` }));
 }
 
-function release(id) {
+function deselect(id) {
   select(id);
   byId("tray").querySelector("button")?.focus();
 }
@@ -91,5 +91,5 @@ function clearSelection() {
   selected.length = 0;
   showSelection();
   first?.focus();
-  say("Nothing is selected");
+  announce("No run is selected");
 }

@@ -1,24 +1,39 @@
-"""The commands that make a cell of a sweep again."""
+"""The commands that repeat a run of a sweep."""
 
 import shlex
 
 from nst.report.fields import flatten
 
-# the types that a flag of the config holds exactly
+# the types whose values a flag of the config gives exactly
 _SCALARS = (bool, int, float, str)
-# flags of experiments.sweep, besides those of the config, that the numbers of a row depend on
-_KEPT = ("instrument", "target_loss")
+# flags of experiments.sweep, besides those of the config, that the values of a row depend on
+_SWEEP_FLAGS = ("instrument", "target_loss")
 
 
 def sweep_command(sweep: dict, workdir: str, row: dict) -> str:
-    """The command that starts one point of a sweep again, in its folder."""
-    words = ["python", "-m", "experiments.sweep", f"--config={sweep['config']}", *config_flags(sweep, _KEPT)]
-    words += [f"--workdir={workdir}", f"--only={row['index']}"]
+    """Returns the command that runs one point of a sweep again, in its folder.
+
+    Args:
+      sweep: the content of sweep.json.
+      workdir: the sweep's folder, as the user names it.
+      row: the point's row of the table.
+    """
+    words = ["python", "-m", "experiments.sweep", f"--config={sweep['config']}"]
+    words += [*config_flags(sweep, _SWEEP_FLAGS), f"--workdir={workdir}", f"--only={row['index']}"]
     return shlex.join(words + ["--retry_failed"] * (row["status"] == "failed"))
 
 
 def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
-    """The command that makes the same run by itself, in a new folder; None if no flags say it exactly."""
+    """Returns the command that repeats the run of one point by itself, in a new folder.
+
+    Args:
+      sweep: the content of sweep.json.
+      workdir: the sweep's folder, as the user names it.
+      point: one of the sweep's `points`.
+
+    Returns:
+      The command; None if flags cannot give one of the values exactly.
+    """
     base, flags = flatten(sweep["base"]), []
     for field, value in point["overrides"].items():
         text = flag_value(base.get(field), value)
@@ -30,35 +45,35 @@ def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
     return shlex.join([*words, *flags, f"--workdir={folder}"])
 
 
-def config_flags(sweep: dict, kept: tuple[str, ...] = ()) -> list[str]:
-    """The flags of the sweep's own command that set fields of the config, and those of `kept`."""
-    base, words, found = flatten(sweep["base"]), list(sweep.get("command") or ()), []
+def config_flags(sweep: dict, names: tuple[str, ...] = ()) -> list[str]:
+    """Returns the flags of the sweep's own command that set config fields, and those with one of `names`."""
+    base, words, flags = flatten(sweep["base"]), list(sweep.get("command") or ()), []
     while words:
         word = words.pop(0)
         name, _, value = word.lstrip("-").partition("=")
         field = name.removeprefix("no").removeprefix("config.")
         of_config = name.removeprefix("no").startswith("config.")
-        if not word.startswith("-") or not (of_config or name in kept):
+        if not word.startswith("-") or not (of_config or name in names):
             continue
-        found.append(f"--{name}={value}" if "=" in word else f"--{name}")
-        # `--config.steps 5` in two words; a flag of yes or no has none
+        flags.append(f"--{name}={value}" if "=" in word else f"--{name}")
+        # the value may be the next word, as in `--config.steps 5`; the flag of a boolean has none
         if "=" not in word and not isinstance(base.get(field), bool) and words:
-            found[-1] += f"={words.pop(0)}"
-    return found
+            flags[-1] += f"={words.pop(0)}"
+    return flags
 
 
 def flag_value(base, value) -> str | None:
-    """What follows `--config.field=` for a value; None if nothing gives it exactly.
+    """Returns the text that gives a config field a value after `--config.field=`, or None if no text does.
 
     Args:
-      base: the field's value in the base, whose type the flag's parser goes by.
-      value: what it shall be.
+      base: the field's value in the base config, whose type decides how the flag is parsed.
+      value: the value that the field shall have.
     """
     if isinstance(base, list) and isinstance(value, list | str):
-        # a sweep takes one name for a sequence of one
+        # in a sweep, a single name stands for a sequence of one
         value = [value] if isinstance(value, str) else value
         return repr(tuple(value)) if all(isinstance(item, _SCALARS) for item in value) else None
-    same = type(base) is type(value) or (isinstance(base, float) and type(value) is int)
-    if not same or not isinstance(value, _SCALARS):
+    same_type = type(base) is type(value) or (isinstance(base, float) and type(value) is int)
+    if not same_type or not isinstance(value, _SCALARS):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,6 +1,6 @@
 const view = { mode: "slider", across: "evaluations", log: true };
 
-/** Opens the selected runs: one alone, or two against each other. */
+/** Opens the dialog with the selected runs: one alone, or two in comparison. */
 function openCompare() {
   if (!selected.length) return;
   drawCompare();
@@ -30,7 +30,7 @@ function section(title, ...children) {
   return el("section", {}, el("h3", {}, title), children);
 }
 
-/** Two lists to hold other runs against each other without closing. */
+/** Returns the two lists in the dialog that choose other runs to compare. */
 function pickers() {
   return el("div", { class: "controls" }, MARKS.map((mark, at) => {
     const list = el("select", { "data-pick": mark, onchange: () => pick(at, list.value) });
@@ -49,7 +49,7 @@ function pick(at, value) {
   document.querySelector(`[data-pick="${MARKS[at]}"]`).focus();
 }
 
-/** The pictures: one over the other with a divider, or beside each other. */
+/** Returns the pictures, one over the other with a divider, or side by side. */
 function stage(pair) {
   const both = pair.length === 2 && pair.every((run) => run.picture?.full);
   const host = el("div", { class: "stage-host" });
@@ -71,13 +71,16 @@ function radios(legend, choices, value, changed) {
   return el("fieldset", { class: "segments" }, el("legend", { class: "offscreen" }, legend), choices.map(choice));
 }
 
-/** B is cut off left of the divider, so that A is seen there; a range input moves it, so keys and touch do. */
+/**
+ * Returns picture B over picture A. B is clipped on the left of the divider, where A shows. The divider is a range
+ * input, so that the keyboard and touch move it as well.
+ */
 function sliderStage([a, b]) {
   const { width, height } = a.picture;
   const frame = el("div", { class: "stage", style: `--ratio: ${width / height}; --width: ${width}px; --at: 50%` },
     fullPicture(a, "A"), fullPicture(b, "B"));
   const range = el("input", { type: "range", min: 0, max: 100, step: "any", value: 50, id: "divider",
-    "aria-label": "Divider: A is seen left of it, B right of it", oninput: () => move() });
+    "aria-label": "Divider: A is on its left, B on its right", oninput: () => move() });
   const move = () => {
     frame.style.setProperty("--at", `${range.value}%`);
     range.setAttribute("aria-valuetext", `${Math.round(range.value)} % of A`);
@@ -95,12 +98,12 @@ function fullPicture(run, mark) {
 }
 
 function sideBySide(pair) {
-  const link = (run) => ({ href: run.picture.full, target: "_blank", title: "Open the picture alone" });
+  const link = (run) => ({ href: run.picture.full, target: "_blank", title: "Open the picture in a new tab" });
   return el("div", { class: "sides" }, pair.map((run, at) => el("figure", {},
     run.picture?.full ? el("a", link(run), fullPicture(run, MARKS[at])) : face(run))));
 }
 
-/** What a run is, and what went wrong. */
+/** Returns the name and status of a run, and its error. */
 function heading({ row, picture }, mark) {
   const facts = [
     picture?.label && `picture of ${picture.label}`, picture?.width && `${picture.width} × ${picture.height} px`,
@@ -112,9 +115,9 @@ function heading({ row, picture }, mark) {
     (row.error || picture?.problem) && el("pre", { class: "error" }, row.error ?? picture.problem));
 }
 
-/** How to make a run again. */
+/** Returns the commands that repeat a run. */
 function commandsOf({ row, commands }, mark) {
-  const kept = row.status === "finished" ? ", which leaves a finished run as it is: delete its folder first" : "";
+  const kept = row.status === "finished" ? "; delete the folder of the run first, since finished runs are skipped" : "";
   return el("div", {}, command(`In the sweep${kept}`, commands.sweep, mark),
     commands.stylize && command("By itself, in a new folder", commands.stylize, mark));
 }
@@ -126,17 +129,17 @@ function command(title, text, mark) {
     button("Copy", () => copy(text, "the command"), { "aria-label": `Copy the command of ${mark}` }));
 }
 
-/** The fields of the config that differ. */
+/** Returns the table of the config fields in which two runs differ. */
 function differences(pair) {
   const [a, b] = pair.map((run) => (field) => (field in run.changes ? run.changes[field] : data.base[field]));
   const names = [...new Set(pair.flatMap((run) => Object.keys(run.changes)))];
   const differ = names.filter((field) => JSON.stringify(a(field)) !== JSON.stringify(b(field)));
   const lines = differ.map((field) => [field, show(a(field)), show(b(field))]);
-  if (!lines.length) return section("Config", el("p", {}, "The same in every field."));
+  if (!lines.length) return section("Config", el("p", {}, "Both runs have the same config."));
   return section("Config", pairTable("Fields that differ", ["field", ...MARKS], lines));
 }
 
-/** The measures of the runs, those by layer apart. */
+/** Returns the table of the runs' measures; those of single layers are in a table of their own. */
 function measuresOf(pair) {
   const names = measureNames.filter((name) => pair.some((run) => valueOf(run, name) != null));
   const layers = names.filter((name) => name.includes("/"));

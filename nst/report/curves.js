@@ -1,17 +1,17 @@
 const NOT_TERMS = ["step", "evaluations", "seconds", "loss"];
 const loadedCurves = new Map();
 
-/** Called by the files of curves/, which a page from the disk can load only as scripts. */
+/** Stores the curves of a run. The scripts in curves/ call it: a page from the disk may not load other data. */
 function addCurves(key, values) {
   loadedCurves.set(key, values);
 }
 
-/** The curves of a run, or null if it has none or the file is gone. */
+/** Resolves to the curves of a run, or to null if it has none or their file is gone. */
 function loadCurves(run) {
   if (!run?.curves || loadedCurves.has(run.key)) return Promise.resolve(loadedCurves.get(run?.key) ?? null);
   return new Promise((resolve) => {
     const gone = () => {
-      say("This page is older than its report: reload it");
+      announce("This page is older than its report: reload it");
       resolve(null);
     };
     const here = () => resolve(loadedCurves.get(run.key));
@@ -19,7 +19,7 @@ function loadCurves(run) {
   });
 }
 
-/** The loss and each of its terms against `across`, the two runs in each plot. */
+/** Draws a plot for the loss and one for each of its terms, against `across`; each shows all selected runs. */
 function drawCurves(host, found, across, log) {
   const names = new Set(found.flatMap((curves) => Object.keys(curves ?? {})));
   const terms = [...names].filter((name) => !NOT_TERMS.includes(name));
@@ -46,7 +46,7 @@ function lossPlot(name, found, across, log) {
       frame(box, x, y, [across]), lines.map((line, i) => linePath(line.map(place), MARKS[i]))));
 }
 
-/** A line through places; one place alone is a dot. */
+/** Returns a line through places, or a dot if there is only one. */
 function linePath(places, mark) {
   const [[cx, cy] = []] = places;
   if (places.length < 2) return cx != null && svg("circle", { class: "line", "data-mark": mark, r: 3, cx, cy });
@@ -54,7 +54,7 @@ function linePath(places, mark) {
   return svg("path", { class: "line", "data-mark": mark, d });
 }
 
-/** [[x, y]] of a curve where it has both, and y is one that the axis can show. */
+/** Returns the [x, y] of a curve where both exist and the axis can show y. */
 function linePoints(curves, across, name, log) {
   const [xs, ys] = [curves?.[across] ?? [], curves?.[name] ?? []];
   return xs.map((x, i) => [x, ys[i]]).filter(([x, y]) => x != null && y != null && (!log || y > 0));

@@ -2,12 +2,12 @@
 
 const byId = (id) => document.getElementById(id);
 
-/** An element. Children are nodes or texts, so that nothing of a config or an error is read as HTML. */
+/** Returns an element. Strings become text nodes, so that no name or error message is parsed as HTML. */
 function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same of SVG. */
+/** Returns an SVG element, as `el` does. */
 function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
@@ -22,15 +22,15 @@ function fill(node, attributes, children) {
   return node;
 }
 
-/** A button; most have only a text and do one thing. */
+/** Returns a button with a text. */
 function button(text, onclick, attributes = {}) {
   return el("button", { type: "button", onclick, ...attributes }, text);
 }
 
-/** Says that there is nothing to see, and why. */
+/** Returns a note in place of content, which says why there is none. */
 const emptyNote = (text) => el("p", { class: "empty" }, text);
 
-/** A long name that may be broken after its signs, and there only if it can be helped. */
+/** Returns a long name that the browser may break after a comma, slash or dot. */
 function breakable(text) {
   return String(text).split(/(?<=[,/]|\.(?=\D))/).map((part) => [part, el("wbr")]);
 }
@@ -41,13 +41,13 @@ function setOptions(select, pairs, value) {
   select.value = value;
 }
 
-/** Says something to everybody: seen for a while, and read aloud. */
-function say(text) {
+/** Shows a message for a while; screen readers read it aloud. */
+function announce(text) {
   const toast = document.querySelector("dialog[open] .toast") ?? byId("toast");
   toast.replaceChildren(el("span", {}, text));
 }
 
-/** Puts a text on the clipboard; a page from the disk may not have the new way, so there is the old one. */
+/** Copies a text. Where the browser refuses the clipboard API to a page from the disk, `execCommand` is used. */
 async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
@@ -60,12 +60,12 @@ async function copy(text, what) {
     const done = document.execCommand("copy");
     area.remove();
     focused?.focus();
-    if (!done) return say(`The browser does not let this page copy ${what}`);
+    if (!done) return announce(`The browser does not let this page copy ${what}`);
   }
-  say(`Copied ${what}`);
+  announce(`Copied ${what}`);
 }
 
-/** A number as a person reads it; exact for those that were typed. */
+/** Returns a number with about four digits. Integers below a million keep all of theirs. */
 function short(value) {
   if (!Number.isFinite(value)) return show(value);
   const size = Math.abs(value);
@@ -74,7 +74,7 @@ function short(value) {
   return String(Number(value.toPrecision(size >= 1000 ? 5 : 4)));
 }
 
-/** Any value of a config or a table as text. */
+/** Returns any value of a config or a table as text. */
 function show(value) {
   if (value == null) return "–";
   if (value === "") return "(empty)";

@@ -1,38 +1,42 @@
-"""The fields and columns of a report: which vary, which are measures, and what these mean."""
+"""The columns of a report: which of them are measures, and what the measures mean."""
 
 import math
 
-# the start of a column's name -> (what it is, whether less or more of it is better, or neither)
+# the start of a column's name -> (its meaning, whether "less" or "more" of it is better, "" for neither)
 MEANINGS = {
     "style": (
-        "Distance from the painting in style: of the Gram matrices, relative to the painting's; the mean of "
+        "Style distance from the painting: between Gram matrices, relative to the painting's; the mean over "
         "five layers of the instrument, or at one of them",
         "less",
     ),
     "moments": (
-        "The same of the means and standard deviations of the channels instead of the Gram matrices",
+        "Style distance from the painting: between means and standard deviations of channels instead of Gram "
+        "matrices",
         "less",
     ),
-    "content": ("Distance from the photograph in content: at relu4_2, relative to the photograph's", "less"),
-    "ssim": ("Structural similarity to the photograph (Wang et al. 2004) in luminance; 1: equal", "more"),
-    "psnr": ("Peak signal-to-noise ratio to the photograph, of the luminance, in decibels", "more"),
-    "tv": ("Total variation of the picture: how restless it is from one pixel to the next", ""),
-    "color_mean": ("Distance of the mean colour from the painting's, in Oklab", "less"),
-    "color_covariance": ("Distance of the covariance of colours from the painting's, in Oklab", "less"),
-    "seconds": ("Time that the run worked, over all its sessions", "less"),
-    "seconds_per_evaluation": ("Time of one value and gradient of the loss", "less"),
-    "evaluations": ("How often the loss and its gradient were computed", "less"),
-    "steps": ("Updates of the picture", ""),
-    "loss": ("The loss at the end; it compares only among runs with the same losses and weights", "less"),
-    "compile_seconds": ("Time to compile, before the first step", "less"),
-    "memory_bytes": ("Memory that the compiled program needs", "less"),
-    "seconds_to_loss": ("Time until the loss was as low as the sweep asks", "less"),
+    "content": ("Content distance from the photograph: at relu4_2, relative to the photograph's", "less"),
+    "ssim": ("Structural similarity of the luminance to the photograph's (Wang et al. 2004)", "more"),
+    "psnr": ("Peak signal-to-noise ratio of the luminance to the photograph's, in decibels", "more"),
+    "tv": ("Total variation of the image: how much neighbouring pixels differ", ""),
+    "color_mean": ("Distance between the mean colours of the image and the painting, in Oklab", "less"),
+    "color_covariance": (
+        "Distance between the covariances of the colours of the image and the painting, in Oklab",
+        "less",
+    ),
+    "seconds": ("Seconds of optimisation, over all sessions of the run, without compiling", "less"),
+    "seconds_per_evaluation": ("Seconds for one evaluation of the loss and its gradient", "less"),
+    "evaluations": ("Number of evaluations of the loss and its gradient", "less"),
+    "steps": ("Number of updates of the image", ""),
+    "loss": ("Loss at the end; comparable only between runs with the same losses and weights", "less"),
+    "compile_seconds": ("Seconds of compiling before the first step", "less"),
+    "memory_bytes": ("Bytes of memory that the compiled program needs", "less"),
+    "seconds_to_loss": ("Seconds until the loss had fallen to the sweep's --target_loss", "less"),
 }  # fmt: skip
-TEXTS = ("index", "name", "status", "error", "folder", "instrument")  # the columns that are not numbers
+TEXTS = ("index", "name", "status", "error", "folder", "instrument")  # columns that are no measures
 
 
 def flatten(config: dict, prefix: str = "") -> dict:
-    """{dotted field: value}."""
+    """Returns {dotted field: value} of a config that is a dict of dicts."""
     flat = {}
     for name, value in config.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
@@ -40,26 +44,34 @@ def flatten(config: dict, prefix: str = "") -> dict:
 
 
 def columns(rows: list[dict]) -> list[str]:
-    """Every column of the table, in order."""
+    """Returns the names of all columns of the table, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def measures(names: list[str], fields: list[str]) -> list[dict]:
-    """[{"name", "meaning", "better": less, more or ""}] of the columns that hold numbers."""
-    found = []
+    """Describes the columns that are measures.
+
+    Args:
+      names: of all columns.
+      fields: the columns that hold fields of the config.
+
+    Returns:
+      [{"name", "meaning", "better": "less", "more" or ""}], one for each measure.
+    """
+    described = []
     for name in names:
         if name not in (*TEXTS, *fields):
             meaning, better = MEANINGS.get(name) or MEANINGS.get(name.split("/")[0], ("", ""))
-            found.append({"name": name, "meaning": meaning, "better": better})
-    return found
+            described.append({"name": name, "meaning": meaning, "better": better})
+    return described
 
 
-def plain(value):
-    """The same as JSON can hold it: what is not a finite number is None."""
+def json_value(value):
+    """Returns a value as JSON can hold it: tuples are lists, and numbers that are not finite are None."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

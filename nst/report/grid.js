@@ -1,6 +1,6 @@
 const MOST_CELLS = 4000;
 
-/** The pictures by one, two or no fields; `where` holds the place chosen for each other field. */
+/** Draws the pictures in a table by two fields, or in groups by one. `where` restricts the other fields. */
 function drawGrid(shown, { rows, columns, where, measure, best }) {
   const others = otherFields(rows, columns);
   const chosen = others.filter((field) => where[field] != null);
@@ -9,36 +9,36 @@ function drawGrid(shown, { rows, columns, where, measure, best }) {
   const pictures = (some) => some.sort(comparer(measure, better[measure] === "more"))
     .map((run) => card(run, { measure, best }, free.map((field) => noteOf(run, field)).join(", ")));
   const axis = [rows, columns].filter(Boolean);
-  if (!here.length) return byId("grid").replaceChildren(emptyNote("No run is left by the filter."));
+  if (!here.length) return byId("grid").replaceChildren(emptyNote("No run matches the filter."));
   if (axis.length < 2) {
     return byId("grid").replaceChildren(groupsOf(here, axis[0], pictures));
   }
   const [down, across] = [split(here, rows), split(here, columns).map(([at]) => at)];
   if (down.length * across.length > MOST_CELLS) {
     const size = `${down.length} rows by ${across.length} columns`;
-    return byId("grid").replaceChildren(emptyNote(`${size} are too many to draw: choose other fields, or filter.`));
+    return byId("grid").replaceChildren(emptyNote(`${size} are too many to draw: choose other fields, or filter the runs.`));
   }
   byId("grid").replaceChildren(tableOf(down, across, { rows, columns }, pictures));
 }
 
-/** The fields that vary and are no axis. */
+/** Returns the fields that vary and are not an axis. */
 function otherFields(rows, columns) {
   return fields.filter((field) => field !== rows && field !== columns && places(field).labels.length > 1);
 }
 
-/** A value that is not an axis: a number says little without its name. */
+/** Returns the value of a field for a caption; a number gets its name, without which it says little. */
 function noteOf(run, field) {
   const value = valueOf(run, field);
   return isNumber(value) ? `${field.split(".").at(-1)} ${short(value)}` : placeLabel(run, field);
 }
 
-/** Whether the place along an axis says a field's value as well, as of a photograph and its painting. */
+/** Returns whether a field's value follows from the place along an axis, as a painting from its photograph. */
 function isTied(field, axis) {
   const isOne = (some) => new Set(some.map((run) => JSON.stringify(valueOf(run, field)))).size === 1;
   return axis && split(runs, axis).every(([, some]) => isOne(some));
 }
 
-/** [[number of the place, runs]] of the places along a field where there are any. */
+/** Returns [number of a place, its runs] for every place along a field that has runs. */
 function split(some, field) {
   const { labels, of } = places(field);
   const found = labels.map((_, at) => [at, []]);
@@ -74,18 +74,20 @@ function tableOf(down, across, { rows, columns }, pictures) {
       el("thead", {}, head), el("tbody", {}, body)));
 }
 
-/** The size of thumbnails, in pixels, with which a view is as wide as the page. */
+/** Returns the size of thumbnails, in pixels, with which the view is as wide as the page. */
 function fittingSize({ view, columns, rows }) {
   const room = byId("panels").clientWidth;
   if (view !== "grid" || !columns || !rows) return Math.min(176, Math.floor(room / 2) - 40);
   const across = places(columns).labels.length;
   const inCell = Math.min(3, Math.ceil(runs.length / (across * places(rows).labels.length)));
-  const width = (room - 190) / across - 18; // of a cell, the names of the rows beside it
+  const width = (room - 190) / across - 18; // of a cell; the names of the rows take 190 px
   return Math.round(Math.max(84, Math.min(256, width / inCell - 8)));
 }
 
-/** Rows and columns to begin with: the two fields with which the fewest runs share a cell, the one with more
- * values across while it fits. */
+/**
+ * Returns the rows and columns to begin with: the two fields with which the fewest runs share a cell. The one with
+ * more values makes the columns, if they fit.
+ */
 function firstAxes() {
   const varying = fields.filter((field) => places(field).labels.length > 1);
   if (varying.length < 2) return { rows: "", columns: varying[0] ?? "" };
@@ -97,7 +99,7 @@ function firstAxes() {
 
 const filledCells = (a, b) => split(runs, a).reduce((count, [, some]) => count + split(some, b).length, 0);
 
-/** A selector for each field that is not an axis. */
+/** Draws a selector for each field that is not an axis. */
 function drawSelectors(state, changed) {
   byId("where").replaceChildren(...otherFields(state.rows, state.columns).map((field) => {
     const select = el("select", { "data-field": field, onchange: () => changed(field, select.value) });
@@ -107,9 +109,9 @@ function drawSelectors(state, changed) {
   }));
 }
 
-/** The pictures in order of a measure. */
+/** Draws the pictures in the order of a measure. */
 function drawList(shown, { measure, order, best }) {
   const sorted = [...shown].sort(comparer(measure, order === "down"));
   byId("list").replaceChildren(...sorted.map((run) => card(run, { measure, best }, run.row.name)),
-    sorted.length ? "" : emptyNote("No run is left by the filter."));
+    sorted.length ? "" : emptyNote("No run matches the filter."));
 }

@@ -1,23 +1,23 @@
 const VIEWS = ["grid", "list", "scatter", "table"];
 const preferred = (...names) => names.find((name) => measureNames.includes(name)) ?? measureNames[0] ?? "";
-const FIRST = {
+const INITIAL = {
   view: "grid", ...firstAxes(), measure: preferred("style", "loss"), order: "up", filter: "", size: "",
   across: preferred("content"), up: preferred("style", "loss"),
   colour: fields.find((field) => places(field).labels.length > 1 && canColour(field)) ?? "", every: "",
 };
-const state = { ...FIRST, where: {} };
+const state = { ...INITIAL, where: {} };
 const DRAW = { grid: drawGrid, list: drawList, scatter: drawScatter, table: drawTable };
 
 let shownRuns = runs;
 
-/** Draws the view again with the runs that the filter leaves. */
+/** Draws the view with the runs that match the filter. */
 function update() {
   const input = byId("filter");
   let problem = "";
   try {
     shownRuns = runs.filter(parseFilter(state.filter));
   } catch (error) {
-    problem = error.message; // the runs shown before stay while a filter is being typed
+    problem = error.message; // while a filter is being typed, the runs of the last valid one stay
   }
   input.setAttribute("aria-invalid", String(Boolean(problem)));
   const part = shownRuns.length === runs.length ? "" : `${shownRuns.length} of `;
@@ -26,31 +26,32 @@ function update() {
   state.best = bestOf(shownRuns, state.measure);
   fitThumbnails();
   DRAW[state.view](shownRuns, state);
-  remember();
+  saveView();
 }
 
-/** Thumbnails of the size that was chosen, or else of one that fits. */
+/** Sets the size of the thumbnails to the user's choice, or to one that fits. */
 function fitThumbnails() {
   const size = state.size || fittingSize(state);
   byId("size").value = size;
   document.documentElement.style.setProperty("--thumb", `${size}px`);
 }
 
-/** Keeps the view in the page's address, so that it survives a reload and can be passed on. */
-function remember() {
-  const changed = Object.entries(state).filter(([name, value]) => name in FIRST && value !== FIRST[name]);
+/** Saves the view in the address of the page, so that it survives a reload and can be shared. */
+function saveView() {
+  const changed = Object.entries(state).filter(([name, value]) => name in INITIAL && value !== INITIAL[name]);
   if (selected.length) changed.push(["runs", selected.map((id) => runs[id].row.index).join(" ")]);
   history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
 }
 
-function recall() {
+/** Restores the view from the address of the page; values that this report does not have are ignored. */
+function restoreView() {
   const maybeField = ["", ...fields];
   const known = {
     view: VIEWS, rows: maybeField, columns: maybeField, colour: maybeField,
     measure: measureNames, across: measureNames, up: measureNames, order: ["up", "down"],
   };
   for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (Object.hasOwn(FIRST, name) && (known[name]?.includes(value) ?? true)) state[name] = value;
+    if (Object.hasOwn(INITIAL, name) && (known[name]?.includes(value) ?? true)) state[name] = value;
     if (name !== "runs") continue;
     const found = value.split(" ").map((index) => runs.find((run) => String(run.row.index) === index)?.id);
     selected.push(...new Set(found.filter((id) => id != null).slice(0, 2)));
@@ -79,7 +80,7 @@ function wireTabs() {
   }
 }
 
-/** Binds a control to a setting of the state; `also` runs before the view is drawn. */
+/** Binds a control to a field of the state; `also` is called before the view is drawn. */
 function bind(id, name, options, also = () => {}) {
   if (options) setOptions(byId(id), options, state[name]);
   else byId(id).value = state[name];
@@ -124,13 +125,13 @@ function wireControls() {
   wireAxes();
   byId("every").checked = Boolean(state.every);
   byId("every").addEventListener("change", () => { state.every = byId("every").checked ? "1" : ""; update(); });
-  byId("size").addEventListener("input", () => { state.size = byId("size").value; fitThumbnails(); remember(); });
+  byId("size").addEventListener("input", () => { state.size = byId("size").value; fitThumbnails(); saveView(); });
   const copyAs = (format, name) => () =>
     copy(format(shownRuns, tableColumns(state.every)), `${shownRuns.length} rows as ${name}`);
   byId("copy-csv").addEventListener("click", copyAs(asCsv, "CSV"));
   byId("copy-markdown").addEventListener("click", copyAs(asMarkdown, "Markdown"));
   let width = innerWidth;
-  addEventListener("resize", () => { // phones tell of heights as well, as their bars come and go
+  addEventListener("resize", () => { // on phones the height changes as well, whenever the browser's bars appear
     if (innerWidth === width) return;
     width = innerWidth;
     if (state.view === "scatter") update();
@@ -138,7 +139,7 @@ function wireControls() {
   });
 }
 
-/** How many runs are in which state; a button shows only those. */
+/** Draws a button with the number of runs for each status, which shows only these runs. */
 function drawCounts() {
   const counts = new Map();
   for (const run of runs) counts.set(statusOf(run), (counts.get(statusOf(run)) ?? 0) + 1);
@@ -151,7 +152,7 @@ function drawCounts() {
   }, `${count} ${status}`)));
 }
 
-/** What each measure means, and which instrument took them. */
+/** Lists what each measure means, and the instrument. */
 function drawMeanings() {
   const whole = measures.filter(({ name, meaning }) => meaning && !name.includes("/"));
   const lines = whole.map(({ name, meaning, better }) => [name, better ? `${meaning}; ${better} is better` : meaning]);
@@ -161,7 +162,7 @@ function drawMeanings() {
 }
 
 drawMeanings();
-recall();
+restoreView();
 drawCounts();
 wireTabs();
 wireControls();

@@ -1,4 +1,4 @@
-"""The pictures of a report: the result of each run, or how far it has come, and a thumbnail of it."""
+"""The pictures of a report: the result of each run, or its newest preview, and a thumbnail of it."""
 
 import io
 from pathlib import Path
@@ -8,15 +8,22 @@ from PIL import Image
 
 from nst import images
 from nst.errors import UserError
-from nst.report.shelf import Shelf, keep
+from nst.report.assets import Assets, add
 
 THUMBNAIL = 256  # pixels of the long edge
 QUALITY = 82  # of WebP
-SHOWN = (".png", ".jpg", ".jpeg", ".webp")  # what every browser shows; others are made PNG
+SHOWN = (".png", ".jpg", ".jpeg", ".webp")  # every browser shows these; other formats are converted to PNG
 
 
 def find(folder: Path) -> tuple[Path, bool] | None:
-    """(the picture of a run folder, whether it is the result); its newest preview if there is no result."""
+    """Returns the path of a run's picture: its result, or else its newest preview.
+
+    Args:
+      folder: the run folder.
+
+    Returns:
+      (the path, whether it is the result), or None if there is no picture.
+    """
     results = [path for path in folder.glob("result.*") if path.suffix.lower() in images.SUFFIXES]
     if results:
         return max(results, key=lambda path: path.stat().st_mtime_ns), True
@@ -24,11 +31,17 @@ def find(folder: Path) -> tuple[Path, bool] | None:
     return (previews[-1], False) if previews else None
 
 
-def put(shelf: Shelf, name: str, folder: Path) -> dict | None:
-    """Puts a run's picture and its thumbnail on the shelf; None if it has none yet.
+def write(assets: Assets, name: str, folder: Path) -> dict | None:
+    """Writes a run's picture and its thumbnail beside the page.
 
-    Returns {"full", "thumbnail": addresses, "width", "height": pixels of the full one, "label": "" or what
-    the picture is}, or {"problem": why it cannot be shown}.
+    Args:
+      assets: of the report.
+      name: of the run.
+      folder: the run folder.
+
+    Returns:
+      {"full", "thumbnail": addresses, "width", "height": pixels of the full picture, "label": the step of a
+      preview, "" of a result}, or {"problem": why the picture cannot be shown}, or None if there is none yet.
     """
     try:
         found = find(folder)
@@ -36,34 +49,43 @@ def put(shelf: Shelf, name: str, folder: Path) -> dict | None:
             return None
         path, finished = found
         step = path.stem.removeprefix("step_").lstrip("0") or "0"
-        return _put(shelf, name, path) | {"label": "" if finished else f"step {step}"}
+        return _write(assets, name, path) | {"label": "" if finished else f"step {step}"}
     except (OSError, UserError) as error:
         return {"problem": str(error)}
 
 
-def put_thumbnail(shelf: Shelf, name: str, path: Path) -> str | None:
-    """Puts only a thumbnail of a picture on the shelf; None if it cannot be read."""
+def write_thumbnail(assets: Assets, name: str, path: Path) -> str | None:
+    """Writes the thumbnail of a picture beside the page.
+
+    Args:
+      assets: of the report.
+      name: of the thumbnail, for people.
+      path: of the picture.
+
+    Returns:
+      The address of the thumbnail, relative to the page; None if the picture cannot be read.
+    """
     try:
-        return _keep_thumbnail(shelf, name, path, path.read_bytes())
+        return _add_thumbnail(assets, name, path, path.read_bytes())
     except (OSError, UserError):
         return None
 
 
-def _put(shelf: Shelf, name: str, path: Path) -> dict:
+def _write(assets: Assets, name: str, path: Path) -> dict:
     source, suffix = path.read_bytes(), path.suffix.lower()
-    thumbnail = _keep_thumbnail(shelf, name, path, source)
+    thumbnail = _add_thumbnail(assets, name, path, source)
     if suffix in SHOWN:
-        full = keep(shelf, "pictures", name, suffix, source)
+        full = add(assets, "pictures", name, suffix, source)
     else:
-        full = keep(shelf, "pictures", name, ".png", source, lambda: _encode(_read(path), "PNG"))
-    with Image.open(shelf.folder / full) as image:
+        full = add(assets, "pictures", name, ".png", source, lambda: _encode(_read(path), "PNG"))
+    with Image.open(assets.folder / full) as image:
         width, height = image.size
     return {"full": full, "thumbnail": thumbnail, "width": width, "height": height}
 
 
-def _keep_thumbnail(shelf: Shelf, name: str, path: Path, source: bytes) -> str:
-    recipe = f"{THUMBNAIL} {QUALITY} ".encode()
-    return keep(shelf, "thumbnails", name, ".webp", recipe + source, lambda: _thumbnail(path))
+def _add_thumbnail(assets: Assets, name: str, path: Path, source: bytes) -> str:
+    recipe = f"{THUMBNAIL} {QUALITY} ".encode()  # another size or quality is another file
+    return add(assets, "thumbnails", name, ".webp", recipe + source, lambda: _thumbnail(path))
 
 
 def _thumbnail(path: Path) -> bytes:
@@ -76,7 +98,7 @@ def _thumbnail(path: Path) -> bytes:
 
 
 def _read(path: Path) -> np.ndarray:
-    """`HxWx3`, or `HxWx4` if the picture has alpha."""
+    """Returns the pixels of a picture file, `HxWx3`, or `HxWx4` if it has alpha."""
     picture = images.read(path)
     if picture.alpha_HxW is None:
         return picture.rgb_HxWx3

@@ -1,20 +1,19 @@
 const data = JSON.parse(byId("data").textContent);
 const { fields, measures, columns } = data;
-/** The config's own name of a column that is one of `fields`. */
+/** Returns the name of a config field from its column, one of `fields`. */
 const fieldName = (column) => column.replace(/^config\./, "");
 const runs = data.runs.map((run, id) => ({ ...run, id }));
 const measureNames = measures.map((measure) => measure.name);
 const better = Object.fromEntries(measures.map((measure) => [measure.name, measure.better]));
-const MOST_VALUES = 24; // of numbers along an axis; more are shown in ranges
+const MOST_VALUES = 24; // numbers along an axis; more are shown in ranges
 const RANGES = 8;
 
 const valueOf = (run, name) => run.row[name] ?? null;
 const isNumber = (value) => typeof value === "number";
 
-/** What a person sees first of a run that is not finished. */
 const statusOf = (run) => run.row.status;
 
-/** Compares by a column; what has no value comes last whichever way. */
+/** Returns a comparison of runs by a column; runs without a value come last in either direction. */
 function comparer(name, down) {
   return (a, b) => {
     const [x, y] = [valueOf(a, name), valueOf(b, name)];
@@ -24,8 +23,10 @@ function comparer(name, down) {
   };
 }
 
-/** The places along a field: their labels, and `of` each run the number of its place; numbers by size, others in
- * order of appearance. */
+/**
+ * Returns the places along a field, {labels, of}, where `of` holds the number of each run's place. Numbers are
+ * ordered by size, other values by first appearance.
+ */
 const places = memo((field) => {
   const found = runs.map((run) => valueOf(run, field));
   const keys = found.map((value) => JSON.stringify(value));
@@ -43,7 +44,7 @@ const places = memo((field) => {
   return { labels: [...distinct.values()].map(label), of: keys.map((key) => order.indexOf(key)) };
 });
 
-/** Numbers in RANGES parts of about as many values each. */
+/** Returns the places of many different numbers: RANGES ranges with about as many values each. */
 function ranges(sorted, found) {
   const starts = Array.from({ length: RANGES + 1 }, (_, part) => Math.round((part * sorted.length) / RANGES));
   const ends = starts.slice(1).map((start) => sorted[start - 1]);
@@ -54,7 +55,7 @@ function ranges(sorted, found) {
 
 const placeLabel = (run, field) => places(field).labels[places(field).of[run.id]];
 
-/** What all of several paths begin with, up to a slash: it tells none from another. */
+/** Returns the folder that all of several paths share: their labels can do without it. */
 function sharedFolder(texts) {
   let end = 0;
   while (texts.length > 1 && texts.every((text) => text[end] === texts[0][end] && end < text.length)) end += 1;
@@ -70,7 +71,7 @@ const COMPARE = {
   "<=": (order) => order <= 0, ">=": (order) => order >= 0, "<": (order) => order < 0, ">": (order) => order > 0,
 };
 
-/** A function of a run from a filter's text; throws an Error that says what is wrong with it. */
+/** Returns a predicate of runs from the text of a filter; throws an Error that says what is wrong with it. */
 function parseFilter(text) {
   const parts = text.split(/\s+and\s+|&&/i).map((part) => part.trim()).filter(Boolean).map(parseCondition);
   return (run) => parts.every((part) => part(run));
@@ -95,26 +96,26 @@ function parseCondition(text) {
   return (run) => equal(run, valueOf(run, name)) === (operator !== "!=");
 }
 
-/** The column that a person means: its whole name, or the end of just one. */
+/** Returns the column with a name, or the only one whose name ends with it. */
 function columnNamed(written) {
   if (columns.includes(written)) return written;
   const ends = columns.filter((name) => name.endsWith(`.${written}`) || name.endsWith(`/${written}`));
   if (ends.length === 1) return ends[0];
-  throw new Error(ends.length ? `${written} may be ${ends.join(" or ")}` : `there is no column ${written}`);
+  throw new Error(ends.length ? `${written} can be ${ends.join(" or ")}` : `there is no column ${written}`);
 }
 
-/** Of two measures: how good a run is at each, less being better. */
+/** Returns a run's values of two measures, with the sign with which less is better. */
 function costs(run, across, up) {
   return [across, up].map((name) => (better[name] === "more" ? -1 : 1) * valueOf(run, name));
 }
 
-/** The run that is best by a measure, if one of its ends is better. */
+/** Returns the best run by a measure, or a false value if neither less nor more of it is better. */
 function bestOf(some, measure) {
   const found = better[measure] && some.filter((run) => isNumber(valueOf(run, measure)));
   return found && [...found].sort(comparer(measure, better[measure] === "more"))[0];
 }
 
-/** The runs that no other is better than in one measure and at least as good in the other. */
+/** Returns the Pareto front: runs that no other run beats in one measure and at least equals in the other. */
 function paretoFront(some, across, up) {
   const sorted = some
     .map((run) => ({ run, cost: costs(run, across, up) }))

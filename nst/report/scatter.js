@@ -1,10 +1,10 @@
-const COLOURS = 8; // distinct ones in style.css, for values without an order
+const COLOURS = 8; // of style.css, for values without an order
 
-/** Whether a field can be shown by colour: as a scale if it holds numbers, else if it has few values. */
+/** Returns whether a field can be shown by colour: it holds numbers, which make a scale, or has few values. */
 const canColour = (field) => isScale(field) || places(field).labels.length <= COLOURS;
 const isScale = (field) => runs.every((run) => valueOf(run, field) == null || isNumber(valueOf(run, field)));
 
-/** The attributes that give a mark the colour of its place along a field. */
+/** Returns the attributes that give a point the colour of its place along a field. */
 function colourOf(field, at) {
   if (!field || at < 0) return {};
   if (!isScale(field)) return { "data-colour": at };
@@ -13,7 +13,7 @@ function colourOf(field, at) {
 
 const arrow = (name) => ({ less: `${name} ↓`, more: `${name} ↑` })[better[name]] ?? name;
 
-/** Two measures against each other, a point a run, and the runs that no other beats. */
+/** Draws one measure against another, a point for each run, and the runs on the Pareto front. */
 function drawScatter(shown, { across, up, colour, measure, best }) {
   const drawn = shown.filter((run) => isNumber(valueOf(run, across)) && isNumber(valueOf(run, up)));
   const front = paretoFront(drawn, across, up);
@@ -51,7 +51,7 @@ function scatterPlot(drawn, front, { across, up, colour }, width) {
   points);
 }
 
-/** The edge of what the front's runs are at least as good as: a line in steps. */
+/** Returns a line in steps around the region that the runs of the front dominate. */
 function steps(places) {
   return places.map(([x, y], i) => `${i ? "H" : "M"}${x.toFixed(1)}${i ? "V" : " "}${y.toFixed(1)}`).join("");
 }
@@ -70,7 +70,7 @@ function point(run, [x, y], onFront, { across, up, colour, first }) {
   svg("title", {}, text), svg("circle", { class: "reach", r: 12 }), svg("circle", { class: "dot", r: onFront ? 7 : 5 }));
 }
 
-/** One stop of the Tab key for all points; arrows walk among them, Enter and Space select. */
+/** Handles the keys: Tab reaches the points once, arrows move between them, Enter and Space select one. */
 function walk(event) {
   const points = [...event.currentTarget.querySelectorAll(".point")];
   const at = points.indexOf(event.target);
@@ -88,7 +88,7 @@ function walk(event) {
   }
 }
 
-/** The run under the pointer, beside the plot. */
+/** Shows the run under the pointer or the focus beside the plot. */
 function peek(run, across, up) {
   byId("peek").replaceChildren(face(run), el("figcaption", {}, el("strong", {}, breakable(run.row.name)),
     [up, across].map((name) => el("span", {}, `${name} ${short(valueOf(run, name))}`))));

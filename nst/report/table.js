@@ -1,7 +1,7 @@
 const sorting = { name: "index", down: false };
 const HIDDEN = ["index", "folder", "instrument"];
 
-/** The columns that are shown: all, or those that are not by layer and not empty. */
+/** Returns the columns that are shown: all, or those that are neither of single layers nor empty. */
 function tableColumns(every) {
   if (every) return columns;
   const isKnown = (name) => runs.some((run) => valueOf(run, name) != null);
@@ -20,7 +20,7 @@ function drawTable(shown, { every }) {
   }));
   const body = tableRows(shown).map((run) => el("tr", {}, names.map((name) => tableCell(run, name))));
   byId("table").replaceChildren(el("table", { class: "rows" },
-    el("caption", { class: "offscreen" }, "All runs; the buttons of the head sort"),
+    el("caption", { class: "offscreen" }, "All runs; the buttons in the header sort the table"),
     el("thead", {}, head), el("tbody", {}, body)));
 }
 
@@ -42,10 +42,10 @@ function sortTable(name) {
   Object.assign(sorting, { down: sorting.name === name && !sorting.down, name });
   update();
   document.querySelector(`[data-sort="${CSS.escape(name)}"]`)?.focus();
-  say(`Sorted by ${name}, ${sorting.down ? "descending" : "ascending"}`);
+  announce(`Sorted by ${name}, ${sorting.down ? "descending" : "ascending"}`);
 }
 
-/** As RFC 4180 has it, every digit kept. */
+/** Returns the table as CSV (RFC 4180) with every digit. */
 function asCsv(shown, names) {
   const cell = (value) => {
     const text = value == null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
@@ -55,7 +55,7 @@ function asCsv(shown, names) {
   return lines.map((line) => line.map(cell).join(",") + "\r\n").join("");
 }
 
-/** A table for a README, numbers rounded as on the page. */
+/** Returns the table as Markdown, with numbers rounded as on the page. */
 function asMarkdown(shown, names) {
   const cell = (value) => (value == null ? "" : isNumber(value) ? short(value) : show(value))
     .replaceAll("\\", "\\\\").replaceAll("|", "\\|").replace(/\s*\n\s*/g, " ");
