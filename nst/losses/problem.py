@@ -287,19 +287,25 @@ class Loss:
         return loss(self.spec, problem, image_1xHxWx3, step)
 
 
-@jax.jit(static_argnums=0)
+@jax.jit(static_argnums=(0, 4))
 def measure(
-    spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array
+    spec: Spec,
+    problem: Problem,
+    image_1xHxWx3: jax.Array,
+    step: int | jax.Array,
+    pixel_range: float = 1.0,
 ) -> dict[str, jax.Array]:
     """`terms`, compiled: a forward pass, for the record of a run.
 
     Args:
       spec: static choices.
       problem: weights and targets.
-      image_1xHxWx3: RGB, [0, 1], the shape of the content targets' photograph.
+      image_1xHxWx3: RGB, [0, pixel_range], the shape of the content targets' photograph.
       step: of the optimisation, at which the image was reached.
+      pixel_range: that of the optimiser. The division by it is compiled with the terms, as it is in
+        `steps.run`, so that both round alike.
 
     Returns:
       {name: weighted term}, as `terms` does.
     """
-    return terms(spec, problem, image_1xHxWx3, step)
+    return terms(spec, problem, image_1xHxWx3 / pixel_range, step)

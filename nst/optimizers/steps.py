@@ -78,16 +78,6 @@ def image(optimizer: Optimizer, state: State) -> jax.Array:
     return pixels / optimizer.pixel_range
 
 
-def iterate(optimizer: Optimizer, state: State) -> jax.Array:
-    """Returns the point of which a step takes the loss: `image` without the average.
-
-    Args:
-      optimizer: static choices, those of `init`.
-      state: at any step.
-    """
-    return state.pixels / optimizer.pixel_range
-
-
 def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State) -> tuple[State, jax.Array]:
     """Makes one step of the optimiser.
 

@@ -97,8 +97,8 @@ def chunk(step: int, config: ConfigDict, pace: float) -> int:
 
 
 def _terms(run: Run, state: State) -> dict[str, float]:
-    image_1xHxWx3 = steps.iterate(run.job.optimizer, state)
-    found = loss_problem.measure(run.job.spec, run.problem, image_1xHxWx3, state.step)
+    pixel_range = run.job.optimizer.pixel_range
+    found = loss_problem.measure(run.job.spec, run.problem, state.pixels, state.step, pixel_range)
     return {name: float(value) for name, value in found.items()}
 
 

@@ -80,8 +80,8 @@ def measure(
     """`losses.problem.measure` of N points."""
 
     def one(problem, state):
-        whole, image_1xHxWx3 = problem.replace(variables=variables), steps.iterate(optimizer, state)
-        return loss_problem.measure(spec, whole, image_1xHxWx3, state.step)
+        whole = problem.replace(variables=variables)
+        return loss_problem.measure(spec, whole, state.pixels, state.step, optimizer.pixel_range)
 
     return each(one, problems, states)
 

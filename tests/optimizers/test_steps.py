@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from nst.losses.problem import Loss, loss
+from nst.losses.problem import Loss, loss, measure
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
 from tests.helpers import shallow
@@ -131,6 +131,16 @@ def test_pixel_range_is_a_change_of_units(problem):
     one, _ = run(Optimizer(name="adam", learning_rate=0.01), problem, 5)
     many, _ = run(Optimizer(name="adam", learning_rate=2.55, pixel_range=255.0), problem, 5)
     assert np.asarray(many.pixels) / 255 == pytest.approx(np.asarray(one.pixels), abs=2e-4)
+
+
+def test_terms_are_measured_in_the_units_of_the_optimiser(problem):
+    one = measure(SPEC, problem, start(), 0)
+    many = measure(SPEC, problem, 255 * start(), 0, 255.0)
+    assert set(one) == {"content/relu2_1", "style/relu1_1", "style/relu2_1", "tv"}
+    assert sum(one.values()) == pytest.approx(float(LOSS(problem, start())), rel=1e-6)
+    assert {name: float(value) for name, value in many.items()} == pytest.approx(
+        {name: float(value) for name, value in one.items()}, rel=1e-5
+    )
 
 
 def test_lbfgs_matches_scipy(problem):
