@@ -89,10 +89,13 @@ def select(points: Sequence[Point], only: str) -> list[Point]:
 
 
 def varied_fields(sweep: Iterable[Overrides]) -> tuple[str, ...]:
-    """Returns all fields that any point of a sweep sets, in order of first appearance.
+    """Returns all fields that any point of a sweep sets.
 
     Args:
       sweep: the overrides of each point.
+
+    Returns:
+      Dotted names, in order of first appearance.
     """
     return tuple(dict.fromkeys(field for overrides in sweep for field in overrides))
 

@@ -97,10 +97,14 @@ def _check_base(workdir: Path, plain: dict) -> None:
 
 
 def read_sweep(workdir: Path) -> dict:
-    """Returns the content of sweep.json: config, command, launcher, target_loss, base and points.
+    """Reads sweep.json.
 
     Args:
       workdir: the sweep's folder.
+
+    Returns:
+      {"config": its file, "command": words, "launcher": name, "target_loss": number, "base": the config as a
+      dict, "points": a list of {"index", "name", "overrides"}}.
 
     Raises:
       UserError: the folder has no sweep.json.

@@ -1,4 +1,4 @@
-"""Tiny sweeps for the tests: pictures of 16 px, a config of one layer, a random network as the judge."""
+"""Tiny sweeps for the tests: images of 16 px, a config with one layer, a random network as instrument."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ judge = cache(lambda: instrument.load("random"))
 
 
 def picture(seed, height=16, width=16, pace=0.6):
-    """Blobs rather than noise, so that there is something to stylise."""
+    """Returns a smooth random image, `HxWx3` in [0, 1]: unlike noise, it has a structure to stylise."""
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(seed)
     waves = [np.sin(x * rng.normal(0, pace) + y * rng.normal(0, pace) + rng.uniform(0, 6)) for _ in range(9)]
@@ -36,7 +36,7 @@ def picture(seed, height=16, width=16, pace=0.6):
 
 
 def break_start(monkeypatch, words):
-    """Makes the start of the points with seed 7 raise an error that is nobody's fault."""
+    """Makes points with seed 7 raise an error other than a UserError as they start; returns the true function."""
     init = pictures.initial_image
 
     def broken(config, *given):
@@ -49,7 +49,7 @@ def break_start(monkeypatch, words):
 
 
 def settings(folder, **changes):
-    """Flat fields of a tiny problem, whose pictures are written into the folder."""
+    """Returns the dotted fields of a tiny config, and writes its pictures into the folder."""
     paths = [str(folder / name) for name in ("content.png", "style.png")]
     for seed, path in enumerate(paths):
         if not Path(path).exists():
@@ -68,7 +68,7 @@ def points(folder, overrides, **changes):
 
 
 def enter(workdir, folder, overrides, target_loss=0.0, **changes):
-    """Begins a sweep as the program does; its points."""
+    """Begins a sweep as the program does; returns its points."""
     base = config(folder, **changes)
     made = make_points(base, overrides)
     results.enter(workdir, "sweep.py", ["sweep"], "local", base, made, target_loss)
@@ -76,7 +76,7 @@ def enter(workdir, folder, overrides, target_loss=0.0, **changes):
 
 
 def launching(workdir, stop=lambda: False):
-    """A Launch, and the list of (index, how it ended) that it fills."""
+    """Returns a Launch, and the list of (index, status) to which it adds each point that ends."""
     ended = []
 
     def on_end(point, status):
@@ -86,7 +86,7 @@ def launching(workdir, stop=lambda: False):
 
 
 def table(workdir):
-    """The rows without what the clock has to do with."""
+    """Returns the rows without the columns that depend on the clock."""
     return [
         {name: value for name, value in row.items() if name not in results.TIMINGS}
         for row in results.rows(workdir)
@@ -94,14 +94,14 @@ def table(workdir):
 
 
 def near(table, other, names, tolerance=1e-4):
-    """Asserts that the numbers of two tables differ by less than this part of themselves."""
+    """Asserts that columns of two tables agree to a relative tolerance."""
     for row, twin in zip(table, other, strict=True):
         for name in names:
             assert abs(row[name] - twin[name]) <= tolerance * max(abs(twin[name]), 1e-3), (row["name"], name)
 
 
 def file(folder, overrides, name="tiny.py", **changes):
-    """A config file with a sweep()."""
+    """Writes a config file with a sweep()."""
     path = folder / name
     path.write_text(
         "from configs import default\n\n\ndef get_config():\n    config = default.get_config()\n"
@@ -112,9 +112,9 @@ def file(folder, overrides, name="tiny.py", **changes):
 
 
 def start(config_file, workdir, *flags, **environment):
-    """The program in a process of its own."""
+    """Starts the program in a process of its own."""
     command = [sys.executable, "-m", "experiments.sweep", f"--config={config_file}", f"--workdir={workdir}"]
-    # what all of them compile is compiled once
+    # all processes of a test share their compiled programs
     programs = {
         "JAX_COMPILATION_CACHE_DIR": str(Path(workdir).parents[1] / "programs"),
     }
@@ -126,14 +126,14 @@ def start(config_file, workdir, *flags, **environment):
 
 
 def program(config_file, workdir, *flags, **environment):
-    """(exit status, output) of the program."""
+    """Runs the program; returns (exit status, output)."""
     process = start(config_file, workdir, *flags, **environment)
     output, _ = process.communicate()
     return process.returncode, output
 
 
 def csv_without_timings(workdir):
-    """results.csv as lists of cells."""
+    """Returns results.csv as lists of cells, without the columns that depend on the clock."""
     import csv
 
     with open(Path(workdir) / "results.csv", newline="") as opened:

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,8 +12,9 @@ from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.runs import folder as run_folder
 from nst.runs import job, pictures
+from nst.sweeps import local as sweep_local
 from nst.sweeps import results
-from nst.sweeps.local import group_by_program, pending, run_points
+from nst.sweeps.local import Shared, drop_other_programs, group_by_program, pending, run_points
 from tests.helpers.sweeping import break_start, config, enter, launching, points, settings, table
 
 SEEDS = [{"seed": seed} for seed in range(3)]
@@ -189,6 +191,26 @@ def test_pictures_of_another_shape_make_another_program(tmp_path):
     assert len(group_by_program(points(tmp_path, other))) == 3
     twice = [{"style": (settings(tmp_path)["style"] * 2)}, {}]
     assert len(group_by_program(points(tmp_path, twice))) == 2
+
+
+def test_programs_are_dropped_with_their_key_and_everything_now_and_then(monkeypatch):
+    cleared, program = [], jax.jit(lambda x: x)
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    shared = Shared()
+
+    def compiled_after(key):
+        drop_other_programs(shared, key, [program])
+        before = program._cache_size()
+        program(1.0)
+        return before
+
+    assert [compiled_after(key) for key in "aabba"] == [0, 1, 0, 1, 0]
+    assert shared.keys == ["a", "b", "a"] and not cleared
+    for number in range(sweep_local._MAX_KEYS - 3):
+        compiled_after(number)
+    assert not cleared and len(shared.keys) == sweep_local._MAX_KEYS
+    compiled_after("z")
+    assert cleared == [True] and shared.keys == ["z"]
 
 
 def test_the_last_network_is_kept_and_only_that(tmp_path, monkeypatch):
