@@ -111,7 +111,7 @@ def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State)
         evaluations=state.evaluations + update.evaluations,
         ema=_averaged(optimizer, update, state.ema),
     )
-    # the loop's state must keep its types, of which some optimisers are careless
+    # a loop's state must keep its types, and some of Optax's optimisers return other ones
     return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), update.value
 
 

@@ -13,8 +13,7 @@ from nst.optimizers.steps import State
 def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
     """Returns what an image's height must be a multiple of to be divided over the devices.
 
-    Each device then has the same number of rows of the deepest layer, so that the cuts between devices
-    fall on the cuts between poolings' windows.
+    Each device then has the same number of rows of the deepest layer that the loss reads.
 
     Args:
       spec: of the loss, which says how deep the network is read.
