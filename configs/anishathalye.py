@@ -3,13 +3,13 @@
     python -m experiments.stylize --config=configs/anishathalye.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/anishathalye
 
-Gram / (HWC) with mean squares, a fifth of 500 on each of relu1_1 .. relu5_1, content mean squares 5 on
-relu4_2, total variation 100 (mean squares), 1000 updates of Adam with a rate of 10 of 255, from faint
-noise, at the photograph's own size, the paintings as wide as the photograph. Several paintings: a
-weighted sum of losses.
+Style is the mean square of Gram / (HWC) with a fifth of the weight 500 on each of relu1_1 .. relu5_1; content
+is the mean square on relu4_2 with weight 5; total variation (mean squares) has weight 100. Adam makes 1000
+updates with a learning rate of 10 on pixels up to 255, from faint noise, at the photograph's own size; the
+paintings are as wide as the photograph. The losses of several paintings are added with weights.
 
-Departs from it: its means (123.68, 116.779, 103.939) are those of the Caffe weights, as here; its pixels
-are not clipped on the way either.
+It agrees with that program in these as well: the means (123.68, 116.779, 103.939) are those of the Caffe
+weights, and pixels are not clipped during the optimisation.
 """
 
 from configs import default

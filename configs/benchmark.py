@@ -1,10 +1,10 @@
-"""What the benchmarks run: configs/default.py on pictures that come with the code.
+"""The run that the benchmarks measure: configs/default.py on pictures that come with the code.
 
     python -m experiments.benchmarks.speed --config=configs/benchmark.py
     python -m experiments.benchmarks.time_to_loss --config=configs/benchmark.py --config.weights.name=vgg19
 
-Speed does not depend on the values of the weights, so they are random ones, which are always there; quality
-does, so that it wants VGG-19's own. docs/benchmarks.md holds the tables, and says how long each takes.
+Speed does not depend on the values of the weights, so they are random, which needs no download. The loss that
+is reached does depend on them, so the second command sets VGG-19's own. docs/benchmarks.md has the tables.
 """
 
 from ml_collections import ConfigDict
@@ -17,11 +17,11 @@ def get_config() -> ConfigDict:
     shipped = quickstart.get_config()
     config.content, config.style = shipped.content, shipped.style
     config.weights.name = "random"
-    config.size = 256  # of the part that measures the time to a quality
+    config.size = 256  # of time_to_loss; the other benchmarks set sizes of their own
     config.steps = 150
     config.log.every = 5
     config.log.preview_every = 0
-    # the way that nst recommends from a photograph: most of the work where it is cheap
+    # most updates at small sizes, where they are cheap, as nst recommends when it starts from a photograph
     config.pyramid.min_size = 64
     config.pyramid.steps = (250, 150)
     return config

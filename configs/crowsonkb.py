@@ -3,14 +3,15 @@
     python -m experiments.stylize --config=configs/crowsonkb.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/crowsonkb
 
-Its style is the Gaussian Wasserstein distance (mean and covariance, 1e-4 on the diagonal, square roots by
-12 steps of Newton-Schulz) on relu1_1 .. relu5_1 with weights 256 : 64 : 16 : 4 : 1, content mean squares
-0.015 on relu4_2, total variation 2 with diagonals. From 128 px (1000 updates) in steps of sqrt 2 to 512
-(500 each): Adam at 0.02 with betas (0.9, 0.99), pixels clipped, its moments carried from size to size;
-the result of each size is the average of the iterates with decay 0.99, the start counted. torchvision's
-VGG-19 (550 MB, fetched once), whose first convolution repeats the border.
+Style is the Gaussian Wasserstein distance (mean and covariance with 1e-4 on the diagonal, square roots by 12
+steps of Newton-Schulz) on relu1_1 .. relu5_1 with weights 256 : 64 : 16 : 4 : 1; content is the mean square
+on relu4_2 with weight 0.015; total variation with diagonals has weight 2. Sizes grow from 128 px (1000
+updates) by factors of sqrt 2 to 512 px (500 updates at each). Adam has a learning rate of 0.02 and betas
+(0.9, 0.99), pixels are clipped, and Adam's moments are carried from size to size. The result of each size is
+the average of the iterates with decay 0.99, in which the start counts. The network is torchvision's VGG-19
+(550 MB, fetched once), whose first convolution repeats the border.
 
-Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5) where torch's has a = -0.75.
+Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5); that of torch has a = -0.75.
 """
 
 from configs import default

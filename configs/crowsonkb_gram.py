@@ -3,9 +3,9 @@
     python -m experiments.stylize --config=configs/crowsonkb_gram.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/crowsonkb_gram
 
-configs/crowsonkb.py but for: Gram / (HW); style and content losses sum d^2 / (sum |d| + 1e-8), whose
-gradients have about one size however far the image is; total variation 2 of mean squares; Adam's default
-betas; Lanczos.
+It differs from configs/crowsonkb.py in these points: style is Gram / (HW); the style and content losses are
+sum d^2 / (sum |d| + 1e-8), whose gradients have about the same size however far the image is from its target;
+total variation (mean squares) has weight 2; Adam has its default betas; pictures are resized by Lanczos.
 """
 
 from configs import crowsonkb

@@ -3,14 +3,14 @@
     python -m experiments.stylize --config=configs/cysmith.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/cysmith
 
-Gatys' style loss (eq. 4) with average pooling; the layers' weights are divided by their number twice, so
-that each weighs 0.04 of 1e4. Content on conv4_2 (before the rectifier) with 1 / (2 sqrt(N) sqrt(M)),
-weight 5; total variation 1e-3 (sum of absolute differences); L-BFGS with 10 pairs, 1000 updates, from the
-photograph; long edge at most 512. Several paintings: the mean of the losses.
+Style is the loss of Gatys et al. (eq. 4) with average pooling. That program divides the layers' weights by
+their number twice, so that each is 0.04 of 1e4. Content is taken on conv4_2 (before the rectifier) with
+factor 1 / (2 sqrt(N) sqrt(M)) and weight 5. Total variation (sum of absolute differences) has weight 1e-3.
+L-BFGS with 10 pairs makes 1000 updates from the photograph; the long edge has 512 px. The losses of several
+paintings are averaged. The painting is stretched to the photograph's shape, as in that program.
 
-Departs from it: the painting is stretched to the photograph's shape there and here, its aspect lost; the
-L-BFGS is Optax's with a strong Wolfe search in place of SciPy's with bounds; a photograph below 512 px is
-enlarged.
+Departs from it: L-BFGS has a strong Wolfe search and no bounds where SciPy's has bounds; a photograph smaller
+than 512 px is enlarged.
 """
 
 from configs import default

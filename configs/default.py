@@ -1,11 +1,11 @@
-"""Every field, with its meaning. The other configs call get_config() and set what differs.
+"""Every field of a run, with its meaning. The other configs call get_config() and set what differs.
 
-A field is set from the command line as `--config.optimizer.name=adam`; sequences as
+A field is set on the command line as `--config.optimizer.name=adam`, and a sequence as
 `--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
 
-The values make a good picture by themselves: VGG-19, relu layers, Gram matrices, L-BFGS from the
-photograph, 512 pixels. Their balance is that of configs/gatys_notebook.py (chw_mse is hw_mse with weights
-1/C^2, without which relu4_1 outweighs all other layers a hundredfold).
+The values here make a good picture as they are: VGG-19, relu layers, Gram matrices, L-BFGS from the
+photograph, 512 pixels. Their balance of content and style is that of configs/gatys_notebook.py: `chw_mse` is
+`hw_mse` with layer weights 1 / C^2, without which relu4_1 would outweigh all other layers a hundredfold.
 
     python -m experiments.stylize --config=configs/default.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first
@@ -17,139 +17,145 @@ from ml_collections import ConfigDict, FieldReference
 def get_config() -> ConfigDict:
     config = ConfigDict()
 
-    config.content = ""  # path of the photograph; may be left out without content_loss.layers
-    config.style = ("",)  # path of the painting, or several (a.jpg,b.jpg); likewise
-    # pixels, of the edge that size_mode names; 0: the photograph's own size; auto: as much of it as the
-    # memory holds
+    config.content = ""  # path of the photograph; may be empty if content_loss.layers is
+    config.style = ("",)  # paths of the paintings: a.jpg,b.jpg; may be empty if style_loss.layers is
+    # length in pixels of the edge that size_mode names; 0: the photograph's own size; auto: the largest size,
+    # up to the photograph's own, that fits the memory
     config.size = FieldReference(512, field_type=object)
-    config.size_mode = "long"  # long or short edge; area: height * width = size^2
+    config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
-    config.style_size = 0  # pixels, as size, for the paintings; 0: size
-    config.style_scale = (1.0,)  # factors on that, > 0, scaling the brush strokes: one, or one a painting
-    # scale: as said; shrink: but never larger; width: the photograph's; stretch: both edges the photograph's
+    config.style_size = 0  # size of the paintings in pixels, measured as `size` is; 0: the same as `size`
+    config.style_scale = (1.0,)  # factor > 0 on the paintings' size and so on the strokes: one, or one each
+    # scale: the paintings get the size above; shrink: the same, but they are never enlarged; width: they get
+    # the photograph's width; stretch: both of its edges, so that they lose their proportions
     config.style_fit = "scale"
-    config.seed = 0  # of all randomness: noise starts, random weights
-    config.strip = (
-        0  # rows in the network at a time, for images that do not fit (nst/losses/strips.py); 0: all
-    )
-    config.steps = 500  # updates of the image; may be raised later to continue a finished run
+    config.seed = 0  # seed of all randomness: noise, random weights, drawn positions
+    # rows of the image that are in the network at a time, for images that do not fit the memory
+    # (nst/losses/strips.py); 0: all
+    config.strip = 0
+    config.steps = 500  # updates of the image; a finished run continues if it is raised
 
     config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/runs/pyramid.py)
-    config.pyramid.min_size = 0  # pixels, as size: the smallest; 0: the full size alone
-    config.pyramid.factor = 2.0  # between two sizes, > 1
-    config.pyramid.steps = ()  # updates at the smaller sizes, smallest first, the last repeated; (): steps
-    config.pyramid.style = "scaled"  # the paintings shrink with the picture; fixed: they keep their size
-    config.pyramid.content_factor = 1.0  # on content_loss.weight, at each smaller size once more
-    config.pyramid.carry = True  # resample Adam's moments (and their like); False: start the optimiser anew
+    config.pyramid.min_size = 0  # smallest size in pixels, measured as `size` is; 0: only the full size
+    config.pyramid.factor = 2.0  # ratio of one size to the one before, > 1
+    config.pyramid.steps = ()  # updates at each smaller size, smallest first; the last repeats; (): `steps`
+    config.pyramid.style = "scaled"  # paintings at smaller sizes: scaled with the image, or fixed
+    config.pyramid.content_factor = 1.0  # > 0; content_loss.weight is multiplied by it once per smaller size
+    config.pyramid.carry = True  # whether Adam's moments (and the like) are resampled to the next size
 
     config.weights = ConfigDict()
-    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, vgg19_slim (comes with the code), random, or a path
+    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, vgg19_slim (comes with the code), random, or the
+    # path of a .h5, .pth, .safetensors or .npz file
     config.weights.name = "vgg19"
-    config.weights.architecture = "vgg19"  # of a path or of random: vgg19, vgg16
-    config.weights.preprocessing = ""  # caffe, torchvision; "": as trained (.h5: caffe, .pth: torchvision)
-    config.weights.normalize = ""  # folder of images: scale each filter to mean activation 1 (Gatys 2015b)
+    config.weights.architecture = "vgg19"  # architecture of a path or of random: vgg19, vgg16
+    # input that the weights expect: caffe (BGR, 0 to 255, less the mean), torchvision (RGB, standardised);
+    # "": as they were trained (.h5: caffe, .pth: torchvision)
+    config.weights.preprocessing = ""
+    # folder of images on which each filter is scaled to mean activation 1 (Gatys et al. 2015b); "": none
+    config.weights.normalize = ""
 
     config.network = ConfigDict()
     config.network.pooling = "max"  # max, average, l2, lp, mixed, strided, blur (nst/networks/pooling.py)
-    config.network.pooling_p = 3.0  # exponent of lp, > 0
-    config.network.pooling_mix = 0.5  # share of max in mixed, in [0, 1]
-    config.network.pooling_gain = 1.0  # factor on the pooled values; 0: matches the mean of max pooling
-    config.network.frame = (
-        "compact"  # of a slim network's activations: compact, vgg (nst/networks/vgg.py, `compact`)
-    )
-    config.network.padding = "zero"  # zero, reflect, replicate; replicate_first: at conv1_1, zero elsewhere
-    config.network.dtype = "float32"  # of the activations: float32, bfloat16; Grams are always float32
-    config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (the device's)
-    config.network.convolution = (
-        "auto"  # direct, winograd (nst/networks/winograd.py), auto: that on a CPU, in float32
-    )
-    # what the gradient keeps of the forward pass: none: saves nothing; layer: a bit of each rectified value,
-    # a quarter less temporary memory for 2 to 4 % of time; block: also computes layers again (l2, lp pooling)
+    config.network.pooling_p = 3.0  # exponent of lp pooling, > 0
+    config.network.pooling_mix = 0.5  # share of max pooling in mixed, in [0, 1]
+    config.network.pooling_gain = 1.0  # factor on pooled values; 0: the one that matches max pooling's mean
+    # channels of a slim network's activations: compact, as few as keep every inner product; vgg, VGG's own
+    # (nst/networks/vgg.py, `compact`)
+    config.network.frame = "compact"
+    # border of the convolutions: zero, reflect, replicate; replicate_first: replicate at conv1_1, else zero
+    config.network.padding = "zero"
+    config.network.dtype = "float32"  # of activations: float32, bfloat16; Gram matrices are always float32
+    config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (device's default)
+    # algorithm: direct, winograd (nst/networks/winograd.py); auto: winograd on a CPU in float32, else direct
+    config.network.convolution = "auto"
+    # what is kept of the forward pass for the gradient: none: every activation; layer: one bit per rectified
+    # value, a quarter less temporary memory for 2 to 4 % of time; block: layers of a block are computed again
+    # (worth it for l2 and lp pooling)
     config.network.remat = "none"
     config.network.input_scale = 0.0  # pixel value of white before the mean is subtracted; 0: as trained
 
     config.content_loss = ConfigDict()
-    # any of conv1_1, relu1_1, pool1, ... pool5, and image, the picture itself; () for none
+    # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss
     config.content_loss.layers = ("relu4_2",)
-    config.content_loss.layer_weights = (1.0,)  # one each, or one for all
-    config.content_loss.weight = 1.0  # alpha
-    config.content_loss.representation = "activations"  # or self_similarity, of all the layers together
-    config.content_loss.samples = 1024  # positions that self_similarity compares
-    config.content_loss.normalization = (
-        "mse"  # gatys, mse, sse, root, scaled, relative (nst/losses/regularizers.py)
-    )
+    config.content_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
+    config.content_loss.weight = 1.0  # alpha, the weight of the content loss
+    config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
+    config.content_loss.samples = 1024  # number of positions that self_similarity compares
+    # gatys, mse, sse, root, scaled, relative: factor of the squared distance (nst/losses/regularizers.py)
+    config.content_loss.normalization = "mse"
 
     config.style_loss = ConfigDict()
-    config.style_loss.representation = "gram"  # of nst/styles/table.py; several are added: gram+histogram
-    config.style_loss.representation_weights = (1.0,)  # one each, or one for all
+    config.style_loss.representation = "gram"  # of nst/styles/table.py; + adds several: gram+histogram
+    config.style_loss.representation_weights = (1.0,)  # one weight per representation, or one for all
     config.style_loss.options = ""  # of the representation (nst/styles/table.py): degree=3,samples=512
-    # of Gram matrices: gatys, hw_mse, chw_sse, chw_mse, hw_sse, scaled; of the others: none; of all: relative
+    # of Gram matrices: gatys, hw_mse, chw_sse, chw_mse, hw_sse, scaled; of others: none; of all: relative,
+    # whose loss is 1 for an image without features
     config.style_loss.normalization = "chw_mse"
-    config.style_loss.resample = False  # draw positions anew at each step; for first-order optimisers only
+    config.style_loss.resample = False  # draw new positions at each step; for first-order optimisers only
+    # any of conv1_1, relu1_1, pool1, ..., pool5, and image; (): no style loss
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    config.style_loss.layer_weights = (1.0,)  # one each, or one for all
-    config.style_loss.weight = 1e3  # beta
-    config.style_loss.image_weights = (1.0,)  # one a painting, or one for all; they are scaled to sum 1
-    config.style_loss.blend = "targets"  # of several paintings: targets (mean statistics), losses (sum)
+    config.style_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
+    config.style_loss.weight = 1e3  # beta, the weight of the style loss
+    config.style_loss.image_weights = (1.0,)  # one weight per painting, or one for all; scaled to sum 1
+    config.style_loss.blend = "targets"  # several paintings: targets: mean statistics; losses: sum of losses
 
-    config.color = ConfigDict()  # whose colours the picture has (nst/images/color.py)
-    # none: the painting's; match: it first takes the photograph's; luminance: only that is stylised, all else
-    # is the photograph's; after: the result is matched to the photograph
+    config.color = ConfigDict()  # where the colours come from (nst/images/color.py)
+    # none: the painting; match: the painting after it has taken the photograph's colours; luminance: only the
+    # luminance is stylised, the rest is the photograph's; after: the result takes the photograph's colours
     config.color.mode = "none"
-    config.color.transform = "pca"  # of match and after: cholesky, pca, symmetric, histogram
-    config.color.space = "srgb"  # srgb, yiq, lab, oklab; for luminance not srgb
+    config.color.transform = "pca"  # method of match and after: cholesky, pca, symmetric, histogram
+    config.color.space = "srgb"  # colour space that mode works in: srgb, yiq, lab, oklab; luminance: not srgb
 
     config.guidance = ConfigDict()  # style by region (nst/losses/guidance.py)
-    config.guidance.content_masks = ()  # a file for each region of the photograph, white inside; or all
-    config.guidance.style_masks = ()  # one each, of the region's painting; (): all of it
-    config.guidance.styles = ()  # each region's painting, by its number: 0, or 0+1; (): its own number
-    config.guidance.weights = (1.0,)  # one a region, or one for all
-    config.guidance.propagation = "simple"  # of masks through the layers: simple, inside, all
+    config.guidance.content_masks = ()  # a mask file per region of the photograph, white inside; or all
+    config.guidance.style_masks = ()  # a mask file per region of its painting: the part that counts; (): all
+    config.guidance.styles = ()  # paintings of each region by index: 0 or 0+1; (): region i has painting i
+    config.guidance.weights = (1.0,)  # one weight per region, or one for all
+    config.guidance.propagation = "simple"  # how masks pass through the layers: simple, inside, all
 
-    config.tv = ConfigDict()
-    config.tv.weight = 0.0  # gamma; for pixels in [0, 1]
+    config.tv = ConfigDict()  # total variation, which smooths the image
+    config.tv.weight = 0.0  # gamma, for pixels in [0, 1]; 0: off
     config.tv.kind = "l2"  # l1, l2, mean, beta, diagonal (nst/losses/regularizers.py)
-    config.tv.beta = 2.0  # exponent of beta, > 0
+    config.tv.beta = 2.0  # exponent of kind beta, > 0
 
-    config.laplacian = ConfigDict()  # keeps the photograph's edges
+    config.laplacian = ConfigDict()  # keeps the photograph's edges (Li et al. 2017)
     config.laplacian.weight = 0.0  # 0: off
-    config.laplacian.pool = 4  # pixels, side of the averages that it is computed of
+    config.laplacian.pool = 4  # pixels: edge of the averages whose Laplacians are compared
 
     config.range = ConfigDict()  # keeps pixels in [0, 1]
     config.range.weight = 0.0  # 0: off
 
-    config.photorealism = ConfigDict()  # keeps colours affine in the photograph's, locally
+    config.photorealism = ConfigDict()  # keeps colours locally affine in the photograph's (Luan et al. 2017)
     config.photorealism.weight = 0.0  # 0: off
 
     config.alpha_norm = ConfigDict()  # keeps pixels near mid-grey (Mahendran & Vedaldi 2015)
     config.alpha_norm.weight = 0.0  # 0: off
-    config.alpha_norm.power = 6.0  # > 1: large ones bound the values, and leave the middle alone
+    config.alpha_norm.power = 6.0  # > 1; a large power bounds the values and leaves those near grey alone
 
     config.init = ConfigDict()
-    config.init.kind = "content"  # content, style, noise, grey, blend (noise over content), image
-    config.init.noise = "normal"  # normal, uniform
-    config.init.noise_scale = 0.1  # standard deviation, or half width, in units of white = 1
-    config.init.center = (0.485, 0.458, 0.408)  # mean of the noise, and the grey: RGB in [0, 1] (ImageNet's)
+    config.init.kind = "content"  # content, style, noise, grey, blend (noise over the photograph), image
+    config.init.noise = "normal"  # distribution: normal, uniform
+    config.init.noise_scale = 0.1  # standard deviation (normal) or half width (uniform); white = 1
+    config.init.center = (0.485, 0.458, 0.408)  # mean of the noise, and the grey; RGB in [0, 1] (ImageNet's)
     config.init.blend = 0.5  # share of the noise in blend, in [0, 1]
-    config.init.image = ""  # path, for kind image: another result to continue from
+    config.init.image = ""  # path of the start for kind image: another result, for example
 
     config.optimizer = ConfigDict()
-    config.optimizer.name = "lbfgs"  # lbfgs, lbfgs_torch, gradient_descent, or one of optax (adam, ...)
-    config.optimizer.learning_rate = 1.0  # for all but lbfgs with a line search; in units of pixel_range
-    config.optimizer.memory = 20  # pairs that L-BFGS keeps; each costs two images
+    config.optimizer.name = "lbfgs"  # lbfgs, lbfgs_torch, gradient_descent, or one of Optax (adam, ...)
+    config.optimizer.learning_rate = 1.0  # in units of pixel_range; unused by lbfgs with a line search
+    config.optimizer.memory = 20  # pairs that L-BFGS keeps; each takes the memory of two images
     config.optimizer.history_dtype = "float32"  # of these pairs: float32, bfloat16
-    config.optimizer.line_search = "wolfe"  # of lbfgs: wolfe (our own), zoom, backtracking, none
-    config.optimizer.max_line_search_steps = 20  # evaluations an update at most
-    config.optimizer.options = ""  # keyword arguments of the optax optimiser: b1=0.9,b2=0.99
-    config.optimizer.schedule = ""  # an optax schedule by name, such as cosine_decay_schedule; "": constant
-    config.optimizer.schedule_options = ""  # its arguments: decay_steps=500
-    config.optimizer.pixel_range = 1.0  # the optimiser sees pixels in [0, pixel_range]
-    config.optimizer.bands = (
-        0  # > 0: moves the bands of a Laplacian pyramid, not pixels (nst/optimizers/bands.py)
-    )
-    config.optimizer.clamp = False  # clip to the valid range each step; it spoils L-BFGS's curvature pairs
-    config.optimizer.ema = 0.0  # decay of the average of the iterates that is the result; 0: the last one
-    config.optimizer.ema_start = False  # whether that average counts the start as the first iterate
+    config.optimizer.line_search = "wolfe"  # of lbfgs: wolfe (nst's), zoom, backtracking (Optax's), none
+    config.optimizer.max_line_search_steps = 20  # most evaluations in one update
+    config.optimizer.options = ""  # keyword arguments of the Optax optimiser: b1=0.9,b2=0.99
+    config.optimizer.schedule = ""  # name of an Optax schedule, such as cosine_decay_schedule; "": constant
+    config.optimizer.schedule_options = ""  # keyword arguments of the schedule: decay_steps=500
+    config.optimizer.pixel_range = 1.0  # the optimiser works on pixels in [0, pixel_range]
+    # > 0: optimise that many bands of a Laplacian pyramid in place of pixels (nst/optimizers/bands.py)
+    config.optimizer.bands = 0
+    config.optimizer.clamp = False  # clip pixels to [0, 1] after each step; harms L-BFGS's curvature pairs
+    config.optimizer.ema = 0.0  # decay, in [0, 1), of the average of iterates that is the result; 0: the last
+    config.optimizer.ema_start = False  # whether that average counts the start as its first iterate
 
     config.log = ConfigDict()
     config.log.every = 10  # steps between records in metrics.jsonl
@@ -161,15 +167,15 @@ def get_config() -> ConfigDict:
 
     config.output = ConfigDict()
     config.output.format = "png"  # png, tiff, jpeg, webp
-    config.output.bits = 8  # a channel; 16 for png and tiff
+    config.output.bits = 8  # bits per channel: 8; 16 for png and tiff only
 
-    config.resources = ConfigDict()  # of a run in a sweep that Ray launches
-    config.resources.cpus = 1.0  # processors, which decides how many runs go on at a time
-    config.resources.gpus = 0.0  # GPUs, or a fraction, which leaves several runs on one
+    config.resources = ConfigDict()  # of one run, when Ray launches a sweep
+    config.resources.cpus = 1.0  # processors; they limit how many runs are active at a time
+    config.resources.gpus = 0.0  # GPUs; a fraction lets several runs share one
     config.resources.tpus = 0.0  # TPU chips
 
-    config.devices = (
-        1  # that share the picture's height, which is rounded for it; 0: all (nst/devices/mesh.py)
-    )
-    config.memory_limit_gb = 0.0  # refuse to start above this on a device; 0: what the device has
+    # devices that divide the image's height among them, which is rounded so that it divides evenly; 0: all
+    # (nst/devices/mesh.py)
+    config.devices = 1
+    config.memory_limit_gb = 0.0  # GB per device above which a run is refused; 0: what the device has
     return config

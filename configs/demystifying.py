@@ -3,13 +3,13 @@
     python -m experiments.stylize --config=configs/demystifying.py:polynomial --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/demystifying
 
-After the colon: `linear`, `polynomial` (which is the Gram loss), `gaussian`, or `moments` (batch
-normalisation statistics). VGG-19 with average pooling, content on relu4_2, style on relu1_1 .. relu5_1
-with equal weights, from noise; section 4.
+The word after the colon is `linear`, `polynomial` (which is the Gram loss), `gaussian` or `moments` (batch
+normalisation statistics). As in section 4, the network is VGG-19 with average pooling, content is on relu4_2,
+style is on relu1_1 .. relu5_1 with equal weights, and the start is noise.
 
 Departs from the paper: each loss is divided by that of an image without features, so that one weight
-balances all four (the paper sets a factor for each); L-BFGS in place of gradient descent at 1e-3; the
-Gaussian's estimate, as nst/styles/mmd.py says.
+balances all four (the paper sets a factor for each); L-BFGS takes the place of gradient descent at 1e-3; the
+Gaussian kernel's mean is estimated as nst/styles/mmd.py says.
 """
 
 from configs import default

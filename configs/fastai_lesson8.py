@@ -3,10 +3,12 @@
     python -m experiments.stylize --config=configs/fastai_lesson8.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/fastai
 
-VGG-16 with average pooling; style on the second convolution (rectified) of the five blocks with weights .05
-.2 .2 .25 .3; content on block4_conv2, divided by 10; Gram/CHW with mean squares; L-BFGS from a small uniform
-noise. The lesson calls SciPy's L-BFGS-B ten times for 20 evaluations and clips in between; this runs one
-uninterrupted L-BFGS of as many steps.
+The network is VGG-16 with average pooling. Style is the mean square of Gram / (CHW) on the second convolution
+(rectified) of the five blocks with weights .05, .2, .2, .25 and .3; content is on block4_conv2, divided by
+10. The start is faint uniform noise.
+
+Departs from it: the lesson calls SciPy's L-BFGS-B ten times for 20 evaluations each and clips the pixels in
+between; here one L-BFGS makes 200 updates without interruption.
 """
 
 from configs import default
@@ -25,7 +27,7 @@ def get_config():
     config.style_loss.weight = 1.0
     config.init.kind = "noise"
     config.init.noise = "uniform"
-    config.init.noise_scale = 0.025 / 255  # +-2.5 / 100 pixel values
+    config.init.noise_scale = 0.025 / 255  # +-2.5 / 100 of a pixel value
     config.init.center = (123.68 / 255, 116.779 / 255, 103.939 / 255)
     config.optimizer.memory = 10
     return config

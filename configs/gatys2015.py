@@ -3,10 +3,10 @@
     python -m experiments.stylize --config=configs/gatys2015.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2015
 
-Content on conv4_2 (eq. 1), style on conv1_1 .. conv5_1 with w_l = 1/5 (eqs. 3-5), average pooling, gradient
-descent from white noise; alpha/beta is 1e-3 (the paper's figure 2 has 1e-3 and 1e-4). The paper does not name
-the optimiser of its figures; the authors' code and every rival use L-BFGS, so does this. The plain rule
-x := x - lr dJ/dx is `--config.optimizer.name=gradient_descent`.
+Content is on conv4_2 (eq. 1) and style on conv1_1 .. conv5_1 with w_l = 1/5 (eqs. 3-5), with average pooling
+and gradient descent from white noise; alpha/beta is 1e-3 (the paper's figure 2 has 1e-3 and 1e-4). The paper
+does not name the optimiser of its figures; the authors' code and the other programs use L-BFGS, and so does
+this config. The plain rule x := x - lr dJ/dx is `--config.optimizer.name=gradient_descent`.
 """
 
 from configs import gatys2016

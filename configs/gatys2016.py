@@ -1,15 +1,15 @@
-"""Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*: the main job.
+"""Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*: the CVPR paper.
 
     python -m experiments.stylize --config=configs/gatys2016.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2016
 
-The paper's equations (content eq. 1, style eqs. 3-5, total eq. 7) at 512 px: content on conv4_2, style on
-conv1_1 .. conv5_1 with w_l = 1/5, average pooling, L-BFGS from white noise.
+These are the paper's equations (content eq. 1, style eqs. 3-5, total eq. 7) at 512 px: content on conv4_2,
+style on conv1_1 .. conv5_1 with w_l = 1/5, average pooling, L-BFGS from white noise.
 
-Departs from the paper: alpha/beta is 1e-4, where its figure 3 has 5e-3 to 5e-4: with the Oxford weights as
-they are those keep nearly all of the photograph. The paper scales each filter to mean activation 1, which
-`--config.weights.normalize=<folder of photographs>` does. The noise is faint (0.02 around grey): under
-average pooling, strong noise leaves a grain that takes hundreds of steps to go.
+Departs from the paper: alpha/beta is 1e-4, where its figure 3 has 5e-3 to 5e-4, because with the Oxford
+weights as they are those ratios keep nearly all of the photograph. The paper scales each filter to mean
+activation 1, which `--config.weights.normalize=<folder of photographs>` does. The noise is faint (0.02 around
+grey), because strong noise leaves a grain under average pooling that takes hundreds of steps to fade.
 
 Expect, for tuebingen_neckarfront + starry_night, a loss of 1.2e11 after 400 steps: about 12 minutes on two
 CPU cores.

@@ -3,12 +3,13 @@
     python -m experiments.stylize --config=configs/gatys2017.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2017
 
-Section 5 and the authors' code: 500 updates on 512^2 pixels, whose enlarged result is the start of 200
-updates on 1024^2, so that the strokes grow with the picture as they would not from the start at 1024. The
-loss of the authors' notebook. Masks (section 4): --config.guidance.content_masks=sky.png,land.png with a
-painting each; colour (section 3): --config.color.mode=luminance or match.
+As in section 5 and the authors' code, 500 updates on 512^2 pixels give the start, enlarged, of 200 updates on
+1024^2 pixels. The strokes so become larger than they would if the optimisation began at 1024^2. The loss is
+that of the authors' notebook. Masks (section 4) are --config.guidance.content_masks=sky.png,land.png with a
+painting for each; colour (section 3) is --config.color.mode=luminance or match.
 
-Departs from it: the weights are not normalised filter by filter (--config.weights.normalize=FOLDER does).
+Departs from the paper: filters are not scaled to mean activation 1 (--config.weights.normalize=FOLDER does
+that).
 """
 
 from configs import default

@@ -3,15 +3,16 @@
     python -m experiments.stylize --config=configs/gatys_notebook.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/notebook
 
-Short edge 512, Caffe weights (BGR, 0..255), max pooling, relu layers, Gram/HW with mean squares and weights
-1e3/C^2, torch.optim.LBFGS with its defaults (100 pairs, no line search) from the photograph. The filter is
-bilinear without antialiasing, as its printed losses imply. The notebook's "Iteration n" is the loss of
-closure call n - 1, that is, after n - 2 updates.
+The short edge has 512 px. Weights are Caffe's (BGR, 0 to 255) with max pooling; style is the mean square of
+Gram / (HW) on relu layers with weights 1e3 / C^2; torch.optim.LBFGS runs at its defaults (100 pairs, no line
+search) from the photograph. Pictures are resized bilinearly without antialiasing, as the printed losses
+imply. The notebook's "Iteration n" is the loss of closure call n - 1, that is, after n - 2 updates.
 
 For tuebingen_neckarfront + starry_night it printed 1388532 at 50, 707861 at 100, 538045 at 150 and 469375 at
 200. This gives 1387883, 705952, 526211 and 459295 after 50, 100, 150 and 200 updates, on jax 0.10 with an
-8-bit copy of the weights from conv4_1 on: within 3 %, the two updates (2.5 % at 50) counted in. The second
-step overshoots and makes the next ten depend on rounding, so machines differ early and agree by step 50.
+8-bit copy of the weights from conv4_1 on: within 3 %, including the difference of two updates (2.5 % at 50).
+The second step overshoots, which makes the next ten depend on rounding: machines differ early and agree by
+step 50.
 About 8 minutes on two CPU cores.
 """
 

@@ -3,18 +3,19 @@
     python -m experiments.stylize --config=configs/large.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/large
 
-Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: at a small size the
-strokes come about, and each larger size only has to sharpen what the last has left, in ever fewer updates.
-Here 512, 1024, 2048 and 4096 pixels, the long edge of picture and painting. From 1024 on the network sees 256
-rows of the picture at a time, with 80 more on either side (nst/losses/strips.py), so that the loss and its gradient
-are those of the whole image, at about twice the work: the rows of the neighbours, and each strip seen twice.
+This follows Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: the
+strokes form at a small size, and each larger size only sharpens the result of the one before, in ever fewer
+updates. The sizes are 512, 1024, 2048 and 4096 pixels, for the long edges of the photograph and the painting.
+From 1024 px on, 256 rows of the image are in the network at a time, with 80 more on either side
+(nst/losses/strips.py). The loss and its gradient are those of the whole image, at about twice the work, since
+the rows on either side are computed as well and each strip is computed twice.
 
-Memory at 4096x3072: 6.2 GB, of which 3.0 are for a strip, 0.15 for each image that L-BFGS keeps (memory = 5
-makes a dozen) and 0.4 for the content's activations. Less: --config.strip=128, --config.optimizer.name=adam
-with a learning rate. Stopped, it is continued by the same command.
+Memory at 4096x3072 px is 6.2 GB: 3.0 for a strip, 0.15 for each image that L-BFGS keeps (memory = 5 makes a
+dozen) and 0.4 for the content's activations. --config.strip=128, or --config.optimizer.name=adam with a
+learning rate, takes less. If the run is stopped, the same command continues it.
 
-One evaluation at 4096x3072 takes 211 seconds on two cores (docs/benchmarks.md), which makes some four hours
-for all: 1.8 at 4096, 1.2 at 2048, 1 below. An estimate: the whole of it has not been run.
+One evaluation at 4096x3072 px takes 211 seconds on two cores (docs/benchmarks.md). The whole run is estimated
+at four hours: 1.8 at 4096 px, 1.2 at 2048 px and 1 at the smaller sizes. It has not been run whole.
 """
 
 from configs import default

@@ -3,14 +3,17 @@
     python -m experiments.stylize --config=configs/neural_style.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/neural_style
 
-Long edge 512, relu4_2 at weight 5, relu1_1 .. relu5_1 at weight 100, Gram/CHW with mean squares, total
-variation 1e-3, max pooling, Torch7's L-BFGS without line search for 1000 steps, from noise of one thousandth
-of a pixel value around the network's mean.
+The long edge has 512 px. Content is the mean square on relu4_2 with weight 5; style is the mean square of
+Gram / (CHW) on relu1_1 .. relu5_1 with weight 100; total variation has weight 1e-3. Max pooling; 1000 updates
+of Torch7's L-BFGS without a line search, from noise of one thousandth of a pixel value around the network's
+mean.
 
-Its pixels run to 256, not 255 (it scales the [0, 1] image by 256), kept here. Total variation acts there on
-those pixels, hence the factor 256^2; it is left out of the printed loss, and is in ours. Departs from it: the
-images are resized with Torch's bilinear filter there, Pillow's antialiased bilinear here; its L-BFGS keeps as
-many pairs as steps, ours 100.
+That program scales the [0, 1] image by 256, not 255, and so does this config. Its total variation acts on
+those pixels, hence the factor 256^2; it leaves total variation out of the loss that it prints, which nst does
+not.
+
+Departs from it: pictures are resized with Pillow's antialiased bilinear filter in place of Torch's; L-BFGS
+keeps 100 pairs, not as many as there are steps.
 """
 
 from configs import default

@@ -3,12 +3,14 @@
     python -m experiments.stylize --config=configs/neural_style_pt.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/neural_style_pt
 
-Gram / (CHW) with mean squares, content mean squares 5, style 100 on each of relu1_1 .. relu5_1, total
-variation 1e-3 (sum of absolute differences of pixels up to 255, counted in the loss), 1000 updates of
-torch's L-BFGS with 100 pairs from faint noise, long edge 512, Caffe weights, max pooling.
+Content is the mean square with weight 5; style is the mean square of Gram / (CHW) with weight 100 on each of
+relu1_1 .. relu5_1; total variation (sum of absolute differences of pixels up to 255, part of the loss) has
+weight 1e-3. Torch's L-BFGS with 100 pairs makes 1000 updates from faint noise. The long edge has 512 px, the
+weights are Caffe's, and pooling is max pooling. Pixels lie in [0, 1] here, so the weight of total variation
+is multiplied by 255.
 
-Departs from it: `-normalize_gradients`, which multiplies the gradient in place of normalising it, is left
-out. Pixels lie in [0, 1] here, so that the total variation weighs 255 times as much.
+Departs from it: `-normalize_gradients`, which multiplies the gradient where its name says normalise, is left
+out.
 """
 
 from configs import default

@@ -3,12 +3,12 @@
     python -m experiments.stylize --config=configs/pystiche_gatys2016.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/pystiche
 
-Caffe weights, relu layers, max pooling; content mean squares on relu4_2; Gram / (HW) with mean squares,
-1e3 times 1 / C^2 of each layer; 500 updates of torch's L-BFGS (one evaluation each, 100 pairs) from the
-photograph, short edge 512. It is the loss of configs/gatys_notebook.py, with which it shares everything
-but the resizing.
+The weights are Caffe's, with relu layers and max pooling. Content is the mean square on relu4_2; style is the
+mean square of Gram / (HW) with weight 1e3 / C^2 on each layer. Torch's L-BFGS (one evaluation per update, 100
+pairs) makes 500 updates from the photograph, whose short edge has 512 px. This is configs/gatys_notebook.py
+but for how pictures are resized.
 
-Departs from it: torch resizes the tensor bilinearly, here Pillow's filter of that name is used.
+Departs from it: torch resizes the tensor bilinearly; here Pillow's bilinear filter is used.
 """
 
 from configs import gatys_notebook

@@ -2,13 +2,14 @@
 
     python -m experiments.stylize --config=configs/quickstart.py --workdir=runs/quickstart
 
-The network is VGG-19 distilled to a fifth of its work (nst/data/vgg19_slim.md). Other pictures of
-nst/data/images, or your own, go into --config.content and --config.style; the full network is
+The network is VGG-19 distilled to a fifth of the work (nst/data/vgg19_slim.md). Set --config.content and
+--config.style to use other pictures of nst/data/images or your own. The full network is
 
     --config.weights.name=vgg19        (80 MB, fetched once)
 
-The losses are relative to the pictures' own energies, so that the same weights suit both networks. First at
-half the size for the large strokes, then at the full one. About a minute on two CPU cores.
+The losses are relative to the pictures' own energies, so that the same weights suit both networks. The image
+is optimised at half the size first, for the large strokes, and then at the full size. This takes about a
+minute on two CPU cores.
 """
 
 from configs import default

@@ -3,15 +3,17 @@
     python -m experiments.stylize --config=configs/strotss.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/strotss
 
-Hypercolumns of nine layers of torchvision's VGG-16 and of the picture, at 1024 positions drawn anew at each
-step. Style: relaxed earth mover's distance (cosine), means and covariances, and the palette with weight
-1 / alpha; content: self-similarity with weight alpha. 64, 128, 256, 512 px, 250 updates of RMSprop (torch's)
-at 2e-3 each, which moves a Laplacian pyramid of five levels and what is left; alpha is 16 at the largest
-size and doubles at each smaller one. All over 2 + alpha + 1 / alpha, of the largest size. Means and
-covariances are of the scale of torchvision's networks: others want --config.weights.normalize=FOLDER.
+The features are hypercolumns of nine layers of torchvision's VGG-16 and of the image itself, at 1024
+positions that are drawn anew at each step. Style is the relaxed earth mover's distance (cosine), means and
+covariances, and the palette with weight 1 / alpha; content is self-similarity with weight alpha. Everything
+is divided by 2 + alpha + 1 / alpha. Sizes are 64, 128, 256 and 512 px, with 250 updates of RMSprop (torch's)
+at 2e-3 each. RMSprop moves a Laplacian pyramid of five levels and its remainder. alpha is 16 at the largest
+size and doubles at each smaller one. Means and covariances are at the scale of torchvision's networks; other
+networks need --config.weights.normalize=FOLDER.
 
-Departs from the paper: it starts from the photograph, not from its Laplacian around the painting's mean
-colour; the rate is not halved at the last size; palette and divisor keep the alpha of the largest size.
+Departs from the paper: the start is the photograph, not its Laplacian around the painting's mean colour; the
+learning rate is not halved at the last size; the palette and the divisor keep the alpha of the largest
+size.
 """
 
 from configs import default

@@ -2,19 +2,20 @@
 
     python -m experiments.sweep --config=configs/sweeps/inits.py --workdir=runs/inits
 
-The paper (section 3.3): the start has no strong effect, but the picture leans towards where it began, and
-only noise gives more than one picture. 10 points: content (A in the figure), style (B), four noises (C), and
-what it does not show: grey, and noise over the photograph at three shares.
+The paper (section 3.3) says that the start has no strong effect, but that the picture leans towards its
+start, and that only noise gives more than one picture. There are 10 points: content (A in the figure), style
+(B), four noises (C), and starts that the figure does not show: grey, and noise over the photograph at three
+shares.
 
-What was found (cat in swirls, small network, 200 updates, judged by VGG-19):
+Result (cat in swirls, small network, 200 updates, judged by VGG-19):
 
     start              painting  grey  noises        blends        photograph
     style distance     0.05      0.08  0.08 .. 0.09  0.09 .. 0.10  0.11
     content distance   1.86      1.81  1.69 .. 1.76  1.53 .. 1.58  1.55
     SSIM               0.11      0.15  0.09 .. 0.11  0.24 .. 0.34  0.36
 
-So the start does matter within 200 updates: the picture stays near where it began, and the noises differ
-less from one another than from the photograph. One pair.
+So the start does matter within 200 updates: the picture stays near its start, and the pictures from noise
+differ less from one another than from the one that started at the photograph. This is one pair of pictures.
 """
 
 from configs.sweeps import pooling

@@ -3,27 +3,27 @@
     python -m experiments.sweep --config=configs/sweeps/layers.py --workdir=runs/layers
 
 - Style from the first layer, the first two, ... up to relu5_1: the rows of Gatys et al. 2015, figure 3, and
-  the style reconstructions of 2016, figure 1. The more layers, the larger the structures taken over.
-- Content from the first block to the fifth: Gatys et al. 2016, figure 5, which compares conv2_2 with conv4_2.
-  The deeper, the more the picture may depart from the photograph's lines. Each before its rectifier (conv, as
-  in the paper) and after it (relu, as in the authors' later code).
+  the style reconstructions of 2016, figure 1. The more layers, the larger the structures that are taken over.
+- Content from the first block to the fifth: Gatys et al. 2016, figure 5, compares conv2_2 with conv4_2. The
+  deeper the layer, the more the picture may depart from the photograph's lines. Each layer is tried before
+  its rectifier (conv, as in the paper) and after it (relu, as in the authors' later code).
 
-14 points; those of one part share the other part's default, all five style layers or relu4_2. Departs from
-the paper: each style layer keeps its weight as others join it, where w_l = 1/n divides one weight by their
-number; conv5_1 stands for conv5_2, which the small network lacks.
+There are 14 points; those of one part share the other part's default, all five style layers or relu4_2.
 
-What was found (cat in swirls, small network, relu layers, judged by VGG-19): with one style layer after the
-other the style distance falls from 0.40 to 0.31, 0.22, 0.15 and 0.11, and content rises from 0.83 to 1.55:
-each layer is met when it is asked for (relu5_1: 0.55 without it, 0.31 with it). Content matched at relu1_2
-keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2) and pays in style (0.15); the
-deeper it is matched, the nearer the style comes (relu2_2 0.147, relu3_2 0.114, relu4_2 0.106, relu5_1
-0.098). One pair, one start.
-"""
+Departs from the paper: each style layer keeps its weight as others join it, where the paper's w_l = 1/n
+divides one weight by their number; conv5_1 stands for conv5_2, which the small network lacks.
+
+Result (cat in swirls, small network, relu layers, judged by VGG-19): as style layers are added one by one,
+the style distance falls from 0.40 to 0.31, 0.22, 0.15 and 0.11, and the content distance rises from 0.83 to
+1.55. Each layer is matched only once it is in the loss (relu5_1: 0.55 without it, 0.31 with it). Content
+matched at relu1_2 keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2), at the expense
+of style (0.15); the deeper the content layer, the smaller the style distance (relu2_2 0.147, relu3_2 0.114,
+relu4_2 0.106, relu5_1 0.098). This is one pair of pictures and one start."""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import chain, grid
 
-STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # with relu5_1, the base's, they are all five
+STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the base config has these and relu5_1
 CONTENT = ("conv1_2", "conv2_2", "conv3_2", "conv4_2", "conv5_1")
 
 

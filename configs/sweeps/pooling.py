@@ -1,18 +1,20 @@
-"""Which pooling? Every variant of nst/networks/pooling.py, as it is and with its gain matched to max pooling's.
+"""Which pooling? Every variant of nst/networks/pooling.py, with a gain of 1 and with a matched gain.
 
     python -m experiments.sweep --config=configs/sweeps/pooling.py --workdir=runs/pooling
     python -m experiments.report --workdir=runs/pooling
 
 Gatys et al. replace max pooling by average pooling, which "improves the gradient flow" (2015, methods) and
-"yields slightly more appealing results" (2016, section 2). 13 points. A gain of 0 scales the pooled values so
-that their mean is that of max pooling (configs/default.py): what is left is the kind of pooling and not its
-size. For max that is no change, so it stands here once. The losses are relative to the targets', which see
-the same pooling, so that a gain only shifts how much the biases of the deeper layers count.
+"yields slightly more appealing results" (2016, section 2). There are 13 points. A gain of 0 scales the pooled
+values so that their mean is that of max pooling (configs/default.py), which leaves the kind of pooling as the
+only difference. It changes nothing for max, which therefore appears once. The losses are relative to those of
+the targets, which pass through the same pooling, so a gain only changes how much the biases of the deeper
+layers count.
 
-The small network that comes with the code; its maps were made with max pooling, so with others they are
-approximate: the full one is --config.weights.name=vgg19. The instrument is VGG-19 (--instrument).
+The network is the small one that comes with the code. Its maps were made with max pooling, so with other
+poolings they are approximate; the full network is --config.weights.name=vgg19. The instrument is VGG-19
+(--instrument).
 
-What was found: with --config.weights.name=vgg19 --config.steps=100, judged by VGG-19; gain 1:
+Result with --config.weights.name=vgg19 --config.steps=100, judged by VGG-19, gain 1:
 
     pooling             max     average  l2      lp      mixed   strided  blur
     style distance      0.052   0.045    0.037   0.040   0.038   0.103    0.057
@@ -21,12 +23,11 @@ What was found: with --config.weights.name=vgg19 --config.steps=100, judged by V
     content distance    1.32    1.55     1.44    1.40    1.38    1.61     1.36
     SSIM                0.397   0.357    0.363   0.370   0.370   0.356    0.380
 
-l2, mixed and lp come nearest to the painting, nearer than max, with which the judge itself pools: max is
-the worst at relu1_1. Average is the best there, but far off at relu5_1 and from the content. The matched
-gain changes the style distance by 0.002 at most (strided 0.004), so hardly anything. The small network,
-after 200 steps, has l2, mixed and lp before max as well (0.07, 0.11), strided last, and gains that change
-it by 0.004 at most. One pair, one start.
-"""
+l2, mixed and lp come nearest to the painting, nearer than max, although the judge itself has max pooling. max
+is the worst at relu1_1. average is the best there, but far off at relu5_1 and in content. The matched gain
+hardly matters: it changes the style distance by 0.002 at most (strided 0.004). With the small network, after
+200 steps, l2, mixed and lp are ahead of max as well (0.07 against 0.11), strided is last, and gains change
+the distance by 0.004 at most. This is one pair of pictures and one start."""
 
 from configs import quickstart
 from nst.networks.pooling import POOLING

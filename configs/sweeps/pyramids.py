@@ -4,12 +4,12 @@
     python -m experiments.report --workdir=runs/pyramids
 
 Gatys et al. 2017 (*Controlling Perceptual Factors*, section 5) use two sizes for the sake of large
-structures; what is asked here is what the smaller sizes save. 9 points: 512 px alone with 50, 100, 200
-and 400 updates; from 128 px by factors of 2, or of sqrt 2, with 100 updates at each smaller size and 25,
-50 or 100 at the last. `seconds` counts all sizes, compiling apart; `style` is the instrument's, for all
-at 512 px.
+structures; the question here is how much time the smaller sizes save. There are 9 points: 512 px alone with
+50, 100, 200 and 400 updates; and sizes from 128 px by factors of 2, or of sqrt 2, with 100 updates at each
+smaller size and 25, 50 or 100 at the last. `seconds` counts all sizes but not the compilation; `style` is the
+instrument's distance, at 512 px for all.
 
-What was found (the cat in swirls, small network, judged by VGG-19, two cores):
+Result (the cat in swirls, small network, judged by VGG-19, two cores):
 
     512 px alone        50      100     200     400 updates
       style distance    0.195   0.173   0.154   0.138
@@ -24,10 +24,10 @@ What was found (the cat in swirls, small network, judged by VGG-19, two cores):
       content distance  2.05    1.99
       seconds           44      56
 
-At once, 400 updates do not come as near to the painting as the pyramid does in 24 seconds, an eighth of the
-time: what the smaller sizes settle is not found at 512 px. More updates at the last size bring the content
-back, not the style nearer. The photograph's structure pays (SSIM 0.21 against 0.34). One pair, one start.
-"""
+At 512 px alone, 400 updates do not come as near to the painting as the pyramid does in 24 seconds, an eighth
+of the time: 512 px alone does not find the large structures that the smaller sizes form. More updates at the
+last size bring the content back, but the style no nearer. The price is the photograph's structure (SSIM 0.21
+against 0.34). This is one pair of pictures and one start."""
 
 from configs import quickstart
 from nst.sweeps.space import chain, grid

@@ -3,13 +3,14 @@
     python -m experiments.sweep --config=configs/sweeps/styles.py --workdir=runs/styles
     python -m experiments.report --workdir=runs/styles
 
-Each distance is relative: 1 for an image without features, so that one weight nearly balances all of them
-against the content; where a representation has one or two terms in place of five, or few that are large,
-the weight makes up for it. 34 points, 100 updates each, in VGG's frame, since some of them look at single
-channels. The first is the Gram matrix (Gatys et al. 2016); each one's source stands with its equation.
+Each distance is relative, that is, 1 for an image without features, so that one weight nearly balances each
+of them against the content. Where a representation has one or two terms in place of five, or few large ones,
+its weight is larger or smaller to make up for it. There are 34 points with 100 updates each, in VGG's own
+channels, since some representations compare single channels. The first is the Gram matrix (Gatys et al.
+2016); the source of each is in the docstring with its equation.
 
-What was found (small network, judged by VGG-19: style and content distance, distance of the mean colour from
-the painting's; the cat in swirls, the astronaut in mosaic):
+Result (small network, judged by VGG-19: style distance, content distance, and distance of the mean colour
+from the painting's; the cat in swirls, then the astronaut in mosaic):
 
                                    style          content       colour
       gram                         0.123  0.093   1.60  0.77   0.057  0.034
@@ -30,16 +31,16 @@ the painting's; the cat in swirls, the astronaut in mosaic):
       contextual                   0.527  0.385   0.64  0.41   0.114  0.062
       remd+column_moments+palette  0.357  0.257   1.30  0.79   0.114  0.060
 
-The Gaussian Wasserstein distance comes nearest to the painting, even as Gram matrices count it, at the
-price of the content. Gram matrices leave large plain areas as grey as they were (products of small numbers
-weigh little) and make the darkest and the brightest ones glow; the higher the power, the more, which the
-polynomial kernel of degree 3 shows. Means, deviations, histograms and the bounded kernels fill the plain
-areas with the painting's colours and keep more of the photograph. The cosine kernel knows no contrast.
-Patches (mrf) copy: most brush marks, least likeness. contextual works on deep layers alone, and so leaves
-the colours; with L-BFGS the relaxed earth mover's distance, whose gradient touches only nearest pairs, moves
-textures and hardly colours: configs/strotss.py, which draws new points at each step and moves a Laplacian
-pyramid, is its proper use. Two pairs, one start, 100 updates; balance by hand.
-"""
+The Gaussian Wasserstein distance comes nearest to the painting, even as Gram matrices measure it, at the
+expense of the content. Gram matrices leave large plain areas as grey as they were (products of small numbers
+weigh little) and exaggerate the darkest and the brightest areas. The higher the power, the stronger this is,
+as the polynomial kernel of degree 3 shows. Means, deviations, histograms and the bounded kernels fill the
+plain areas with the painting's colours and keep more of the photograph. The cosine kernel ignores contrast.
+Patches (mrf) are copied, which gives the most brush marks and the least likeness. contextual is on deep
+layers alone and so leaves the colours. With L-BFGS the relaxed earth mover's distance, whose gradient touches
+only nearest pairs, changes textures but hardly colours; it works as intended in configs/strotss.py, which
+draws new points at each step and moves a Laplacian pyramid. These are two pairs of pictures with one start
+and 100 updates, and weights that were balanced by hand."""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped

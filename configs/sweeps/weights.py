@@ -3,14 +3,15 @@
     python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights
     python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights --launcher=batched
 
-Gatys et al. 2015, figure 3 (its columns: alpha / beta from 1e-5 to 1e-2), and 2016, figure 4 (1e-4 to 1e-1):
+Gatys et al. 2015, figure 3 (columns: alpha / beta from 1e-5 to 1e-2), and 2016, figure 4 (1e-4 to 1e-1), go
 from a texture with a trace of the photograph to the photograph with a trace of the style. Their losses are
-sums over the activations; ours are relative to the targets' energies, so that the same range lies at alpha /
-beta from 1e-3 to 10: beta = style_loss.weight from 1000 to 0.1, alpha = 1.
+sums over the activations; nst's are relative to the targets' energies here, so that the same range lies at
+alpha / beta from 1e-3 to 10: beta = style_loss.weight from 1000 to 0.1, alpha = 1.
 
-18 points. All weights of a pair share one program, and all of both if the pictures have one shape.
+There are 18 points. All weights of a pair share one compiled program, and so do both pairs if the pictures
+have one shape.
 
-What was found (small network, 200 updates from the photograph, judged by VGG-19):
+Result (small network, 200 updates from the photograph, judged by VGG-19):
 
     style_loss.weight    0.1   0.316  1     3.16  10    31.6  100   316   1000
     cat in swirls
@@ -20,9 +21,9 @@ What was found (small network, 200 updates from the photograph, judged by VGG-19
       style distance     0.23  0.16   0.13  0.11  0.09  0.08  0.07  0.08  0.08
       content distance   0.33  0.45   0.55  0.66  0.76  0.91  1.04  1.10  1.12
 
-Each decade trades one for the other; above 100 the style comes no nearer, the content still goes. The
-astronaut is nearer to the mosaic than the cat to the swirls, and loses less. Two pairs, one start.
-"""
+Each decade trades one for the other; above 100 the style comes no nearer, while content is still lost. The
+astronaut is nearer to the mosaic than the cat to the swirls, and loses less content. These are two pairs and
+one start."""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped

@@ -3,9 +3,9 @@
     python -m experiments.stylize --config=configs/visualize/content.py:relu3_1 \
         --config.content=photo.jpg --workdir=runs/content
 
-After the colon: the layer. The photograph's activations there are looked for from noise, without a style.
-relu1_1 gives the pixels back, relu5_1 the arrangement. Real weights: --config.weights.name=vgg19.
-"""
+The word after the colon is the layer. An image is optimised from noise, without a style, until its
+activations there are the photograph's. relu1_1 gives the pixels back, relu5_1 only the arrangement. The full
+network is --config.weights.name=vgg19. """
 
 from configs import quickstart
 
@@ -15,9 +15,9 @@ def get_config(layer="relu4_1"):
     config.size = 256
     config.pyramid.min_size = 0
     config.steps = 300
-    config.style = ("",)  # none is used
+    config.style = ("",)  # no style is used
     config.content_loss.layers = (layer,)
     config.style_loss.layers = ()
     config.init.kind = "noise"
-    config.init.noise_scale = 0.01  # stronger noise stays where no layer sees it
+    config.init.noise_scale = 0.01  # stronger noise would remain where it changes no layer
     return config
