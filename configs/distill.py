@@ -49,18 +49,15 @@ def get_config() -> ConfigDict:
     config.warm_start.batch = 4  # images per batch
     config.warm_start.size = 192  # pixels of either edge
     config.warm_start.renewals = 1  # further fits, with pictures that the student made among the images
-    config.warm_start.rounds = (
-        8  # how often negative targets are replaced (experiments/distill/fit.py, `fit`)
-    )
+    # how often negative targets are replaced (experiments/distill/fit.py, `fit`)
+    config.warm_start.rounds = 8
 
     config.steps = 474  # updates; a finished run continues if it is raised
-    config.after = (
-        "relu4_1"  # train only what lies after this layer, whose error is small already; "": everything
-    )
+    # train only what lies after this layer, whose error is small already; "": everything
+    config.after = "relu4_1"
     config.batch = 16  # crops per update
-    config.pool = (
-        40  # batches of crops whose teacher activations are kept in memory until the pool is renewed
-    )
+    # batches of crops whose teacher activations are kept in memory until the pool is renewed
+    config.pool = 40
     config.size = 192  # pixels of either edge
     config.learning_rate = 2e-4  # of Adam, after the warm-up
     config.decay_steps = 1200  # steps after which the learning rate, a cosine, is 0
