@@ -49,7 +49,7 @@ def test_every_sweep_has_a_runbook(path):
     words = module.__doc__
     command = f"python -m experiments.sweep --config=configs/sweeps/{path.name} --workdir=runs/{path.stem}"
     assert command in words and "Gatys" in words
-    assert re.search(r"(\d+) points", words)[1] == str(len(made))
+    assert re.search(r"(\d+)\s+points", words)[1] == str(len(made))
     assert {point.config.size for point in made} == {512 if path.stem == "pyramids" else 256}
     assert len({json.dumps(settings.as_dict(point.config)) for point in made}) == len(made)
 
