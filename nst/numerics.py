@@ -53,3 +53,13 @@ def _where_positive(function: Callable[[jax.Array], jax.Array], x: jax.Array) ->
 def positive_or_one(x: jax.Array) -> jax.Array:
     """Returns x where x > 0, else 1, so that a quantity which may vanish can be divided by."""
     return jnp.where(x > 0, x, 1.0)
+
+
+def energy(x: jax.Array) -> jax.Array:
+    """Returns sum x^2 in float32, or 1 where that is 0, so that it can be divided by."""
+    return positive_or_one(jnp.sum(x.astype(jnp.float32) ** 2))
+
+
+def unit_rows(rows_MxC: jax.Array) -> jax.Array:
+    """Returns each row divided by its length; a row of zeros stays zero, with derivative 0."""
+    return rows_MxC * safe_rsqrt(jnp.sum(rows_MxC**2, 1, keepdims=True))

@@ -21,7 +21,7 @@ from nst.losses.weights import Weights
 from nst.networks.slim import evaluated
 from nst.networks.vgg import features
 from nst.styles import matching, positions
-from nst.styles.positions import Look
+from nst.styles.positions import Positions
 
 
 @flax.struct.dataclass
@@ -98,7 +98,7 @@ def _looks(
     seed: jax.Array,
     step: int | jax.Array,
     strip: Strip | None = None,
-) -> list[Look]:
+) -> list[Positions]:
     """Where each layer is looked at: the same for two pictures of one size and guide."""
     found = []
     for layer in layers:
@@ -106,8 +106,8 @@ def _looks(
         shape = jax.eval_shape(evaluated, activations[layer]).shape[1:3]
         weights_HxW, drawn_S = strips.weights(strip, guide.get(layer), layer, shape[1]), None
         if samples:
-            drawn_S = positions.draw(jax.random.fold_in(key, step), shape, weights_HxW, samples)
-        found.append(Look(weights_HxW, drawn_S, key))
+            drawn_S = positions.sample(jax.random.fold_in(key, step), shape, weights_HxW, samples)
+        found.append(Positions(weights_HxW, drawn_S, key))
     return found
 
 
@@ -154,7 +154,7 @@ def make_problem(
         targets.append(
             tuple(
                 tuple(
-                    term.representation.aim(*pair, term.channels)
+                    term.representation.target(*pair, term.channels)
                     for term, pair in zip(spec.style_terms, terms, strict=True)
                 )
                 for terms in described

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from nst.errors import UserError, choose
 from nst.losses.regularizers import CONTENT, TOTAL_VARIATION
 from nst.networks.vgg import Network, channels, layers_to
-from nst.styles.table import Representation, linear, style
+from nst.styles.representation import Representation
+from nst.styles.table import linear, style
 
 BLENDS = ("targets", "losses")
 CONTENT_REPRESENTATIONS = ("activations", "self_similarity")

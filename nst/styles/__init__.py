@@ -1,11 +1,13 @@
 """Representations of style: statistics of activations, and distances between them.
 
-    table       name -> representation, with its options
-    positions   which positions of a layer count, and by how much
-    grams       Gram matrices
-    transport   moments, histograms, sliced and Gaussian Wasserstein distances
-    mmd         maximum mean discrepancies
-    matching    patches, contextual similarity, relaxed earth mover's distance
+    table           name -> factory of a representation
+    representation  what a representation is, and what the factories share
+    positions       the positions of a layer that count, and their weights
+    grams           Gram matrices
+    moments         moments of each channel, and second moments of all
+    transport       histograms, sliced and Gaussian Wasserstein distances
+    mmd             maximum mean discrepancies
+    matching        patches, contextual similarity, relaxed earth mover's distance
 
-May import `networks`, beside the modules of the ground floor.
+May import `networks` and the modules of the ground floor.
 """

@@ -1,27 +1,25 @@
-"""Gram matrices of activations: Gatys et al., and their shifted, guided, cross-layer and long-range kin.
+"""Style as Gram matrices: those of Gatys et al., and shifted, guided, cross-layer and long-range variants.
 
 Statistics are float32 whatever the dtype of the activations.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from nst import numerics
-from nst.errors import UserError
+from nst.errors import UserError, choose
 from nst.networks.slim import Mapped, evaluated
-from nst.styles.positions import Look, shares
-
-
-def _energy(target_BxCxC: jax.Array) -> jax.Array:
-    """sum A^2, or 1 where that is 0, so that it may divide."""
-    return numerics.positive_or_one(jnp.sum(target_BxCxC**2))
-
+from nst.styles.positions import Positions, weights_of
+from nst.styles.representation import Layers, Representation, number, of_one_layer, whole
 
 # A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
 GRAM_DISTANCE = {
     # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) SSE of the unnormalised F F^T, N = C.
-    # Departs from the paper: each Gram is divided by its own M, which is the same thing when both
-    # images have one size, and the only thing that makes sense when they have not.
+    # Departs from the paper: each Gram matrix is divided by its own M, which is the same if both images have
+    # one size, and which alone makes sense if they do not.
     "gatys": lambda channels, target, difference: 1 / (4 * channels**2),
     # F F^T / (HW), mean of squares: leongatys/PytorchNeuralStyleTransfer, pystiche.
     "hw_mse": lambda channels, target, difference: 1 / channels**2,
@@ -33,28 +31,29 @@ GRAM_DISTANCE = {
     "hw_sse": lambda channels, target, difference: 1.0,
     # Divided by the target's energy sum A^2: 0 is equal, 1 as far as a black image. The same balance of
     # layers for every network, whatever its scale and its number of channels.
-    "relative": lambda channels, target, difference: 1 / _energy(target),
-    # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch to 2023. Its gradient has
-    # about the same size however far the image is.
+    "relative": lambda channels, target, difference: 1 / numerics.energy(target),
+    # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch until 2023. The size of its
+    # gradient hardly depends on how far the image is.
     "scaled": lambda channels, target, difference: 1 / (jnp.sum(numerics.absolute(difference)) + 1e-8),
 }
 
 
 @jax.custom_vjp
 def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
-    """sum_m w_m F_mi F_mj: an einsum over h and w, no reshape, so that it stays sharded if the height is."""
+    """Computes sum_m w_m F_mi F_mj, `BxCxC`."""
+    # over h and w without a reshape, so that the product stays sharded if the height is
     if weights_HxW is None:
         return numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC)
-    # in units of the largest, so that weights that are all alike are not rounded to the dtype of the features
+    # in units of the largest, so that equal weights are not rounded to the dtype of the features
     largest = jnp.max(weights_HxW)
     units_HxWx1 = (weights_HxW / numerics.positive_or_one(largest))[..., None]
     weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
     return largest * numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC)
 
 
-def _products_backward(kept, cotangent_BxCxC):
-    # w F (K + K^T): one product, where autodiff of the two factors makes two, and keeps w F
-    features_BxHxWxC, weights_HxW = kept
+def _products_backward(residuals, cotangent_BxCxC):
+    # w F (K + K^T): one product, where autodiff of the two factors makes two and stores w F as well
+    features_BxHxWxC, weights_HxW = residuals
     symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
     gradient = numerics.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric)
     if weights_HxW is not None:
@@ -62,18 +61,23 @@ def _products_backward(kept, cotangent_BxCxC):
     return gradient.astype(features_BxHxWxC.dtype), None
 
 
-_products.defvjp(lambda *given: (_products(*given), given), _products_backward)
+_products.defvjp(lambda *arguments: (_products(*arguments), arguments), _products_backward)
 
 
 def gram(
     features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0, weights_HxW: jax.Array | None = None
 ) -> jax.Array:
-    """Gram matrix per position: G_ij = 1/M sum_m (F_mi - s)(F_mj - s), `BxCxC`, in float32 for any dtype.
+    """Computes the Gram matrix per position, G_ij = 1/M sum_m (F_mi - s)(F_mj - s).
 
-    `weights_HxW` stand in place of 1/M.
+    Args:
+      features_BxHxWxC: activations F, of M = HW positions; any float dtype, or the map of a slim network,
+        which is then applied to the Gram matrix in place of the activations.
+      shift: s, as in Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose
+        "activation shift" of -1 is shift = 1 here.
+      weights_HxW: weights of the positions, in place of 1/M; None: all alike.
 
-    `shift` s: Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose "activation
-    shift" of -1 is shift = 1 here.
+    Returns:
+      `BxCxC`, float32.
     """
     if isinstance(features_BxHxWxC, Mapped):
         shifted = features_BxHxWxC.replace(bias_C=features_BxHxWxC.bias_C - shift)
@@ -89,48 +93,86 @@ def gram(
 def distance(
     gram_BxCxC: jax.Array, target_BxCxC: jax.Array, channels: int, *, normalization: str
 ) -> jax.Array:
-    """c sum_ij (G_ij - A_ij)^2, c from GRAM_DISTANCE[normalization] for a layer of C = `channels`."""
+    """Computes c sum_ij (G_ij - A_ij)^2.
+
+    Args:
+      gram_BxCxC: G, of the image.
+      target_BxCxC: A, of the painting; of any equal shape.
+      channels: C of the layer in VGG, whatever the frame of G and A.
+      normalization: name of c in GRAM_DISTANCE.
+    """
     difference_BxCxC = gram_BxCxC - target_BxCxC
     factor = GRAM_DISTANCE[normalization](channels, target_BxCxC, difference_BxCxC)
     return factor * jnp.sum(difference_BxCxC**2)
 
 
-def weighted(features_1xHxWxC: jax.Array | Mapped, look: Look, shift: float = 0.0) -> jax.Array:
-    """`gram`, or with the look's weights w_m in place of 1/M: the guided Gram of Gatys et al. 2017, eq. 4.
+def _gram_like(describe: Callable, normalization: str, **properties) -> Representation:
+    """Returns a representation that `distance` compares."""
+    choose("style_loss.normalization", normalization, GRAM_DISTANCE)
+    return Representation(describe, partial(distance, normalization=normalization), **properties)
+
+
+def weighted(features_1xHxWxC: jax.Array | Mapped, positions: Positions, shift: float = 0.0) -> jax.Array:
+    """Computes `gram` with the positions' weights w_m: the guided Gram matrix of Gatys et al. 2017, eq. 4.
 
     There F is multiplied by a guide T with sum T^2 = 1, so that w = T^2 (whose sum need not be 1 here).
     """
-    return gram(features_1xHxWxC, shift, look.weights_HxW)
+    return gram(features_1xHxWxC, shift, positions.weights_HxW)
 
 
-def cross(activations, looks) -> jax.Array:
-    """G_ij = E[F_i up(F')_j] between a layer and a deeper one, enlarged to its size, `1xCxC'`.
+def make_gram(normalization: str) -> Representation:
+    """Returns the representation by Gram matrices (Gatys et al. 2015, eq. 3)."""
+    return _gram_like(of_one_layer(weighted), normalization, linear=True)
+
+
+def make_gram_shift(normalization: str, shift: float = 1.0) -> Representation:
+    """Returns the representation by Gram matrices of shifted activations (Novak & Nikulin 2016)."""
+    describe = partial(weighted, shift=number("shift", shift))
+    # the same shift of every channel is another one after a rotation
+    return _gram_like(of_one_layer(describe), normalization, rotates=False, linear=True)
+
+
+def cross(activations: list[jax.Array | Mapped], positions: list[Positions]) -> jax.Array:
+    """Computes G_ij = E[F_i up(F')_j] of a layer F and a deeper one F', enlarged to its size, `1xCxC'`.
 
     Yeh et al. 2018 (*Quantitative Evaluation of Style Transfer*, arXiv 1804.00118), section 4, "cross-layer".
-    Computed as the product of the deeper layer with means of the shallower one over its windows, which is the
-    same if the enlarging repeats values, but for rows and columns that pooling has dropped.
+    It is computed as the product of the deeper layer with the means of the shallower one over its windows,
+    which is the same if enlarging repeats values, but for rows and columns that pooling has dropped.
     """
     shallow, deep = (evaluated(activation).astype(jnp.float32) for activation in activations)
     factor = 1 << (shallow.shape[1] // deep.shape[1]).bit_length() - 1  # poolings halve, and drop odd rows
     _, height, width, _ = deep.shape
-    cut = shallow[:, : factor * height, : factor * width]
-    means = cut.reshape(1, height, factor, width, factor, -1).mean((2, 4))
-    weights_HxW = shares(deep[0].reshape(height * width, -1), looks[1]).reshape(height, width)
+    whole_windows = shallow[:, : factor * height, : factor * width]
+    means = whole_windows.reshape(1, height, factor, width, factor, -1).mean((2, 4))
+    weights_HxW = weights_of(deep[0].reshape(height * width, -1), positions[1]).reshape(height, width)
     return numerics.einsum("hw,bhwc,bhwd->bcd", weights_HxW, means, deep)
 
 
-def long_range(features_1xHxWxC: jax.Array | Mapped, look: Look, shifts: tuple[int, ...]) -> jax.Array:
-    """G^d_ij = E[F_i(p) F_j(p + d)] for each shift d along x and along y, in positions; `DxCxC`.
+def _neighbours(layers: Layers) -> tuple[Layers, ...]:
+    if len(layers) < 2:
+        raise UserError("style_loss.layers: gram_cross compares layers with the next: give at least two")
+    return tuple(zip(layers, layers[1:], strict=False))
+
+
+def make_gram_cross(normalization: str) -> Representation:
+    """Returns the representation by `cross`, each layer with the next."""
+    return _gram_like(cross, normalization, parts=_neighbours, linear=True)
+
+
+def long_range(
+    features_1xHxWxC: jax.Array | Mapped, positions: Positions, shifts: tuple[int, ...]
+) -> jax.Array:
+    """Computes G^d_ij = E[F_i(p) F_j(p + d)] for each shift d along x and along y, in positions; `DxCxC`.
 
     Berger & Memisevic 2017 (*Incorporating Long-Range Consistency in CNN-based Texture Generation*), eq. 5.
-    A shift of 0 is the Gram matrix itself. With weights, the weight of a pair is the root of their product.
+    A shift of 0 gives the Gram matrix itself. A pair has the geometric mean of its positions' weights.
 
     Raises:
-      UserError: the layer is not larger than a shift.
+      UserError: a shift does not fit into the layer.
     """
     features = evaluated(features_1xHxWxC).astype(jnp.float32)
     _, height, width, _ = features.shape
-    found = []
+    grams = []
     for shift in shifts:
         if min(height, width) <= shift:
             raise UserError(
@@ -141,9 +183,17 @@ def long_range(features_1xHxWxC: jax.Array | Mapped, look: Look, shifts: tuple[i
             parts = [slice(None, height - y), slice(None, width - x)], [slice(y, None), slice(x, None)]
             a, b = (features[:, rows, columns] for rows, columns in parts)
             weights = 1 / (a.shape[1] * a.shape[2])
-            if look.weights_HxW is not None:
-                both = jnp.sqrt(look.weights_HxW[*parts[0]] * look.weights_HxW[*parts[1]])
+            if positions.weights_HxW is not None:
+                both = jnp.sqrt(positions.weights_HxW[*parts[0]] * positions.weights_HxW[*parts[1]])
                 total = both.sum()
                 weights = (both / numerics.positive_or_one(total))[..., None]
-            found.append(numerics.einsum("bhwc,bhwd->bcd", a * weights, b)[0])
-    return jnp.stack(found)
+            grams.append(numerics.einsum("bhwc,bhwd->bcd", a * weights, b)[0])
+    return jnp.stack(grams)
+
+
+def make_gram_long(normalization: str, shifts: tuple[int, ...] = (0, 1, 2, 4)) -> Representation:
+    """Returns the representation by `long_range`."""
+    if type(shifts) not in (tuple, list) or not shifts:
+        raise UserError(f"style_loss.options: shifts = {shifts!r}: give whole numbers, such as (1, 2)")
+    describe = partial(long_range, shifts=tuple(whole("shifts", shift, 0) for shift in shifts))
+    return _gram_like(of_one_layer(describe), normalization)

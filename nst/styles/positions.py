@@ -1,4 +1,4 @@
-"""Where in a layer a style is looked for: every position alike, or by weights, or at some drawn ones."""
+"""The positions of a layer at which style is measured: all alike, by weights, or a sample of them."""
 
 import flax.struct
 import jax
@@ -9,45 +9,55 @@ from nst.networks.slim import Mapped, evaluated
 
 
 @flax.struct.dataclass
-class Look:
-    """One layer's positions, as a representation of style takes them."""
+class Positions:
+    """The positions of one layer that a representation of style uses."""
 
-    weights_HxW: jax.Array | None = None  # sum 1; None: every position alike
-    drawn_S: jax.Array | None = None  # indices into the flattened positions, by the weights; None: not drawn
-    key: jax.Array | None = None  # of what else is drawn
+    weights_HxW: jax.Array | None = None  # sum 1; None: all positions count alike
+    sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
+    key: jax.Array | None = None  # for what else is random, such as projections
 
 
-def draw(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
-    """`count` positions, flattened, one from each of as many equal shares of the weight in raster order.
+def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
+    """Samples positions by their weights, stratified in raster order.
 
-    All of them, each once, if there are no more than that and no weights.
+    The weight is divided into `count` equal shares in raster order, and one position is drawn from each.
+    Without weights, a layer of at most `count` positions gives each of them once.
+
+    Args:
+      key: random key.
+      shape: height and width of the layer.
+      weights_HxW: weights of the positions; None: all alike.
+      count: size of the sample.
+
+    Returns:
+      Indices into the flattened positions, int32.
     """
     total = shape[0] * shape[1]
     if weights_HxW is None and total <= count:
         return jnp.arange(total)
-    at_S = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
-    at_S = jnp.minimum(at_S, 1 - 2.0**-24)  # which rounding may have reached
+    points_S = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
+    points_S = jnp.minimum(points_S, 1 - 2.0**-24)  # rounding may have reached 1
     if weights_HxW is None:
-        return jnp.minimum((at_S * total).astype(jnp.int32), total - 1)
+        return jnp.minimum((points_S * total).astype(jnp.int32), total - 1)
     sums_M = jnp.cumsum(weights_HxW.reshape(-1))
-    return jnp.minimum(jnp.searchsorted(sums_M, at_S * sums_M[-1], side="right"), total - 1)
+    return jnp.minimum(jnp.searchsorted(sums_M, points_S * sums_M[-1], side="right"), total - 1)
 
 
-def rows(features_1xHxWxC: jax.Array | Mapped) -> jax.Array:
-    """The activations of every position, `MxC`, in float32."""
+def flatten(features_1xHxWxC: jax.Array | Mapped) -> jax.Array:
+    """Returns the activations of all positions, `MxC`, in float32."""
     features_1xHxWxC = evaluated(features_1xHxWxC)
     return features_1xHxWxC.reshape(-1, features_1xHxWxC.shape[-1]).astype(jnp.float32)
 
 
-def mean(rows_MxC: jax.Array, look: Look) -> jax.Array:
-    """E[F] over the positions, `C`."""
-    if look.weights_HxW is None:
+def mean_over(rows_MxC: jax.Array, positions: Positions) -> jax.Array:
+    """Returns E[F], the mean over the positions by their weights, `C`."""
+    if positions.weights_HxW is None:
         return jnp.mean(rows_MxC, 0)
-    return numerics.einsum("m,mc->c", look.weights_HxW.reshape(-1), rows_MxC)
+    return numerics.einsum("m,mc->c", positions.weights_HxW.reshape(-1), rows_MxC)
 
 
-def shares(rows_MxC: jax.Array, look: Look) -> jax.Array:
-    """The weight of every position, `M`, sum 1."""
-    if look.weights_HxW is None:
+def weights_of(rows_MxC: jax.Array, positions: Positions) -> jax.Array:
+    """Returns the weight of each position, `M`, sum 1."""
+    if positions.weights_HxW is None:
         return jnp.full(len(rows_MxC), 1 / len(rows_MxC))
-    return look.weights_HxW.reshape(-1)
+    return positions.weights_HxW.reshape(-1)

@@ -58,7 +58,7 @@ def distances(
 @partial(jax.jit, static_argnums=0)
 def _aim(spec, described):
     return tuple(
-        term.representation.aim(*pair, term.channels)
+        term.representation.target(*pair, term.channels)
         for term, pair in zip(spec.style_terms, described, strict=True)
     )
 

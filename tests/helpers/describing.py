@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst.styles.positions import Look, draw
+from nst.styles.positions import Positions, sample
 from nst.styles.table import style
 
-DRAWS = 1  # the key of the drawn positions
-KEY = 0  # of what else is drawn
+SAMPLE_KEY = 1  # for the sampled positions
+KEY = 0  # for what else is random
 
 
 def layer(height=4, width=5, channels=3, seed=0):
@@ -24,13 +24,19 @@ def shares(height=4, width=5, seed=0):
     return (found / found.sum()).astype(np.float32)
 
 
+def pair(given=False):
+    """Two pictures of different shapes, and weights for them, or not."""
+    of = ([shares(4, 5)], [shares(3, 6, 1)]) if given else ()
+    return [layer(4, 5)], [layer(3, 6, seed=1) * 1.3], *of
+
+
 def flat(features_HxWxC):
     """Positions x channels."""
     return features_HxWxC.reshape(-1, features_HxWxC.shape[-1])
 
 
 def drawn(shape, weights=None, samples=1024):
-    return np.asarray(draw(jax.random.key(DRAWS), shape, weights, samples))
+    return np.asarray(sample(jax.random.key(SAMPLE_KEY), shape, weights, samples))
 
 
 def plain(name):
@@ -47,20 +53,20 @@ def measure(name, normalization="", text=""):
     (representation,) = style(name, normalization or plain(name), text).values()
 
     def describe(layers, weights):
-        looks = []
+        positions = []
         for index, features in enumerate(layers):
             of = None if weights is None else weights[index]
             at = None
             if representation.samples:
-                at = draw(jax.random.key(DRAWS), features.shape[1:3], of, representation.samples)
-            looks.append(Look(of, at, jax.random.key(KEY)))
-        return representation.describe(layers, looks)
+                at = sample(jax.random.key(SAMPLE_KEY), features.shape[1:3], of, representation.samples)
+            positions.append(Positions(of, at, jax.random.key(KEY)))
+        return representation.describe(layers, positions)
 
     def distance(found, target, found_weights=None, target_weights=None):
         channels = representation.channels([features.shape[-1] for features in target])
         blank = describe([0 * features for features in target], target_weights)
-        aim = representation.aim(describe(target, target_weights), blank, channels)
-        return representation.distance(describe(found, found_weights), aim, channels)
+        constant = representation.target(describe(target, target_weights), blank, channels)
+        return representation.distance(describe(found, found_weights), constant, channels)
 
     # twice as fast to compile, and nothing here is large
     return jax.jit(jax.value_and_grad(distance), compiler_options={"xla_backend_optimization_level": 0})

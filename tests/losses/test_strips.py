@@ -21,7 +21,7 @@ from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
 from nst.networks.vgg import FIRST, Network
 from nst.runs import job as run_job
-from nst.styles.positions import Look
+from nst.styles.positions import Positions
 from nst.styles.table import STYLES, linear, style
 from nst.sweeps import batched
 from tests.helpers.describing import plain
@@ -240,8 +240,8 @@ def test_linear_is_what_adds_up(name):
     parts = [[rng.uniform(0, 1, x.shape[1:3]).astype(np.float32) for x in layers] for _ in range(2)]
 
     def describe(of):
-        looks = [Look(jnp.asarray(w), jnp.arange(20), jax.random.key(0)) for w in of]
-        found = representation.describe(layers, looks)
+        positions = [Positions(jnp.asarray(w), jnp.arange(20), jax.random.key(0)) for w in of]
+        found = representation.describe(layers, positions)
         return [
             np.asarray(leaf) for leaf in jax.tree.leaves(found) if jnp.issubdtype(leaf.dtype, jnp.floating)
         ]

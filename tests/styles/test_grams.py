@@ -7,7 +7,7 @@ import pytest
 
 from nst.errors import UserError
 from nst.styles.grams import GRAM_DISTANCE, cross, distance, gram, long_range, weighted
-from nst.styles.positions import Look
+from nst.styles.positions import Positions
 from tests.helpers import describing
 from tests.helpers.describing import check, layer, shares, slopes
 
@@ -165,7 +165,7 @@ def test_guided_gram_of_gatys_2017(shift):
     features, weights = activations(), shares(5, 7)
     T = np.sqrt(weights.astype(np.float64))[..., None]
     expected = naive_gram(T * (features[0].astype(np.float64) - shift))
-    found = np.asarray(weighted(jnp.asarray(features), Look(jnp.asarray(weights)), shift))[0]
+    found = np.asarray(weighted(jnp.asarray(features), Positions(jnp.asarray(weights)), shift))[0]
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
@@ -217,7 +217,7 @@ def test_cross_layer_gram(given):
 @pytest.mark.parametrize("pools", [0, 1, 2])
 def test_cross_layer_gram_where_pooling_drops_rows_and_columns(height, width, pools):
     shallow, deep = layer(height, width), layer(height >> pools, width >> pools, 2, seed=1)
-    found = cross([jnp.asarray(shallow), jnp.asarray(deep)], [Look(), Look()])[0]
+    found = cross([jnp.asarray(shallow), jnp.asarray(deep)], [Positions(), Positions()])[0]
     even = np.full(deep.shape[1:3], 1 / deep[0, ..., 0].size)
     expected = naive_cross(shallow[0].astype(np.float64), deep[0], even, 2**pools)
     assert np.asarray(found) == pytest.approx(expected, rel=1e-4, abs=1e-6)
@@ -226,7 +226,7 @@ def test_cross_layer_gram_where_pooling_drops_rows_and_columns(height, width, po
 def test_cross_gram_of_a_layer_with_itself_is_its_gram():
     features = jnp.asarray(activations())
     expected = np.asarray(gram(features))
-    assert np.asarray(cross([features] * 2, [Look()] * 2)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert np.asarray(cross([features] * 2, [Positions()] * 2)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_cross_needs_two_layers():
@@ -268,18 +268,20 @@ def test_long_range_gram(given):
 
 def test_a_shift_of_zero_is_the_gram():
     features = jnp.asarray(activations())
-    for look in (Look(), Look(jnp.asarray(shares(5, 7)))):
-        expected = np.asarray(weighted(features, look))
-        assert np.asarray(long_range(features, look, (0,))) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    for positions in (Positions(), Positions(jnp.asarray(shares(5, 7)))):
+        expected = np.asarray(weighted(features, positions))
+        assert np.asarray(long_range(features, positions, (0,))) == pytest.approx(
+            expected, rel=1e-5, abs=1e-6
+        )
 
 
 def test_a_pattern_is_seen_at_its_period():
     """Stripes two columns wide agree with themselves four columns on, and oppose themselves two on."""
     stripes = np.broadcast_to(np.array([1, 1, -1, -1] * 4, np.float32)[None, None, :, None], (1, 6, 16, 1))
-    found = np.asarray(long_range(jnp.asarray(stripes), Look(), (2, 4))).ravel()
+    found = np.asarray(long_range(jnp.asarray(stripes), Positions(), (2, 4))).ravel()
     np.testing.assert_allclose(found, [1, -1, 1, 1], atol=1e-6)  # 2 down, 2 right, 4 down, 4 right
 
 
 def test_a_layer_too_small_for_a_shift_is_refused():
     with pytest.raises(UserError, match="style_loss.options: shifts .* 9x4 .* too small"):
-        long_range(jnp.zeros((1, 4, 9, 2)), Look(), (1, 4))
+        long_range(jnp.zeros((1, 4, 9, 2)), Positions(), (1, 4))

@@ -7,7 +7,7 @@ import pytest
 
 from nst.errors import UserError
 from nst.styles import matching
-from nst.styles.positions import Look
+from nst.styles.positions import Positions
 from nst.styles.table import style
 from tests.helpers.describing import (
     check,
@@ -78,7 +78,7 @@ def test_what_is_cut_from_the_painting_is_already_its_style():
 @pytest.mark.parametrize("height, width", [(2, 8), (8, 2), (1, 1)])
 def test_patches_larger_than_the_layer_are_refused(height, width):
     with pytest.raises(UserError, match=f"{width}x{height} positions has no 3x3 patch"):
-        matching.patches(jnp.zeros((1, height, width, 2)), Look(), 3, 1)
+        matching.patches(jnp.zeros((1, height, width, 2)), Positions(), 3, 1)
 
 
 # --- contextual
@@ -195,7 +195,7 @@ def test_a_hypercolumn_of_a_ramp_is_where_it_is():
         return np.stack([y / height, x / width], -1)[None].astype(np.float32)
 
     at = jnp.array([2 * 8 + 3, 3 * 8 + 4])
-    columns = matching.hypercolumns(device([ramp(6, 8), ramp(3, 4), ramp(12, 5)]), [Look(None, at)] * 3)
+    columns = matching.hypercolumns(device([ramp(6, 8), ramp(3, 4), ramp(12, 5)]), [Positions(None, at)] * 3)
     expected = [[2.5 / 6, 3.5 / 8] * 3, [3.5 / 6, 4.5 / 8] * 3]
     np.testing.assert_allclose(columns, expected, rtol=1e-5)
 

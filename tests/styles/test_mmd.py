@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nst.styles import grams, mmd
-from nst.styles.positions import Look
+from nst.styles.moments import raw_moments
+from nst.styles.positions import Positions
 from tests.helpers.describing import KEY, check, close, layer, measure, shares, single, value
 
 WEIGHTS = [False, True]
@@ -138,14 +139,16 @@ def products(signs, offset):
 
 
 @pytest.mark.parametrize("given", WEIGHTS)
-@pytest.mark.parametrize("name, draw", [("mmd_gaussian", mmd.gaussian), ("mmd_laplacian", mmd.laplacian)])
+@pytest.mark.parametrize(
+    "name, draw", [("mmd_gaussian", mmd.gaussian_frequencies), ("mmd_laplacian", mmd.laplacian_frequencies)]
+)
 def test_few_waves_are_what_they_are_said_to_be(name, draw, given):
     frequencies = np.asarray(draw(jax.random.key(KEY), 3, 7, 0.6), np.float64)
     check(name, waves(frequencies), *pair(given), text="bandwidth=0.6,features=7", rel=1e-3)
 
 
 def test_few_products_are_what_they_are_said_to_be():
-    signs = np.asarray(mmd.polynomial(jax.random.key(KEY), 3, 5, 4), np.float64)
+    signs = np.asarray(mmd.polynomial_signs(jax.random.key(KEY), 3, 5, 4), np.float64)
     assert signs.shape == (4, 4, 5) and set(signs.ravel()) == {-1, 1}
     check(
         "mmd_polynomial", products(signs, 0.7), *pair(True), text="degree=4,offset=0.7,features=5", rel=1e-3
@@ -160,7 +163,7 @@ def test_degree_2_is_the_gram_loss():
         expected, slope = measure("gram", "hw_sse")(found, target, *of)
         assert float(loss) == pytest.approx(float(expected), rel=1e-5)
         close(np.asarray(gradient[0]), np.asarray(slope[0]), 1e-5)
-    second = mmd.quadratic(found[0], Look()).second_CxC
+    second = raw_moments(found[0], Positions()).second_CxC
     np.testing.assert_allclose(second, grams.gram(found[0])[0], rtol=1e-5, atol=1e-6)
 
 

@@ -8,8 +8,9 @@ import pytest
 from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.styles.grams import GRAM_DISTANCE
-from nst.styles.positions import Look
-from nst.styles.table import NORMALIZATIONS, STYLES, style
+from nst.styles.positions import Positions
+from nst.styles.representation import NORMALIZATIONS
+from nst.styles.table import STYLES, style
 from tests.helpers.describing import close, layer, measure, plain
 
 NEIGHBOURS = {"gram_cross", "gram_long", "mrf"}  # look at what lies beside, or below, a position
@@ -164,10 +165,10 @@ def test_a_region_is_a_picture_of_its_positions(name):
 @pytest.mark.parametrize("name", STYLES)
 def test_statistics_are_float32(name):
     of = representation(name)
-    looks = [Look(None, jnp.arange(6), jax.random.key(0))] * 2
+    positions = [Positions(None, jnp.arange(6), jax.random.key(0))] * 2
 
     def describe(layers):
-        return of.describe(layers, looks[: len(layers)])
+        return of.describe(layers, positions[: len(layers)])
 
     layers = [jnp.asarray(x, jnp.bfloat16) for x in picture(name)]
     for leaf in jax.tree.leaves(jax.eval_shape(describe, layers)):

@@ -1,0 +1,113 @@
+"""What a representation of style is, and what the factories of representations share."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from nst import numerics
+from nst.errors import UserError, choose
+from nst.styles.positions import Positions
+
+NORMALIZATIONS = ("none", "relative")  # of every representation but the Gram matrices
+
+Layers = tuple[str, ...]
+
+
+def each_layer(layers: Layers) -> tuple[Layers, ...]:
+    """Returns one part for each layer."""
+    return tuple((layer,) for layer in layers)
+
+
+def all_layers(layers: Layers) -> tuple[Layers, ...]:
+    """Returns a single part, of all layers."""
+    return (layers,)
+
+
+def geometric_mean(channels: list[int]) -> float:
+    """Returns the geometric mean of the layers' numbers of channels."""
+    return math.prod(channels) ** (1 / len(channels))
+
+
+class Representation(NamedTuple):
+    """A representation of style: statistics of activations, and a distance between two of them.
+
+    A term of the style loss is made of one part of the layers, most often of a single layer. `target` makes
+    a constant of the painting's statistics, with which those of the image are compared at every step.
+    """
+
+    # (activations of a part, a Positions for each of them) -> statistics
+    describe: Callable[[list, list[Positions]], Any]
+    # (statistics of the image, the target, C: `channels` of the part's layers) -> scalar
+    distance: Callable[[Any, Any, float], jax.Array]
+    # (statistics of the painting, those of an image without features, C) -> the target
+    target: Callable[[Any, Any, float], Any] = lambda statistics, blank, channels: statistics
+    # layers of the config -> the parts of which the terms of the loss are made
+    parts: Callable[[Layers], tuple[Layers, ...]] = each_layer
+    # channels of the part's layers in VGG -> C
+    channels: Callable[[list[int]], float] = geometric_mean
+    samples: int = 0  # positions that are sampled in each layer; 0: all positions are used
+    blends: bool = True  # whether the statistics of several paintings may be averaged
+    rotates: bool = True  # whether a rotation of the channels changes nothing, so that a compact frame serves
+    linear: bool = False  # whether the statistics are linear in the positions' weights, so that strips add up
+
+
+def of_one_layer(describe: Callable) -> Callable:
+    """Returns `describe`, a function of one layer, as a function of a part that consists of one layer."""
+    return lambda activations, positions: describe(activations[0], positions[0])
+
+
+def normalized(
+    describe: Callable,
+    distance: Callable,
+    normalization: str,
+    target: Callable = lambda statistics: statistics,
+    **properties,
+) -> Representation:
+    """Returns the representation whose distance is left as it is or divided by that of a blank image.
+
+    Args:
+      describe: of `Representation`.
+      distance: of `Representation`.
+      normalization: "none", or "relative": divided by the distance of an image without features.
+      target: the painting's statistics -> the target.
+      **properties: the other fields of `Representation`.
+    """
+    choose("style_loss.normalization", normalization, NORMALIZATIONS)
+    if normalization == "none":
+        return Representation(
+            describe, distance, lambda statistics, blank, channels: target(statistics), **properties
+        )
+
+    def relative_target(statistics, blank, channels):
+        plain = target(statistics)
+        return plain, 1 / numerics.positive_or_one(distance(blank, plain, channels))
+
+    def relative_distance(statistics, target, channels):
+        plain, factor = target
+        return factor * distance(statistics, plain, channels)
+
+    return Representation(describe, relative_distance, relative_target, **properties)
+
+
+def whole(name: str, value: int, least: int = 1) -> int:
+    """Returns an option that must be a whole number; raises UserError if it is not, or below `least`."""
+    if type(value) is not int or value < least:
+        raise UserError(f"style_loss.options: {name} = {value!r}: give a whole number, at least {least}")
+    return value
+
+
+def number(name: str, value: float, least: float = -math.inf) -> float:
+    """Returns an option that must be a finite number; raises UserError if it is not, or below `least`."""
+    if type(value) not in (int, float) or not math.isfinite(value) or value < least:
+        bound = "" if least == -math.inf else f", at least {least}"
+        raise UserError(f"style_loss.options: {name} = {value!r}: give a number{bound}")
+    return float(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Returns an option that must be a positive number; raises UserError if it is not."""
+    if not number(name, value) > 0:
+        raise UserError(f"style_loss.options: {name} = {value!r}: must be positive")
+    return value
