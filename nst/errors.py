@@ -1,24 +1,27 @@
-"""The one exception that is addressed to a person rather than to a programmer."""
+"""The exception for people who use the program, as opposed to those who program with it."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A wrong input or a wrong setting: one line saying what, where, and what to do."""
+    """A wrong input or setting; its message says in one line what was wrong, where, and what to do."""
 
 
 class Busy(UserError):
-    """Another process works in the folder."""
+    """Another process is working in the folder."""
 
 
 def choose(field: str, value: str, allowed: Iterable[str]) -> str:
-    """Returns `value` if it is one of `allowed`, else raises a UserError naming the nearest.
+    """Returns `value`, if it is allowed.
 
     Args:
       field: the dotted config field, as the user would type it.
-      value: what it was set to.
-      allowed: the valid values.
+      value: the value of the field.
+      allowed: the allowed values.
+
+    Raises:
+      UserError: the value is not allowed; names the nearest one that is.
     """
     allowed = tuple(allowed)
     if value in allowed:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and known by their hash."""
+"""Files that are written whole or not at all, digests of files, and the cache folder."""
 
 import contextlib
 import hashlib
@@ -13,10 +13,13 @@ import platformdirs
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` and renames it over `path` once it is whole and on the disk.
+    """Opens a temporary file beside `path` and renames it to `path` once it is whole and on the disk.
 
-    Whatever happens in between, `path` holds either its old bytes or all of the new ones. OSError (disk
-    full, read-only folder) is the caller's to explain; the temporary file is removed.
+    Whatever happens in between, `path` holds either its old bytes or all of the new ones. If writing fails,
+    the temporary file is removed; the caller explains the OSError (disk full, read-only folder).
+
+    Args:
+      path: path of the file that is replaced.
     """
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -37,11 +40,22 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
-    """The hexadecimal digest of a file's bytes."""
+    """Returns the hexadecimal digest of a file's bytes.
+
+    Args:
+      path: path of the file.
+      algorithm: name of a hash algorithm in hashlib.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def cache_folder(name: str) -> Path:
-    """A folder of what can be fetched or made again: in the user's cache folder, or in `NST_CACHE_DIR`."""
+    """Returns the path of a folder for files that can be downloaded or computed again.
+
+    It lies in `NST_CACHE_DIR`, or in the user's cache folder.
+
+    Args:
+      name: name of the folder.
+    """
     return Path(os.environ.get("NST_CACHE_DIR") or platformdirs.user_cache_dir("nst")) / name

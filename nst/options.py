@@ -8,7 +8,19 @@ from nst.errors import UserError, choose
 
 
 def parse(field: str, text: str, *functions: Callable) -> dict:
-    """{name: value}; raises UserError for what is not written so, or that none of the functions takes."""
+    """Parses keyword arguments.
+
+    Args:
+      field: the dotted config field, for errors.
+      text: the arguments, as in "degree=3,offset=1"; values are Python literals.
+      *functions: functions of which at least one must take each argument.
+
+    Returns:
+      {name: value}.
+
+    Raises:
+      UserError: the text cannot be parsed, or none of the functions takes an argument.
+    """
     try:
         call = ast.parse(f"f({text})", mode="eval").body
         assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from nst.losses.regularizers import CONTENT
+from nst.losses.content import CONTENT
 from nst.networks import vgg
 from nst.runs.job import Job
 from nst.styles import grams

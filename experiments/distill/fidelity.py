@@ -42,7 +42,7 @@ def judge(config):
     @jax.jit
     def distances(variables, image, photo, painting):
         image, photo, painting = (
-            measures.describe(network, variables, rgb) for rgb in (image, photo, painting)
+            measures.statistics(network, variables, rgb) for rgb in (image, photo, painting)
         )
         found = measures.style_distances(image, [painting])
         by_layer = {layer: found[f"style/{layer}"] for layer in STYLE}

@@ -1,28 +1,20 @@
 """Pictures: files and arrays of them, their sizes and their colours.
 
-An image is float32, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
+An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
 
-    io        write a picture, and resize one
     decode    read a picture: formats, colour profiles, orientation, transparency
+    io        write a picture
+    sizes     sizes of images, and resampling to them
     folders   the pictures of a folder
+    spaces    colour spaces
     color     keep a photograph's colours
 
 Imports nothing of nst but `errors`, `files` and `numerics`.
 """
 
-from nst.images.io import (
-    FILTERS,
-    FORMATS,
-    SIZE_MODES,
-    SUFFIXES,
-    Picture,
-    check_format,
-    read,
-    resize,
-    resize_picture,
-    target_size,
-    write,
-)
+from nst.images.decode import Picture, Source, read
+from nst.images.io import FORMATS, SUFFIXES, check_format, write
+from nst.images.sizes import FILTERS, SIZE_MODES, resize, resize_picture, target_size
 
 __all__ = [
     "FILTERS",
@@ -30,6 +22,7 @@ __all__ = [
     "SIZE_MODES",
     "SUFFIXES",
     "Picture",
+    "Source",
     "check_format",
     "read",
     "resize",

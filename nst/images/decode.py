@@ -1,7 +1,7 @@
-"""Reading: a file, a PIL image or an array -> Picture.
+"""Reading pictures from files, PIL images and arrays.
 
-Everything a file may hide is undone: EXIF orientation, an embedded ICC profile, palettes, CMYK, 16 bits;
-alpha is kept aside.
+What a file may hold beside plain sRGB is undone: EXIF orientation, an embedded ICC profile, palettes, CMYK,
+16 bits; alpha is kept apart.
 """
 
 import io
@@ -19,7 +19,9 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from nst.errors import UserError
 
-# what decoders raise at a damaged file; imagecodecs' own errors are RuntimeErrors
+Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
+
+# the errors that decoders raise for a damaged file; those of imagecodecs are RuntimeErrors
 _BROKEN = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, RuntimeError),
     *(struct.error, zlib.error),
@@ -27,14 +29,14 @@ _BROKEN = (
 
 
 class Picture(NamedTuple):
-    """A picture as the program sees it."""
+    """A picture that has been read."""
 
     rgb_HxWx3: np.ndarray  # float32, sRGB, [0, 1]
     alpha_HxW: np.ndarray | None  # float32, [0, 1]; None: opaque
-    notes: tuple[str, ...] = ()  # what had to be done to it that a user may want to know
+    notes: tuple[str, ...] = ()  # conversions that a user may want to know of
 
 
-def read(source) -> Picture:
+def read(source: Source) -> Picture:
     """Reads a picture from a path, a PIL image or an array.
 
     Args:
@@ -42,7 +44,8 @@ def read(source) -> Picture:
         floating in [0, 1].
 
     Raises:
-      UserError: missing, empty, truncated, not an image, a decompression bomb, or values out of range.
+      UserError: a file that is missing, empty, truncated, not an image or a decompression bomb, or values
+        out of range.
     """
     if isinstance(source, Image.Image):
         return _from_pillow(source, "image")
@@ -60,7 +63,7 @@ def _read_file(path: Path) -> Picture:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty (0 bytes); fetch or export it again")
         with warnings.catch_warnings():
-            # of odd metadata, and of a size between one and two times Pillow's limit (beyond, it raises)
+            # for odd metadata, and for sizes between one and two times Pillow's limit, beyond which it raises
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 return _decode_16bit(image, path) if _is_16bit(image) else _from_pillow(image, path)
@@ -77,7 +80,7 @@ def _read_file(path: Path) -> Picture:
 
 
 def _is_16bit(image: Image.Image) -> bool:
-    """Whether Pillow would cut 16 bits a channel to 8, or (grey TIFF) mistake white for black."""
+    """Returns whether Pillow would cut 16 bits to 8, or (in a grey TIFF) mistake white for black."""
     if image.format == "PNG":
         return bool(image.tile) and ";16B" in str(image.tile[0].args) and image.mode != "I;16"
     return image.format == "TIFF" and set(image.tag_v2.get(258, ())) == {16}
@@ -88,7 +91,7 @@ def _decode_16bit(image: Image.Image, path: Path) -> Picture:
         array = imagecodecs.png_decode(path.read_bytes())
     else:
         array = _decode_tiff(path)
-    # an orientation outside 1..8 is nonsense that some cameras write
+    # some cameras write an orientation outside 1..8, which has no meaning
     array = _ORIENT.get(image.getexif().get(0x0112), _ORIENT[1])(array)
     gray = array.ndim == 2 or array.shape[-1] < 3
     picture = _from_array(array, path)._replace(notes=_frames(image))
@@ -110,7 +113,7 @@ def _decode_tiff(path: Path) -> np.ndarray:
             color, alpha = array[..., :colors], array[..., colors : colors + 1]
             if kind == tifffile.EXTRASAMPLE.UNSPECIFIED:
                 return color
-            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # colours were multiplied by it
+            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # the colours were multiplied by it
                 color = np.rint(np.minimum(color * (65535 / np.maximum(alpha, 1)), 65535)).astype(array.dtype)
             array = np.concatenate([color, alpha], axis=-1)
     return array
@@ -124,7 +127,7 @@ def _convert_16bit(picture: Picture, gray: bool, profile: bytes | None) -> Pictu
     converted, note = _to_srgb(image, profile)
     if converted is image:
         return picture._replace(notes=(*picture.notes, note))
-    # lcms through Pillow works on 8 bits; said in the log, since it costs the low byte
+    # Pillow converts colours in 8 bits; the log says so, since the low byte is lost
     notes = (*picture.notes, note, "16 bits reduced to 8 by the colour conversion")
     return picture._replace(rgb_HxWx3=np.asarray(converted, np.float32) / 255, notes=notes)
 
@@ -185,7 +188,7 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """Converts pixels from an embedded profile to sRGB; a profile that does not fit is ignored and said."""
+    """Converts pixels from an embedded profile to sRGB, unless it does not fit them; and returns a note."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = ImageCms.getProfileDescription(source).strip()

@@ -1,4 +1,4 @@
-"""Folders of images: which files are pictures, and the pictures themselves."""
+"""Folders of pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,33 +10,52 @@ from nst.errors import UserError
 
 
 def files(folder: str, field: str) -> list[Path]:
-    """The pictures of a folder, by name.
+    """Returns the paths of the pictures in a folder, sorted by name.
+
+    Args:
+      folder: path of the folder.
+      field: config field or flag that names the folder, for the error.
 
     Raises:
-      UserError: naming `field`, if there are none.
+      UserError: there are no pictures.
     """
     suffixes = {*images.SUFFIXES, ".bmp", ".gif"}
-    found = (
-        sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in suffixes) if folder else []
-    )
-    if not found:
+    everything = Path(folder).glob("*") if folder else ()
+    paths = sorted(path for path in everything if path.suffix.lower() in suffixes)
+    if not paths:
         raise UserError(f"{field} = {folder!r}: no pictures there; give a folder of images")
-    return found
+    return paths
 
 
 def load(paths: Sequence[Path], least: int) -> list[np.ndarray]:
-    """Pictures as `HxWx3` uint8, for keeping in memory; short edges below `least` pixels are enlarged."""
-    found = []
+    """Reads pictures into memory, as 8 bits to save some.
+
+    Args:
+      paths: paths of the pictures.
+      least: pixels; a picture whose short edge has fewer is enlarged.
+
+    Returns:
+      Arrays `HxWx3`, uint8.
+    """
+    pictures = []
     for path in paths:
         rgb = images.read(path).rgb_HxWx3
         if min(rgb.shape[:2]) < least:
             rgb = images.resize(rgb, *images.target_size(*rgb.shape[:2], least, "short"), "lanczos")
-        found.append(np.rint(rgb * 255).astype(np.uint8))
-    return found
+        pictures.append(np.rint(rgb * 255).astype(np.uint8))
+    return pictures
 
 
 def center(picture_HxWx3: np.ndarray, size: int) -> np.ndarray:
-    """The middle of a picture whose short edge is scaled to `size` pixels: `size x size x 3` in [0, 1]."""
+    """Returns the middle square of a picture, scaled so that its short edge is the square's.
+
+    Args:
+      picture_HxWx3: uint8, from `load`.
+      size: edge of the square in pixels.
+
+    Returns:
+      `size x size x 3`, float32 in [0, 1].
+    """
     rgb = picture_HxWx3.astype(np.float32) / 255
     height, width = images.target_size(*rgb.shape[:2], size, "short")
     rgb = images.resize(rgb, height, width, "lanczos")

@@ -1,7 +1,4 @@
-"""Pictures: files <-> float32 arrays. RGB in sRGB, values in [0, 1], height x width x channels.
-
-`read` (nst/images/decode.py) undoes whatever a file may hide; here pictures are resized and written.
-"""
+"""Writing images as files."""
 
 import io
 import os
@@ -11,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import imagecodecs
-import jax.image
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms
@@ -19,83 +15,28 @@ from PIL.PngImagePlugin import PngInfo
 
 from nst.errors import UserError, choose
 from nst.files import replacing
-from nst.images.decode import Picture, read
 
-__all__ = [
-    "FILTERS", "FORMATS", "SIZE_MODES", "SUFFIXES", "Picture", "check_format", "read", "resize",
-    "resize_picture", "target_size", "write",
-]  # fmt: skip
-
-_PILLOW_FILTERS = {
-    "lanczos": Image.Resampling.LANCZOS,
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "box": Image.Resampling.BOX,
-}
-# Pillow's filters widen when they shrink (antialiasing); bilinear_aliased always reads two pixels an axis,
-# as torch's interpolate and the resizers behind several published runs do
-FILTERS = (*_PILLOW_FILTERS, "bilinear_aliased")
-SIZE_MODES = ("long", "short", "area")
 FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits a channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-
-
-def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int]:
-    """(height, width) in pixels after scaling, aspect kept.
-
-    Args:
-      height, width: of the original.
-      size: pixels; 0 leaves the original size.
-      mode: "long" or "short": that edge becomes `size`; "area": height * width is about size^2.
-    """
-    choose("size_mode", mode, SIZE_MODES)
-    if size < 0:
-        raise UserError(f"size = {size}: give a number of pixels, or 0 for the picture's own size")
-    if size == 0:
-        return height, width
-    reference = {"long": max, "short": min, "area": lambda h, w: (h * w) ** 0.5}[mode](height, width)
-    return max(1, round(height * size / reference)), max(1, round(width * size / reference))
-
-
-def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:
-    """Resamples `HxWxC` or `HxW` float32 to (height, width) pixels with a filter of FILTERS.
-
-    In float32 throughout, on the encoded sRGB values as every rival does; overshoot is clipped to [0, 1].
-    """
-    choose("resize_filter", filter, FILTERS)
-    if array.shape[:2] == (height, width):
-        return array
-    if filter == "bilinear_aliased":
-        shape = (height, width, *array.shape[2:])
-        resized = np.asarray(jax.image.resize(array, shape, "linear", antialias=False))
-    else:
-        channels = array[..., None] if array.ndim == 2 else array
-        resized = np.stack(
-            [
-                np.asarray(Image.fromarray(plane).resize((width, height), _PILLOW_FILTERS[filter]))
-                for plane in np.ascontiguousarray(np.moveaxis(channels, -1, 0))
-            ],
-            axis=-1,
-        ).reshape(height, width, *array.shape[2:])
-    return np.clip(resized, 0, 1)
-
-
-def resize_picture(picture: Picture, height: int, width: int, filter: str) -> Picture:
-    """`resize` of the colours and of the alpha channel."""
-    alpha = picture.alpha_HxW
-    alpha = None if alpha is None else resize(alpha, height, width, filter)
-    return picture._replace(rgb_HxWx3=resize(picture.rgb_HxWx3, height, width, filter), alpha_HxW=alpha)
 
 
 @cache
 def _srgb_profile() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[24:36] = bytes(12)  # the time of its making: same run, same bytes
+    profile[24:36] = bytes(12)  # the time at which it was made: the same run gives the same bytes
     return bytes(profile)
 
 
 def check_format(name: str, bits: int) -> None:
-    """Raises UserError unless FORMATS can hold `bits` a channel in format `name`."""
+    """Checks that a format can hold so many bits.
+
+    Args:
+      name: format, a name in FORMATS.
+      bits: bits of each channel.
+
+    Raises:
+      UserError: it cannot, or there is no such format.
+    """
     choose("output.format", name, FORMATS)
     if bits not in FORMATS[name]:
         able = ", ".join(key for key, depths in FORMATS.items() if bits in depths)
@@ -112,14 +53,17 @@ def write(
     bits: int = 8,
     description: str = "",
 ) -> None:
-    """Writes an sRGB-tagged PNG, TIFF, JPEG (quality 95, 4:4:4) or WebP, by suffix, whole or not at all.
+    """Writes a PNG, TIFF, JPEG (quality 95, 4:4:4) or WebP, tagged as sRGB, whole or not at all.
 
     Args:
-      path: where; the suffix names the format.
-      rgb_HxWx3: floating; clipped to [0, 1].
-      alpha_HxW: floating, or None. JPEG cannot hold it and leaves it out.
+      path: path of the file, whose suffix, in SUFFIXES, names the format.
+      rgb_HxWx3: sRGB, floating; it is clipped to [0, 1].
+      alpha_HxW: floating, in [0, 1], or None: opaque. JPEG leaves it out.
       bits: 8, or 16 for PNG and TIFF.
-      description: put into the file's metadata.
+      description: text for the file's metadata.
+
+    Raises:
+      UserError: an unknown suffix, or a format that does not hold so many bits.
     """
     suffix = Path(path).suffix.lower()
     format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
@@ -148,7 +92,7 @@ def _encode_png(array: np.ndarray, description: str) -> bytes:
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in chunks.items()
     )
-    return data[:33] + extra + data[33:]  # after the signature (8 bytes) and IHDR (25)
+    return data[:33] + extra + data[33:]  # after the signature (8 bytes) and the IHDR chunk (25)
 
 
 def _encode_tiff(array: np.ndarray, description: str) -> bytes:
@@ -170,7 +114,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
 def _encode_lossy(format: str):
     def encode(array: np.ndarray, description: str) -> bytes:
         exif = Image.Exif()
-        exif[0x010E] = description.encode()  # ImageDescription; Pillow would make "?" of what is not ASCII
+        exif[0x010E] = description.encode()  # ImageDescription; Pillow turns what is not ASCII into "?"
         options = {"subsampling": 0} if format == "JPEG" else {"method": 4}
         return _encode_pillow(array, format, quality=95, exif=exif, **options)
 

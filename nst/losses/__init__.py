@@ -1,9 +1,11 @@
 """The loss: what the optimisation minimises, as a pure function of an image.
 
+    problem        the loss as in the paper, the arrays that it needs, and its targets
+    statistics     what is read of an image's activations
     spec           the static choices, which decide the compiled program
     weights        how much each term counts
-    problem        the terms of the loss, and their targets
-    regularizers   content distances, total variation and the other terms that are not style
+    content        content distances
+    regularizers   total variation and the other terms of the pixels alone
     guidance       masks through the layers of a network
     strips         the loss of a large image, computed in strips
 

@@ -1,32 +1,54 @@
-"""Spatial control: a mask on the picture becomes a weight for every position of every layer.
+"""Spatial control: a mask on an image becomes a weight for every position of every layer.
 
 Gatys et al. 2017 (*Controlling Perceptual Factors in Neural Style Transfer*), section 4 and its code.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from nst.errors import UserError, choose
 from nst.networks.vgg import layers_to
 
-# how a mask passes a layer: "simple" is pooled with it; "inside" keeps the positions all of whose receptive
-# field lies in the region; "all" those any of whose receptive field does
+# How a mask passes the layers: "simple" pools it as it pools activations; "inside" keeps the positions whose
+# receptive field lies wholly in the region; "all" those whose receptive field touches it.
 PROPAGATION = {"simple": np.mean, "inside": np.min, "all": np.max}
+
+
+class Regions(NamedTuple):
+    """The regions of an image, each of which gets its own style, as {layer: weights of its positions, HxW}.
+
+    {} stands for the whole image, and is the default: one region with all paintings.
+    """
+
+    guides: Sequence[dict] = ({},)  # where each region lies in the photograph
+    style_guides: Sequence[dict] = ({},)  # where the style of each region is taken from its painting
+
+
+EVERYWHERE = Regions()
 
 
 def propagate(
     architecture: str, mask_HxW: np.ndarray, layers: Sequence[str], kind: str
 ) -> dict[str, np.ndarray]:
-    """{layer: mask at the layer's size} for a mask in [0, 1], soft or not; `image` is the mask itself.
+    """Computes a mask at the size of each layer.
 
-    A 3x3 convolution takes the least ("inside") or the largest ("all") of its window, where outside the
-    picture does not count, or leaves the mask alone ("simple"); pooling takes the least, largest or mean of
-    its 2x2 window.
+    A 3x3 convolution takes the least ("inside") or the largest value ("all") of its window in the image, or
+    leaves the mask as it is ("simple"); pooling takes the least value, the largest or the mean of its window.
+
+    Args:
+      architecture: name of the network's architecture.
+      mask_HxW: mask in [0, 1], with hard or soft edges.
+      layers: names of layers; `image` is the mask itself.
+      kind: name in PROPAGATION.
+
+    Returns:
+      {layer: mask}.
     """
     reduce = PROPAGATION[choose("guidance.propagation", kind, PROPAGATION)]
     mask_HxW = np.asarray(mask_HxW, np.float32)
-    found = {"image": mask_HxW} if "image" in layers else {}
+    masks = {"image": mask_HxW} if "image" in layers else {}
     for name in layers_to(architecture, [layer for layer in layers if layer != "image"]):
         if name.startswith("pool"):
             height, width = mask_HxW.shape[0] // 2, mask_HxW.shape[1] // 2
@@ -37,17 +59,26 @@ def propagate(
             windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
             mask_HxW = reduce(windows, axis=(2, 3))
         if name in layers:
-            found[name] = mask_HxW
-    return found
+            masks[name] = mask_HxW
+    return masks
 
 
 def weights(masks: dict[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
-    """{layer: w, sum 1}, w proportional to T^2 of the mask T: F is multiplied by T, sum T^2 = 1 (eq. 3).
+    """Computes the weights of a region's positions, T^2 / sum T^2 of the mask T.
+
+    Gatys et al. multiply F by T with sum T^2 = 1 (eq. 3), so that a Gram matrix is weighted by T^2.
+
+    Args:
+      masks: {layer: T}.
+      what: name of the region, for the error.
+
+    Returns:
+      {layer: weights, HxW, sum 1}.
 
     Raises:
-      UserError: nothing is left of the region in a layer; `what` names it.
+      UserError: nothing is left of the region in a layer.
     """
-    found = {}
+    result = {}
     for layer, mask_HxW in masks.items():
         squares_HxW = np.square(mask_HxW, dtype=np.float64)
         if not squares_HxW.sum() > 0:
@@ -55,15 +86,22 @@ def weights(masks: dict[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
                 f"{what}: nothing is left of it at {layer}; give a larger region or size, "
                 "guidance.propagation = all, or shallower layers"
             )
-        found[layer] = (squares_HxW / squares_HxW.sum()).astype(np.float32)
-    return found
+        result[layer] = (squares_HxW / squares_HxW.sum()).astype(np.float32)
+    return result
 
 
 def check_overlap(masks_HxW: Sequence[np.ndarray]) -> None:
-    """Raises UserError if the regions of a picture add to more than white on a hundredth of it."""
+    """Checks that the regions of an image hardly overlap.
+
+    Args:
+      masks_HxW: the masks of the regions, in [0, 1], of one size.
+
+    Raises:
+      UserError: they add up to more than white on more than a hundredth of the image.
+    """
     share = np.mean(np.sum(masks_HxW, 0) > 1.05)
     if share > 0.01:
         raise UserError(
-            f"guidance.content_masks: on {100 * share:.0f} % of the picture they add to more than white; "
-            "let each position belong to one region, or be shared"
+            f"guidance.content_masks: they add up to more than white on {100 * share:.0f} % of the picture; "
+            "let each position belong to one region, or share it among several"
         )

@@ -1,4 +1,4 @@
-"""The static choices of the loss: what, when it changes, changes the compiled program."""
+"""The static choices of the loss: those that change the compiled program."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from nst.errors import UserError, choose
-from nst.losses.regularizers import CONTENT, TOTAL_VARIATION
+from nst.losses.content import CONTENT, CONTENT_REPRESENTATIONS
+from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION
 from nst.networks.vgg import Network, channels, layers_to
 from nst.styles.representation import Representation
 from nst.styles.table import linear, style
 
 BLENDS = ("targets", "losses")
-CONTENT_REPRESENTATIONS = ("activations", "self_similarity")
-IMAGE = "image"  # the picture itself, as a layer of three channels
+IMAGE = "image"  # the image itself, as a layer of three channels
 
 
 class Term(NamedTuple):
     """One term of the style loss."""
 
     name: str
-    kind: str  # of nst.styles.table.STYLES
+    kind: str  # name of the representation in nst.styles.table.STYLES
     representation: Representation
-    part: tuple[str, ...]  # the layers it is made of
+    part: tuple[str, ...]  # the layers that it reads
 
     @property
     def channels(self) -> float:
@@ -30,12 +30,16 @@ class Term(NamedTuple):
 
 
 def channels_of(layer: str) -> int:
+    """Returns the channels of a layer of VGG; of the image itself 3."""
     return 3 if layer == IMAGE else channels(layer)
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """The static choices of the loss; hashable. Fields are the config's, validated here."""
+    """The static choices of the loss: fields of the config, which are checked here.
+
+    It is hashable, and specs with equal fields are equal, so that they share a compiled program.
+    """
 
     network: Network = Network()
     content_layers: tuple[str, ...] = ("relu4_2",)
@@ -48,13 +52,13 @@ class Spec:
     style_options: str = ""
     style_blend: str = "targets"
     resample: bool = False  # positions are drawn anew at each step
-    regions: tuple[tuple[int, ...], ...] = ()  # the paintings of each region; (): all, everywhere
+    regions: tuple[tuple[int, ...], ...] = ()  # the paintings of each region; (): one region, with all
     tv: str = "l2"
     tv_beta: float = 2.0
-    regularizers: tuple[str, ...] = ()  # beside total variation: of losses.REGULARIZERS
+    regularizers: tuple[str, ...] = ()  # names in REGULARIZERS, beside total variation
     laplacian_pool: int = 4
     alpha_norm_power: float = 6.0
-    strip: int = 0  # rows of the image that are seen at a time (nst/losses/strips.py); 0: all
+    strip: int = 0  # rows of the image that are computed at a time (nst/losses/strips.py); 0: all
 
     def __post_init__(self):
         architecture = self.network.architecture
@@ -66,7 +70,7 @@ class Spec:
         choose("tv.kind", self.tv, TOTAL_VARIATION)
         if not self.alpha_norm_power > 1:
             raise UserError(f"alpha_norm.power = {self.alpha_norm_power}: must be greater than 1")
-        terms = self.style_terms  # which checks the representation and its options
+        terms = self.style_terms  # this checks the representation, its normalisation and its options
         self._check_strip(terms)
         conv = [layer for layer in self.layers if layer.startswith("conv")]
         if self.network.widths and self.network.frame == "vgg" and conv:
@@ -77,7 +81,7 @@ class Spec:
             self._check_frame(terms)
 
     def _check_strip(self, terms: tuple[Term, ...]):
-        """Raises UserError for what needs the whole image at a time."""
+        """Raises UserError for strips and what is no sum over them."""
         whole = [
             f"style_loss.representation = {term.kind} needs the whole image: set strip = 0, or use one of "
             + ", ".join(linear())
@@ -113,31 +117,33 @@ class Spec:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Every layer of the network that the loss reads, each once."""
+        """The layers of the network that the loss reads, each once."""
         return tuple(dict.fromkeys(of_network(self.content_layers + self.style_layers)))
 
     @property
     def style_terms(self) -> tuple[Term, ...]:
-        """The terms of the style loss, for one region and painting."""
+        """The terms of the style loss of one region and painting."""
         chosen = self.representation, self.style_normalization, self.style_options
         return _style_terms(*chosen, self.style_layers)
 
     def regularizer_options(self, name: str) -> tuple:
-        """The arguments of losses.REGULARIZERS[name] beside the image and its target."""
-        return {"laplacian": (self.laplacian_pool,), "alpha_norm": (self.alpha_norm_power,)}.get(name, ())
+        """Returns the arguments of a regulariser's loss that follow the image and the target."""
+        return tuple(getattr(self, field) for field in REGULARIZERS[name].options)
 
 
 @lru_cache(maxsize=256)
 def _style_terms(
     representation: str, normalization: str, options: str, layers: tuple[str, ...]
 ) -> tuple[Term, ...]:
+    # cached, so that equal specs have the very same terms: their functions compare by identity
     terms, kinds = [], style(representation, normalization, options)
-    for kind, found in kinds.items():
-        for part in found.parts(layers) if layers else ():
+    for kind, made in kinds.items():
+        for part in made.parts(layers) if layers else ():
             label = "*".join(part) if len(part) < 3 else "hypercolumns"
-            terms.append(Term(f"{kind}/{label}" if len(kinds) > 1 else label, kind, found, part))
+            terms.append(Term(f"{kind}/{label}" if len(kinds) > 1 else label, kind, made, part))
     return tuple(terms)
 
 
 def of_network(layers: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers without the image itself."""
     return tuple(layer for layer in layers if layer != IMAGE)

@@ -1,15 +1,16 @@
 """The loss of a large image strip by strip, exactly: memory grows with the strip, not with the image.
 
-Of an image's activations the loss needs sums over positions: Gram matrices, means, squared distances. So the
-rows of the image are divided into strips. Each is seen in a window that reaches beyond it by a halo, as far
-as the deepest layer's receptive field does. Where the window ends at the image's border, its padding is the
-image's; elsewhere the padding spoils no more than the halo, whose positions have no weight. So the sums over
-the strips are those of the whole image, and their gradient, of which each strip adds its own part to the rows
-of its window, has no seams. It takes two passes: the first adds the sums, from which follows what every
-activation's gradient is; the second computes each strip again and leads that gradient back to its pixels.
+The loss needs only sums over the positions of each layer: Gram matrices, means, squared distances. So the
+rows of the image are divided into strips. The network reads each strip in a window that reaches beyond it by
+a halo, as far as the receptive field of the deepest layer does. Where a window ends at the border of the
+image, it is padded as the image is; elsewhere the padding spoils no more than the halo, whose positions have
+no weight. So the sums over the strips are those of the whole image, and their gradient has no seams: each
+strip adds its part to the rows of its window. There are two passes: the first adds up the sums, from which
+the gradient of every activation follows; the second computes each strip again and propagates that gradient
+back to its pixels.
 
-Windows have one height, so that there is one program for all, and begin at multiples of the deepest layer's
-stride, so that each pooling window is that of the whole image.
+All windows have the same height, so that one program serves them all, and start at multiples of the deepest
+layer's stride, so that each pooling window is one of the whole image.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,31 +27,40 @@ from nst.networks.vgg import layers_to
 
 
 class Layout(NamedTuple):
-    """How an image is divided, in rows of the image."""
+    """The division of an image into strips, in rows of the image."""
 
     height: int  # of the image
-    strip: int  # of each strip but the last, which goes to the end
-    halo: int  # least that a window reaches beyond its strip, or to the border
-    window: int  # seen at a time
-    count: int  # strips
+    strip: int  # height of each strip but the last, which ends where the image does
+    halo: int  # a window reaches at least so far beyond its strip, or to the border
+    window: int  # height of each window
+    count: int  # number of strips
 
 
 class Strip(NamedTuple):
-    """One strip in its window."""
+    """One strip of an image."""
 
     layout: Layout
     index: jax.Array  # int32
 
 
 def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
-    """The strips of an image of `height` rows; None: the whole of it at once.
+    """Divides an image into strips.
 
-    `spec.strip` is made a multiple of the deepest layer's stride, and then as even as the count allows.
+    The height of a strip is `spec.strip`, rounded up to a multiple of the deepest layer's stride, and then
+    made as even as the number of strips allows.
+
+    Args:
+      spec: the static choices of the loss.
+      layers: the layers that are read.
+      height: rows of the image.
+
+    Returns:
+      The layout; None: the image is computed as a whole.
     """
     names = layers_to(spec.network.architecture, of_network(layers))
     if not spec.strip or not names:
         return None
-    with jax.ensure_compile_time_eval():  # it may be asked for while a program is traced
+    with jax.ensure_compile_time_eval():  # since a program may be being traced
         fields = [receptive(spec.network, name) for name in names]
     stride = fields[-1].stride
     reach = max(max(-field.offset, field.offset + field.size - field.stride) for field in fields)
@@ -66,98 +76,113 @@ def _up(number: int, multiple: int) -> int:
 
 
 def _stride(layer: str) -> int:
-    """Rows of the image for one of the layer."""
+    """Returns how many rows of the image there are for each row of the layer."""
     if layer == IMAGE:
         return 1
     return 2 ** (int(layer[4]) - (not layer.startswith("pool")))
 
 
 def _first(strip: Strip, layer: str) -> jax.Array:
-    """The first row of the window in a layer."""
-    of = strip.layout
-    return jnp.clip(strip.index * of.strip - of.halo, 0, of.height - of.window) // _stride(layer)
+    """Returns the first row of the strip's window in a layer."""
+    layout = strip.layout
+    start = jnp.clip(strip.index * layout.strip - layout.halo, 0, layout.height - layout.window)
+    return start // _stride(layer)
 
 
-def cut(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1) -> jax.Array:
-    """The window's rows of an array that has the whole layer's; of no strip: the array."""
+def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1) -> jax.Array:
+    """Returns the window's rows of an array that has all rows of the layer; without a strip, the array."""
     if strip is None:
         return array
     rows = strip.layout.window // _stride(layer)
     return lax.dynamic_slice_in_dim(array, _first(strip, layer), rows, axis)
 
 
-def rows(strip: Strip | None, layer: str) -> jax.Array | None:
-    """1 for those rows of the window that are the strip's, 0 for the others, `H`; of no strip: None."""
+def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
+    """Returns 1 for the rows of the window that belong to the strip, 0 for the halo, `H`.
+
+    Without a strip it returns None: the layer has no other rows.
+    """
     if strip is None:
         return None
-    of, stride = strip.layout, _stride(layer)
-    at_H = _first(strip, layer) + jnp.arange(of.window // stride)
-    begin, end = (jnp.minimum(k, of.count) * of.strip // stride for k in (strip.index, strip.index + 1))
-    end = jnp.where(strip.index == of.count - 1, of.height // stride, end)
-    return ((begin <= at_H) & (at_H < end)).astype(jnp.float32)
+    layout, stride = strip.layout, _stride(layer)
+    rows_H = _first(strip, layer) + jnp.arange(layout.window // stride)
+    start, end = (
+        jnp.minimum(index, layout.count) * layout.strip // stride for index in (strip.index, strip.index + 1)
+    )
+    end = jnp.where(strip.index == layout.count - 1, layout.height // stride, end)
+    return ((start <= rows_H) & (rows_H < end)).astype(jnp.float32)
 
 
-def weights(strip: Strip | None, guide_HxW: jax.Array | None, layer: str, width: int) -> jax.Array | None:
-    """The weights of a window's positions, such that all strips' add to 1; of no strip: the guide's.
+def position_weights(
+    strip: Strip | None, guide_HxW: jax.Array | None, layer: str, width: int
+) -> jax.Array | None:
+    """Returns the weights of a window's positions, which over all strips add up to 1.
 
     Args:
-      strip: None: the whole image.
-      guide_HxW: weights of the whole layer's positions, sum 1; None: all alike.
-      layer: its name.
-      width: positions in its rows.
+      strip: None: the whole image, whose weights are those of the guide.
+      guide_HxW: weights of all positions of the layer, sum 1; None: all alike.
+      layer: name of the layer.
+      width: positions in a row of the layer.
     """
     if strip is None:
         return guide_HxW
-    rows_Hx1 = rows(strip, layer)[:, None]
+    rows_Hx1 = own_rows(strip, layer)[:, None]
     if guide_HxW is not None:
-        return rows_Hx1 * cut(strip, guide_HxW, layer, axis=0)
+        return rows_Hx1 * window_rows(strip, guide_HxW, layer, axis=0)
     positions = strip.layout.height // _stride(layer) * width
     return jnp.broadcast_to(rows_Hx1 / positions, (len(rows_Hx1), width))
 
 
-See = Callable[[jax.Array, Strip | None], Any]  # a window of an image, 1xhxWx3, and its strip, to arrays
+# (a window of an image, 1xhxWx3; its strip, or None where the window is the image) -> arrays
+WindowFunction = Callable[[jax.Array, Strip | None], Any]
 
 
-def total(of: Layout | None, image_1xHxWx3: jax.Array, see: See) -> Any:
-    """sum over the strips of `see(window, strip)`; all at once `see(image, None)`.
+def _on_strips(layout: Layout, image_1xHxWx3: jax.Array, function: WindowFunction) -> Callable:
+    """Returns `function` of the window of a strip, as a function of the strip's index."""
 
-    Between the passes nothing is kept but the sums: the gradient sees each strip again.
-    """
-    if of is None:
-        return see(image_1xHxWx3, None)
+    def on_strip(index):
+        strip = Strip(layout, index)
+        return function(window_rows(strip, image_1xHxWx3, IMAGE), strip)
 
-    def part(index):
-        strip = Strip(of, index)
-        return see(cut(strip, image_1xHxWx3, IMAGE), strip)
+    return on_strip
 
+
+def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction) -> Any:
+    """Returns the sum of `function(window, strip)` over the strips; without a layout that of the image."""
+    if layout is None:
+        return function(image_1xHxWx3, None)
+    on_strip = _on_strips(layout, image_1xHxWx3, function)
+
+    # nothing but the sums is stored: the gradient computes each strip again
     @partial(jax.checkpoint, prevent_cse=False)
     def add(sums, index):
-        return jax.tree.map(jnp.add, sums, part(index)), None
+        return jax.tree.map(jnp.add, sums, on_strip(index)), None
 
-    none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(part, jnp.int32(0)))
-    return lax.scan(add, none, jnp.arange(of.count))[0]
+    shapes = jax.eval_shape(on_strip, jnp.int32(0))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return lax.scan(add, zeros, jnp.arange(layout.count))[0]
 
 
-def joined(of: Layout | None, image_1xHxWx3: jax.Array, see: See) -> dict[str, jax.Array]:
-    """{layer: activation} of the image, `1xHxWxC`; `see(window, strip)` gives those of a window."""
-    if of is None:
-        return see(image_1xHxWx3, None)
-
-    def part(index):
-        strip = Strip(of, index)
-        return see(cut(strip, image_1xHxWx3, IMAGE), strip)
+def join_strips(
+    layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction
+) -> dict[str, jax.Array]:
+    """Returns {layer: activation, `1xHxWxC`} of the image, from a function that gives those of a window."""
+    if layout is None:
+        return function(image_1xHxWx3, None)
+    on_strip = _on_strips(layout, image_1xHxWx3, function)
 
     def put(whole, index):
-        strip, found = Strip(of, index), part(index)
-        for layer, window_1xHxWxC in found.items():
-            own_Hx1x1 = rows(strip, layer)[:, None, None] > 0
-            window_1xHxWxC = jnp.where(own_Hx1x1, window_1xHxWxC, cut(strip, whole[layer], layer))
+        strip = Strip(layout, index)
+        for layer, window_1xHxWxC in on_strip(index).items():
+            # rows of the halo keep what they have: those of the strips before are right already
+            own_Hx1x1 = own_rows(strip, layer)[:, None, None] > 0
+            window_1xHxWxC = jnp.where(own_Hx1x1, window_1xHxWxC, window_rows(strip, whole[layer], layer))
             first = _first(strip, layer)
             whole[layer] = lax.dynamic_update_slice_in_dim(whole[layer], window_1xHxWxC, first, 1)
         return whole, None
 
     empty = {
-        layer: jnp.zeros((1, of.height // _stride(layer), *leaf.shape[2:]), leaf.dtype)
-        for layer, leaf in jax.eval_shape(part, jnp.int32(0)).items()
+        layer: jnp.zeros((1, layout.height // _stride(layer), *leaf.shape[2:]), leaf.dtype)
+        for layer, leaf in jax.eval_shape(on_strip, jnp.int32(0)).items()
     }
-    return lax.scan(put, empty, jnp.arange(of.count))[0]
+    return lax.scan(put, empty, jnp.arange(layout.count))[0]

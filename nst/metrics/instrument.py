@@ -1,16 +1,16 @@
-"""The fixed instrument: every picture, however it was made, is judged by the same network at the same sizes.
+"""The fixed instrument: every picture, however it was made, is measured by one network at the same sizes.
 
 Version nst1:
-- The network is read with max pooling and zero padding, in float32, as it was trained (VGG-19 of Oxford
+- The network has max pooling and zero padding, in float32, as when it was trained (VGG-19 of Oxford
   unless another is named).
 - The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved:
   an array and its file, and files of 8 and of 16 bits, have the same numbers.
 - The photograph is resized (lanczos) to the picture's size, whatever its shape.
 - A painting is resized (lanczos) so that its long edge is the picture's long edge, its shape kept; if its
   short edge would be less than the 16 px that relu5_1 needs, so that its short edge is 16 px.
-- Alpha is not looked at. Of several paintings the mean of the distances is taken, each counting the same.
+- Alpha is ignored. For several paintings the measure is the mean of the distances, in which all count alike.
 
-What is measured stands in nst/metrics/measures.py. A change of any of these, or there, is a new version.
+The measures stand in nst/metrics/measures.py. Any change of these rules, or there, makes a new version.
 """
 
 import hashlib
@@ -27,8 +27,9 @@ import numpy as np
 from nst import images
 from nst.devices import memory
 from nst.errors import UserError
+from nst.images import Source
 from nst.metrics import measures
-from nst.metrics.measures import Colors, Seen
+from nst.metrics.measures import Colors, Statistics
 from nst.networks import checkpoints, vgg
 from nst.networks.vgg import Network
 
@@ -36,48 +37,58 @@ VERSION = "nst1"
 
 
 class Instrument(NamedTuple):
-    """What judges."""
+    """The function that measures pictures, and the name that tells whether two numbers can be compared."""
 
     name: str  # version, network, and the first digits of the sha256 of its weights: nst1-vgg19-3a1f09b2
-    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being metrics.NAMES
+    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being measures.NAMES
     judge: Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], dict[str, float]]
 
 
 class _Photo(NamedTuple):
+    """The photograph's part in the measures."""
+
     content: jax.Array
     luma: jax.Array
 
 
 class _Painting(NamedTuple):
-    seen: Seen
+    """A painting's part in the measures."""
+
+    statistics: Statistics
     colors: Colors
 
 
 def load(network: str = "vgg19") -> Instrument:
-    """The instrument with a network of nst.networks.checkpoints: a name, or a path to its weights.
+    """Loads the instrument.
 
-    Its `judge` takes pictures as floating arrays, `HxWx3` RGB; those outside [0, 1] are clipped. It compiles
-    once a size and remembers what it saw of the last photographs and paintings, so that of the pictures of
-    a sweep only the picture itself is looked at. Same arrays, same machine: same numbers.
+    Its `judge` takes images as floating arrays, `HxWx3` RGB, and clips values outside [0, 1]. It compiles a
+    program for each size, and keeps the statistics of the last photographs and paintings, so that in a sweep
+    only the statistics of the image itself are computed. The same arrays on the same machine give the same
+    numbers.
+
+    Args:
+      network: name of a network in nst.networks.checkpoints, or path of its weights.
 
     Raises:
-      UserError: weights that cannot be found or read; by `judge`: not a picture, smaller than 16 px, or
-        more memory than there is.
+      UserError: weights that cannot be found or read; from `judge`: an array that is not an image, an image
+        smaller than 16 px, or more memory than is available.
     """
-    made_for = checkpoints.convention(network, "vgg19", "")
-    loaded = checkpoints.load(network, made_for.architecture, measures.LAYERS)
+    convention = checkpoints.convention(network, "vgg19", "")
+    loaded = checkpoints.load(network, convention.architecture, measures.LAYERS)
     # in the frame of VGG's own channels, since the moments are of single channels
-    reader = Network(made_for.architecture, made_for.widths, "vgg", vgg.PREPROCESSING[made_for.preprocessing])
+    reader = Network(
+        convention.architecture, convention.widths, "vgg", vgg.PREPROCESSING[convention.preprocessing]
+    )
     variables = vgg.freeze(loaded.params, reader.dtype, reader.frame)
-    see = _seeing(reader, variables)
-    photo, painting = _remembering(partial(_photo, see), 2), _remembering(partial(_painting, see), 16)
+    statistics = _compiled_statistics(reader, variables)
+    photo, painting = _cached(partial(_photo, statistics), 2), _cached(partial(_painting, statistics), 16)
     least = vgg.minimum_size(reader, measures.LAYERS)
 
     def judge(image_HxWx3, content_HxWx3, styles_HxWx3):
         if not len(styles_HxWx3):
             raise UserError("judge: give at least one painting")
-        picture = _eight_bits(_checked(image_HxWx3, "the picture"))
-        height, width, _ = picture.shape
+        image = _eight_bits(_checked(image_HxWx3, "the picture"))
+        height, width, _ = image.shape
         if min(height, width) < least:
             raise UserError(f"the picture: {width}x{height} px is too small to judge; it needs {least} px")
         original = photo(_checked(content_HxWx3, "the photograph"), (height, width))
@@ -85,23 +96,28 @@ def load(network: str = "vgg19") -> Instrument:
         for style in styles_HxWx3:
             rgb = _checked(style, "the painting")
             targets.append(painting(rgb, _painting_size(rgb, max(height, width), least)))
-        found = jax.device_get(_compare(jnp.asarray(picture), see(picture), original, targets))
-        return {name: float(found[name]) for name in measures.NAMES}
+        numbers = jax.device_get(_compare(jnp.asarray(image), statistics(image), original, targets))
+        return {name: float(numbers[name]) for name in measures.NAMES}
 
     stem = network if network in checkpoints.NAMES else Path(network).stem
     return Instrument(f"{VERSION}-{stem}-{loaded.sha256[:8] or 'seed0'}", judge)
 
 
-def judge_files(instrument: Instrument, image, content, styles) -> dict[str, float]:
-    """The measures of a picture.
+def judge_files(
+    instrument: Instrument, image: Source, content: Source, styles: Source | Sequence[Source]
+) -> dict[str, float]:
+    """Measures a picture.
 
     Args:
       instrument: from `load`.
-      image, content: the picture and the photograph: paths, or whatever else nst.images.io.read takes.
+      image, content: the picture and the photograph: paths, or what else nst.images.read takes.
       styles: the painting, or several in a list or tuple.
 
+    Returns:
+      {measure: number}, the keys being measures.NAMES.
+
     Raises:
-      UserError: as `images.read` and `judge`, naming the picture.
+      UserError: as `images.read` and `judge`; names the picture.
     """
     sources = list(styles) if isinstance(styles, list | tuple) else [styles]
     picture, photo, *paintings = (images.read(source).rgb_HxWx3 for source in (image, content, *sources))
@@ -113,7 +129,7 @@ def judge_files(instrument: Instrument, image, content, styles) -> dict[str, flo
 
 
 def _checked(array: np.ndarray, what: str) -> np.ndarray:
-    """The picture in [0, 1]; raises UserError for an array that is not one."""
+    """Returns the image in [0, 1]; raises UserError for an array that is not one."""
     array = np.asarray(array)
     if array.ndim != 3 or array.shape[-1] != 3 or 0 in array.shape:
         raise UserError(f"{what}: shape {array.shape} is not HxWx3")
@@ -123,7 +139,7 @@ def _checked(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _eight_bits(rgb_HxWx3: np.ndarray) -> np.ndarray:
-    """The values of the file that images.write would make, to the bit."""
+    """Returns the values of the file that images.write would make, to the bit."""
     return np.rint(rgb_HxWx3 * 255).astype(np.float32) / 255
 
 
@@ -133,64 +149,63 @@ def _painting_size(rgb_HxWx3: np.ndarray, long: int, least: int) -> tuple[int, i
     return (height, width) if min(height, width) >= least else images.target_size(*shape, least, "short")
 
 
-def _seeing(reader: Network, variables: dict) -> Callable[[np.ndarray], Seen]:
-    """`metrics.describe` of an `HxWx3` array, compiled once a size."""
+def _compiled_statistics(reader: Network, variables: dict) -> Callable[[np.ndarray], Statistics]:
+    """Returns `measures.statistics` as a function of an `HxWx3` array, compiled once for each size."""
 
     @lru_cache(maxsize=64)
     def program(height: int, width: int) -> jax.stages.Compiled:
         shape = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
-        compiled = jax.jit(partial(measures.describe, reader)).lower(variables, shape).compile()
+        compiled = jax.jit(partial(measures.statistics, reader)).lower(variables, shape).compile()
         need, limit = memory.program_bytes(compiled), memory.available(jax.devices()[0])
         if need > limit:
             raise UserError(
-                f"{width}x{height} px needs {memory.format_bytes(need)} to judge, and {memory.format_bytes(limit)} are "
-                "available: give a smaller picture"
+                f"{width}x{height} px needs {memory.format_bytes(need)} to judge, and "
+                f"{memory.format_bytes(limit)} are available: give a smaller picture"
             )
         return compiled
 
     return lambda rgb_HxWx3: program(*rgb_HxWx3.shape[:2])(variables, jnp.asarray(rgb_HxWx3)[None])
 
 
-def _photo(see, rgb_HxWx3: np.ndarray) -> _Photo:
-    return _Photo(see(rgb_HxWx3).content, jax.jit(measures.luma)(rgb_HxWx3))
+def _photo(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Photo:
+    return _Photo(statistics(rgb_HxWx3).content, jax.jit(measures.luma)(rgb_HxWx3))
 
 
-def _painting(see, rgb_HxWx3: np.ndarray) -> _Painting:
-    return _Painting(see(rgb_HxWx3)._replace(content=None), jax.jit(measures.colors)(rgb_HxWx3))
+def _painting(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Painting:
+    # without the content, the largest of the statistics, which no measure needs
+    return _Painting(statistics(rgb_HxWx3)._replace(content=None), jax.jit(measures.colors)(rgb_HxWx3))
 
 
-def _remembering(function: Callable, count: int) -> Callable:
-    """A function of (picture, size): `function` of the picture at that size; the last results are kept."""
+def _cached(function: Callable, count: int) -> Callable:
+    """Returns `function` of (image, size), applied at that size, with a cache of the last `count` results."""
     results = OrderedDict()
 
-    def remembered(rgb_HxWx3: np.ndarray, size: tuple[int, int]):
-        # by content, since whoever calls may read the same file again and again
+    def cached(rgb_HxWx3: np.ndarray, size: tuple[int, int]):
+        # by the pixels, since a caller may read the same file again and again
         key = hashlib.blake2b(np.ascontiguousarray(rgb_HxWx3)).digest(), rgb_HxWx3.shape, size
         if key not in results:
             results[key] = function(images.resize(rgb_HxWx3, *size, "lanczos"))
         results.move_to_end(key)
-        found = results[key]
         while len(results) > count:
             results.popitem(last=False)
-        return found
+        return results[key]
 
-    return remembered
+    return cached
 
 
 @jax.jit
 def _compare(
-    picture_HxWx3: jax.Array, seen: Seen, photo: _Photo, paintings: list[_Painting]
+    image_HxWx3: jax.Array, statistics: Statistics, photo: _Photo, paintings: list[_Painting]
 ) -> dict[str, jax.Array]:
-    luma = measures.luma(picture_HxWx3)
+    """Computes all measures of an image."""
+    luma = measures.luma(image_HxWx3)
     return (
-        measures.style_distances(seen, [painting.seen for painting in paintings])
-        | measures.color_distances(
-            measures.colors(picture_HxWx3), [painting.colors for painting in paintings]
-        )
+        measures.style_distances(statistics, [painting.statistics for painting in paintings])
+        | measures.color_distances(measures.colors(image_HxWx3), [painting.colors for painting in paintings])
         | {
-            "content": measures.content_distance(seen.content, photo.content),
+            "content": measures.content_distance(statistics.content, photo.content),
             "ssim": measures.ssim(luma, photo.luma),
             "psnr": measures.psnr(luma, photo.luma),
-            "tv": measures.total_variation(picture_HxWx3),
+            "tv": measures.total_variation(image_HxWx3),
         }
     )

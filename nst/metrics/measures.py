@@ -1,9 +1,9 @@
-"""Measures of a picture that do not depend on how it was made: against a photograph and against paintings.
+"""Measures of an image that do not depend on how it was made: against a photograph and against paintings.
 
-Losses of different layers, poolings or statistics cannot be compared with one another; these can. What a
-network takes part in (style, moments, content) is relative to the target's own energy: 0 is equal, 1 is as
-far as an image in which the network sees nothing. The others are of the pixels alone. All are finite for
-every picture, constant ones included. nst/metrics/instrument.py fixes the network and the sizes.
+Losses with different layers, poolings or statistics cannot be compared with one another; these measures can.
+Those that use a network (style, moments, content) are relative to the energy of the target: 0 is equal, 1 as
+far as an image without features. The others use the pixels alone. All are finite for every image, constant
+ones included. nst/metrics/instrument.py fixes the network and the sizes.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ import numpy as np
 
 from nst import numerics
 from nst.errors import UserError
-from nst.images.color import LMS, OKLAB
-from nst.losses import regularizers
+from nst.images import spaces
+from nst.losses import content, regularizers
 from nst.networks.vgg import Network, features
 from nst.styles import grams
 
@@ -30,101 +30,129 @@ NAMES = (
 )  # fmt: skip
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. ITU-R BT.709
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
-MOST_PSNR = 100.0  # dB, of pictures that are equal
+MOST_PSNR = 100.0  # dB, the value for equal images
 
-# --- through a network
+# --- with a network
 
 
-class Seen(NamedTuple):
-    """What the measures read of an image through a network."""
+class Statistics(NamedTuple):
+    """The statistics of an image's activations that the measures compare."""
 
     gram: dict[str, jax.Array]  # layer -> BxCxC
     moments: dict[str, jax.Array]  # layer -> Bx2xC
-    content: jax.Array | None  # activation of relu4_2, Bxhxwxc; None: of a painting it is not read
+    content: jax.Array | None  # activation of relu4_2, Bxhxwxc; None for a painting, where it has no use
 
 
-def describe(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> Seen:
-    """What a network sees of an image (RGB, [0, 1], at least 16 px an edge), of any size."""
-    seen = features(network, variables, image_BxHxWx3, LAYERS)
-    gram = {layer: grams.gram(seen[layer]) for layer in STYLE}
-    return Seen(gram, {layer: moments(seen[layer]) for layer in STYLE}, seen[CONTENT])
+def statistics(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> Statistics:
+    """Computes the statistics of an image.
+
+    Args:
+      network: the network that measures.
+      variables: from vgg.freeze.
+      image_BxHxWx3: RGB, [0, 1], at least 16 px at each edge.
+    """
+    activations = features(network, variables, image_BxHxWx3, LAYERS)
+    gram = {layer: grams.gram(activations[layer]) for layer in STYLE}
+    return Statistics(gram, {layer: moments(activations[layer]) for layer in STYLE}, activations[CONTENT])
 
 
 def moments(features_BxHxWxC: jax.Array) -> jax.Array:
-    """Mean and standard deviation of each channel over the M positions, `Bx2xC`.
+    """Computes the mean and the standard deviation of each channel over the M positions, `Bx2xC`.
 
         m_i = 1/M sum_m F_mi        s_i = sqrt(1/M sum_m (F_mi - m_i)^2)
 
     The statistics of Li et al. 2017 (*Demystifying Neural Style Transfer*), section 4.2, and of Huang &
     Belongie 2017 (AdaIN).
     """
-    found = features_BxHxWxC.astype(jnp.float32)
-    return jnp.stack([found.mean((1, 2)), found.std((1, 2))], axis=1)
+    features_BxHxWxC = features_BxHxWxC.astype(jnp.float32)
+    return jnp.stack([features_BxHxWxC.mean((1, 2)), features_BxHxWxC.std((1, 2))], axis=1)
 
 
 def relative(statistics: jax.Array, target: jax.Array) -> jax.Array:
-    """sum (S - T)^2 / sum T^2 of statistics S and target T; without the division where T is 0 throughout.
+    """Computes sum (S - T)^2 / sum T^2 of statistics S and target T; sum S^2 where T is 0 throughout.
 
-    The relative Gram distance of nst.styles.grams, which asks nothing of the arrays but equal shapes.
+    It is the relative Gram distance of nst.styles.grams, which only needs arrays of equal shapes.
+
+    Args:
+      statistics: S.
+      target: T, of the same shape.
     """
     return grams.distance(statistics, target, 0, normalization="relative")
 
 
-def style_distances(seen: Seen, paintings: Sequence[Seen]) -> dict[str, jax.Array]:
-    """{"style", "style/relu1_1", ..., "moments", "moments/relu1_1", ...}: distances from the paintings.
+def style_distances(image: Statistics, paintings: Sequence[Statistics]) -> dict[str, jax.Array]:
+    """Computes the distances of an image from the paintings in Gram matrices and in moments.
 
         style/l = sum_ij (G_ij - A_ij)^2 / sum_ij A_ij^2
         moments/l = sum_i ((m_i - n_i)^2 + (s_i - t_i)^2) / sum_i (n_i^2 + t_i^2)
 
-    with G, m, s of the image and A, n, t of the painting at layer l; `style` and `moments` are the means
-    over the layers. From several paintings: the mean of the distances (not the distance from a mean
-    painting, which would favour one way of blending).
+    where G, m, s are those of the image and A, n, t those of the painting at layer l; `style` and `moments`
+    are the means over the layers. For several paintings it is the mean of the distances (not the distance
+    from a mean painting, which would favour one way of blending).
+
+    Args:
+      image: statistics of the image.
+      paintings: statistics of each painting.
+
+    Returns:
+      {"style", "style/relu1_1", ..., "moments", "moments/relu1_1", ...: distance}.
     """
-    found = {}
+    distances = {}
     for name, kind in (("style", "gram"), ("moments", "moments")):
-        mine, theirs = getattr(seen, kind), [getattr(painting, kind) for painting in paintings]
+        own, targets = getattr(image, kind), [getattr(painting, kind) for painting in paintings]
         by_layer = {
-            f"{name}/{layer}": sum(relative(mine[layer], target[layer]) for target in theirs) / len(theirs)
+            f"{name}/{layer}": sum(relative(own[layer], target[layer]) for target in targets) / len(targets)
             for layer in STYLE
         }
-        found |= {name: sum(by_layer.values()) / len(STYLE)} | by_layer
-    return found
+        distances |= {name: sum(by_layer.values()) / len(STYLE)} | by_layer
+    return distances
 
 
 def content_distance(content_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array) -> jax.Array:
-    """sum (F - P)^2 / sum P^2 at relu4_2, F of the picture, P of the photograph at the same size."""
-    return regularizers.content_distance(content_BxHxWxC, target_BxHxWxC, 0, "relative")
+    """Computes sum (F - P)^2 / sum P^2 at relu4_2.
+
+    Args:
+      content_BxHxWxC: F, of the image.
+      target_BxHxWxC: P, of the photograph at the same size.
+    """
+    return content.content_distance(content_BxHxWxC, target_BxHxWxC, 0, "relative")
 
 
-# --- of the pixels; all clip to [0, 1] first, as a picture is when it is saved
+# --- of the pixels, which are clipped to [0, 1] first, as when they are saved
 
 
 def luma(image_HxWx3: jax.Array) -> jax.Array:
-    """Y' = 0.2126 R' + 0.7152 G' + 0.0722 B', `HxW`: Rec. 709's weights of the sRGB-encoded values.
+    """Computes Y' = 0.2126 R' + 0.7152 G' + 0.0722 B' of the sRGB-encoded values (Rec. 709), `HxW`.
 
-    Luma, not luminance: nothing is linearised, so that equal steps look about equal.
+    It is luma, not luminance: the values are not linearised, so that equal steps look about equal.
+
+    Args:
+      image_HxWx3: sRGB.
     """
     return jnp.sum(jnp.clip(image_HxWx3, 0, 1) * jnp.asarray(LUMA, jnp.float32), -1)
 
 
 def ssim(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
-    """Structural similarity of two grey images in [0, 1], at most 1, which is equal.
+    """Computes the structural similarity of two grey images, at most 1, the value for equal images.
 
         SSIM = mean of (2 m_a m_b + C1) (2 v_ab + C2) / ((m_a^2 + m_b^2 + C1) (v_a + v_b + C2))
 
-    with m, v the means and (population) covariances under a Gaussian window of sigma 1.5, 11x11 px, at
-    every place where the window lies wholly inside; C1 = 0.01^2, C2 = 0.03^2. Wang et al. 2004 (*Image
-    Quality Assessment: From Error Visibility to Structural Similarity*), eq. 13-16. The same number as
+    where m and v are the means and the (population) covariances under a Gaussian window of 11x11 px with
+    sigma 1.5, at every place where the window lies wholly inside; C1 = 0.01^2, C2 = 0.03^2. Wang et al. 2004
+    (*Image Quality Assessment: From Error Visibility to Structural Similarity*), eq. 13-16. It is equal to
     skimage.metrics.structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     data_range=1).
 
+    Args:
+      a_HxW, b_HxW: images in [0, 1], of one size.
+
     Raises:
-      UserError: smaller than the window.
+      UserError: the images are smaller than the window.
     """
     height, width = a_HxW.shape
     if min(height, width) < SSIM_WINDOW:
         raise UserError(f"ssim: {width}x{height} px is smaller than its window; give at least 11 px an edge")
-    # around their means, or the differences of squares would lose digits in bright pictures
+    # around their means, or the differences of squares would lose digits in bright images
     a, b = a_HxW - a_HxW.mean(), b_HxW - b_HxW.mean()
     m_a, m_b = _window_mean(a), _window_mean(b)
     v_a, v_b = _window_mean(a**2) - m_a**2, _window_mean(b**2) - m_b**2
@@ -136,7 +164,8 @@ def ssim(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
 
 
 def _window_mean(x_HxW: jax.Array) -> jax.Array:
-    """Gaussian mean around every pixel whose window is inside; shifted sums, exact on every device."""
+    """Computes the Gaussian mean around every pixel whose window lies inside."""
+    # by shifted sums, since a convolution would be rounded on an accelerator
     window = np.exp(-0.5 * (np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) ** 2 / SSIM_SIGMA**2)
     window = window / window.sum()
     for axis in (0, 1):
@@ -149,20 +178,26 @@ def _window_mean(x_HxW: jax.Array) -> jax.Array:
 
 
 def psnr(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
-    """-10 log10(mean (a - b)^2) in dB, of two grey images in [0, 1]; at most 100, also of equal ones.
+    """Computes -10 log10(mean (a - b)^2) in dB, at most 100, the value for equal images.
 
-    A finite number, since tables and JSON have no infinity.
+    It is finite, since tables and JSON have no infinity.
+
+    Args:
+      a_HxW, b_HxW: images in [0, 1], of one size.
     """
     error = jnp.mean((a_HxW - b_HxW) ** 2)
     return -10 * jnp.log10(jnp.maximum(error, 10 ** (-MOST_PSNR / 10)))
 
 
 def total_variation(image_HxWx3: jax.Array) -> jax.Array:
-    """The mean of |x_p - x_q| over the pairs p, q of pixels side by side or one above the other.
+    """Computes the mean of |x_p - x_q| over the pairs p, q of neighbouring pixels.
 
-    Every pair counts once in each channel: the anisotropic total variation over the number of its terms.
-    0 of a constant image, 1 of a black and white chequerboard, whatever the size; of sRGB-encoded values.
-    A single pixel has 0.
+    Neighbours are side by side or one above the other; every pair counts once in each channel, so that it is
+    the anisotropic total variation over the number of its terms. It is 0 for a constant image and for a
+    single pixel, and 1 for a black and white chequerboard, whatever the size.
+
+    Args:
+      image_HxWx3: x, sRGB.
     """
     height, width, channels = image_HxWx3.shape
     pairs = (height - 1) * width + height * (width - 1)
@@ -172,24 +207,9 @@ def total_variation(image_HxWx3: jax.Array) -> jax.Array:
 # --- colour
 
 
-def linearize(image_HxWx3: jax.Array) -> jax.Array:
-    """sRGB-encoded values in [0, 1] to linear light (IEC 61966-2-1)."""
-    encoded = jnp.clip(image_HxWx3, 0, 1)
-    return jnp.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
 def oklab(image_HxWx3: jax.Array) -> jax.Array:
-    """sRGB to Oklab: L (0 black, 1 white), a (green to red), b (blue to yellow); see `linear_to_oklab`."""
-    return linear_to_oklab(linearize(image_HxWx3))
-
-
-def linear_to_oklab(linear_HxWx3: jax.Array) -> jax.Array:
-    """Linear sRGB to Oklab, `HxWx3`: Lab = M2 cbrt(M1 rgb) (Ottosson 2020)."""
-    return _transform(OKLAB, jnp.cbrt(_transform(LMS, linear_HxWx3)))
-
-
-def _transform(matrix, x_HxWx3: jax.Array) -> jax.Array:
-    return numerics.einsum("ij,hwj->hwi", jnp.asarray(matrix, jnp.float32), x_HxWx3)
+    """Converts sRGB, clipped to [0, 1], to Oklab (nst/images/spaces.py), `HxWx3`."""
+    return spaces.srgb_to_oklab(jnp.clip(image_HxWx3, 0, 1))
 
 
 class Colors(NamedTuple):
@@ -200,7 +220,11 @@ class Colors(NamedTuple):
 
 
 def colors(image_HxWx3: jax.Array) -> Colors:
-    """Mean and (population) covariance of an image's pixels in Oklab."""
+    """Computes the mean and the (population) covariance of an image's pixels in Oklab.
+
+    Args:
+      image_HxWx3: sRGB.
+    """
     lab = oklab(image_HxWx3)
     mean = lab.mean((0, 1))
     centred = lab - mean
@@ -208,14 +232,21 @@ def colors(image_HxWx3: jax.Array) -> Colors:
     return Colors(mean, covariance / (lab.shape[0] * lab.shape[1]))
 
 
-def color_distances(found: Colors, paintings: Sequence[Colors]) -> dict[str, jax.Array]:
-    """{"color_mean": |m - n|, "color_covariance": |C - D|_F}, in Oklab, of any sizes.
+def color_distances(image: Colors, paintings: Sequence[Colors]) -> dict[str, jax.Array]:
+    """Computes |m - n| and |C - D|_F, where m, C are those of the image and n, D those of a painting.
 
-    m, C of the picture; n, D of a painting; the mean over several paintings. A color_mean of 0.02 is about
-    a just noticeable difference.
+    For several paintings it is the mean of the distances. A color_mean of 0.02 is about a just noticeable
+    difference.
+
+    Args:
+      image: colours of the image.
+      paintings: colours of each painting.
+
+    Returns:
+      {"color_mean": |m - n|, "color_covariance": |C - D|_F}.
     """
     return {
-        "color_mean": sum(jnp.linalg.norm(found.mean - p.mean) for p in paintings) / len(paintings),
-        "color_covariance": sum(jnp.linalg.norm(found.covariance - p.covariance) for p in paintings)
+        "color_mean": sum(jnp.linalg.norm(image.mean - p.mean) for p in paintings) / len(paintings),
+        "color_covariance": sum(jnp.linalg.norm(image.covariance - p.covariance) for p in paintings)
         / len(paintings),
     }

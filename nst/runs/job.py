@@ -19,9 +19,8 @@ from nst.devices import memory
 from nst.devices import mesh as device_mesh
 from nst.errors import UserError
 from nst.files import digest
-from nst.images import folders
-from nst.images.io import Picture
-from nst.losses import problem, strips
+from nst.images import Picture, folders
+from nst.losses import guidance, problem, strips
 from nst.losses.problem import Loss, Problem
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights
@@ -112,7 +111,7 @@ def prepare(content, style, config: ConfigDict, load: LoadNetwork = load_network
     """Reads and checks every input; nothing is computed on the device that the config could still refuse.
 
     Args:
-      content: a picture as nst.images.io.read takes it, or None for `config.content`.
+      content: a picture as nst.images.read takes it, or None for `config.content`.
       style: one or several (in a list or tuple), or None for `config.style`.
       config: made by configs.default.get_config and changed at will.
       load: `load_network`, or one from `cached_loader`.
@@ -180,7 +179,7 @@ def make_problem(job: Job) -> Problem:
         distribute(job.content.rgb_HxWx3[None], 1),
         [distribute(picture.rgb_HxWx3[None], 1) for picture in job.styles],
         distribute(job.loss_weights),
-        *(distribute(guides, 0) for guides in job.regions[:2]),
+        guidance.Regions(*(distribute(guides, 0) for guides in job.regions[:2])),
         distribute(np.int32(job.seed)),
     )
     return device_mesh.put(made, sharding.problem(job.mesh, made))
@@ -210,7 +209,7 @@ def _compiled(
         for pair in zip(where, guided, strict=True)
     ]
     targets = partial(problem.make_problem, spec)
-    made = jax.eval_shape(targets, variables, content, styles, loss_weights, *guides)
+    made = jax.eval_shape(targets, variables, content, styles, loss_weights, guidance.Regions(*guides))
     state = jax.eval_shape(partial(steps.init, optimizer), content)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:

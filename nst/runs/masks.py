@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.errors import UserError
 from nst.files import digest
-from nst.images.io import Picture
+from nst.images import Picture
 from nst.losses import guidance
 from nst.losses.spec import Spec
 from nst.runs import settings

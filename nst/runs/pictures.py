@@ -14,8 +14,7 @@ from nst import images
 from nst.devices import mesh
 from nst.errors import UserError, choose
 from nst.files import digest
-from nst.images import color
-from nst.images.io import Picture
+from nst.images import Picture, color
 from nst.losses.spec import Spec
 from nst.networks import vgg
 from nst.runs import settings

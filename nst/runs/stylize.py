@@ -68,7 +68,7 @@ def stylize(
     """Finds the image whose content is `content`'s and whose style is `style`'s.
 
     Args:
-      content: path, PIL image or array (nst.images.io.read); None: `config.content`.
+      content: path, PIL image or array (nst.images.read); None: `config.content`.
       style: one or several of the same, in a list; None: `config.style`.
       config: from a file of configs/, changed at will.
       workdir: the run folder; one that holds the same run is continued, to the same bytes. None: nothing

@@ -192,7 +192,11 @@ def long_range(
 
 
 def make_gram_long(normalization: str, shifts: tuple[int, ...] = (0, 1, 2, 4)) -> Representation:
-    """Returns the representation by `long_range`."""
+    """Returns the representation by `long_range`.
+
+    Raises:
+      UserError: shifts that are not whole numbers, or none.
+    """
     if type(shifts) not in (tuple, list) or not shifts:
         raise UserError(f"style_loss.options: shifts = {shifts!r}: give whole numbers, such as (1, 2)")
     describe = partial(long_range, shifts=tuple(whole("shifts", shift, 0) for shift in shifts))

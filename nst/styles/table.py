@@ -36,7 +36,11 @@ STYLES = {
 
 
 def linear() -> tuple[str, ...]:
-    """Returns the names of the representations that are linear with their default options."""
+    """Returns the representations that are linear with their default options.
+
+    Returns:
+      Their names in STYLES.
+    """
     return tuple(name for name, make in STYLES.items() if make("relative").linear)
 
 

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.errors import Busy
-from nst.losses import problem
+from nst.losses import problem, statistics
 from nst.losses.spec import Spec
 from nst.metrics.instrument import Instrument
 from nst.optimizers import steps
@@ -24,7 +24,7 @@ from nst.sweeps import results
 from nst.sweeps.points import Point
 
 # the functions whose compiled programs belong to a few points only; those of the instrument serve all points
-PROGRAMS = steps.run, problem.measure, problem.describe_content, problem.describe_style
+PROGRAMS = steps.run, problem.measure, statistics.describe_content, statistics.describe_style
 
 _MAX_KEYS = 32  # after so many keys, all compiled programs are dropped
 

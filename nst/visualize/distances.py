@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst.errors import UserError
-from nst.losses.problem import describe_style
 from nst.losses.spec import Spec
+from nst.losses.statistics import describe_style
 from nst.networks.vgg import minimum_size
 from nst.visualize import figures
 

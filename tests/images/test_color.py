@@ -8,8 +8,9 @@ import pytest
 import skimage.color
 
 from nst.errors import UserError
-from nst.images import color
-from nst.images.color import RIDGE, SPACES, TRANSFORMS, WITH_LUMINANCE
+from nst.images import color, spaces
+from nst.images.color import RIDGE, TRANSFORMS
+from nst.images.spaces import SPACES, WITH_LUMINANCE
 from nst.metrics import measures
 
 LINEAR = {"cholesky": color.cholesky, "pca": color.pca, "symmetric": color.symmetric}
@@ -33,7 +34,7 @@ def constant(*rgb):
 
 
 def rows(rgb, space):
-    return color.to_space(rgb, space).reshape(-1, 3)
+    return spaces.to_space(rgb, space).reshape(-1, 3)
 
 
 def moments(rgb, space, weights=None):
@@ -96,7 +97,7 @@ def test_coordinates_are_those_of_the_definitions(space):
     rgb = np.concatenate([rng.uniform(0, 1, (1, 40, 3)), rng.uniform(0, 0.05, (1, 20, 3)), PRIMARIES], 1)
     expected = [naive_coordinates(colour, space) for colour in rgb[0]]
     rounding = 6e-5 if space == "yiq" else 1e-8  # its constants have four decimals
-    np.testing.assert_allclose(color.to_space(rgb, space)[0], expected, atol=rounding * SPACES[space].white)
+    np.testing.assert_allclose(spaces.to_space(rgb, space)[0], expected, atol=rounding * SPACES[space].white)
 
 
 def test_known_colours():
@@ -108,17 +109,17 @@ def test_known_colours():
         (0.86644, -0.23389, 0.17950),
         (0.45201, -0.03246, -0.31153),
     ]
-    np.testing.assert_allclose(color.to_space(PRIMARIES, "lab")[0], lab, atol=0.01)
-    np.testing.assert_allclose(color.to_space(PRIMARIES, "oklab")[0], [*oklab, (0, 0, 0)], atol=1e-5)
-    np.testing.assert_allclose(color.to_space(PRIMARIES, "yiq")[0, 0], (1, 0, 0), atol=1e-12)
-    np.testing.assert_allclose(color.to_space(PRIMARIES, "lab")[0, 0], (100, 0, 0), atol=1e-9)
+    np.testing.assert_allclose(spaces.to_space(PRIMARIES, "lab")[0], lab, atol=0.01)
+    np.testing.assert_allclose(spaces.to_space(PRIMARIES, "oklab")[0], [*oklab, (0, 0, 0)], atol=1e-5)
+    np.testing.assert_allclose(spaces.to_space(PRIMARIES, "yiq")[0, 0], (1, 0, 0), atol=1e-12)
+    np.testing.assert_allclose(spaces.to_space(PRIMARIES, "lab")[0, 0], (100, 0, 0), atol=1e-9)
 
 
 def test_spaces_agree_with_other_implementations():
     rgb = picture(1)
-    np.testing.assert_allclose(color.to_space(rgb, "yiq"), skimage.color.rgb2yiq(rgb), atol=6e-5)
-    np.testing.assert_allclose(color.to_space(rgb, "lab"), skimage.color.rgb2lab(rgb), atol=0.02)
-    np.testing.assert_allclose(color.to_space(rgb, "oklab"), measures.oklab(jnp.asarray(rgb)), atol=1e-6)
+    np.testing.assert_allclose(spaces.to_space(rgb, "yiq"), skimage.color.rgb2yiq(rgb), atol=6e-5)
+    np.testing.assert_allclose(spaces.to_space(rgb, "lab"), skimage.color.rgb2lab(rgb), atol=0.02)
+    np.testing.assert_allclose(spaces.to_space(rgb, "oklab"), measures.oklab(jnp.asarray(rgb)), atol=1e-6)
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -128,24 +129,24 @@ def test_round_trips(space):
     steps = np.array([0, 1e-6, 0.0404, 0.0405, -0.0404, -0.0405, 0.0773, -0.3, 1.4])
     outside = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
     for rgb in (inside, outside):
-        found = color.from_space(color.to_space(rgb, space), space)
-        assert found.dtype == np.float32 and color.to_space(rgb, space).dtype == np.float64
+        found = spaces.from_space(spaces.to_space(rgb, space), space)
+        assert found.dtype == np.float32 and spaces.to_space(rgb, space).dtype == np.float64
         np.testing.assert_allclose(found, rgb, atol=1e-6)
 
 
 def test_linear_light_is_continuous_odd_and_inverted():
     x = np.array([0.04045, 0.0404501, 1.0, 0.5])
-    linear = color.linearize(x)
+    linear = spaces.linearize(x)
     assert linear[1] - linear[0] == pytest.approx(1e-7 / 12.92, rel=0.6)
     np.testing.assert_allclose(linear[2:], [1, 0.21404114], rtol=1e-7)
-    np.testing.assert_allclose(color.encode(linear), x, rtol=1e-12)
-    np.testing.assert_array_equal(color.linearize(-x), -linear)
+    np.testing.assert_allclose(spaces.encode(linear), x, rtol=1e-12)
+    np.testing.assert_array_equal(spaces.linearize(-x), -linear)
 
 
 @pytest.mark.parametrize("space", WITH_LUMINANCE)
 def test_greys_have_no_chroma_and_their_luminance_rises(space):
     greys = np.repeat(np.linspace(0, 1, 50).reshape(1, 50, 1), 3, -1)
-    found = color.to_space(greys, space)[0]
+    found = spaces.to_space(greys, space)[0]
     assert np.abs(found[:, 1:]).max() < 1e-7 * SPACES[space].white
     assert (np.diff(found[:, 0]) > 0).all()
     assert found[-1, 0] == pytest.approx(SPACES[space].white, rel=1e-7)
@@ -355,7 +356,7 @@ def test_degenerate_pictures(transform, space):
     if transform != "histogram":
         mean = moments(color.match(flat, picture(0), transform, space), space)[0]
         np.testing.assert_allclose(mean, moments(picture(0), space)[0], atol=1e-6)
-    spread = color.to_space(color.match(picture(0), flat, transform, space), space).std((0, 1))
+    spread = spaces.to_space(color.match(picture(0), flat, transform, space), space).std((0, 1))
     assert (spread / SPACES[space].white <= math.sqrt(RIDGE) + 1e-6).all()
 
 
@@ -366,11 +367,11 @@ def test_greys_stay_one_chroma_each(transform, space):
     found = color.match(grey(0), picture(1), transform, space)
     _, index, inverse = np.unique(grey(0)[..., 0], return_index=True, return_inverse=True)
     np.testing.assert_allclose(found.reshape(-1, 3), found.reshape(-1, 3)[index][inverse.ravel()], atol=1e-6)
-    chroma = color.to_space(found, space)[..., 1:] / SPACES[space].white
+    chroma = spaces.to_space(found, space)[..., 1:] / SPACES[space].white
     if transform == "histogram":  # all in the middle of the target's
         assert chroma.std((0, 1)).max() < 1e-6
     # and a grey target's result is grey, but for the ridge
-    found = color.to_space(color.match(picture(1), grey(0), transform, space), space)[..., 1:]
+    found = spaces.to_space(color.match(picture(1), grey(0), transform, space), space)[..., 1:]
     assert found.std((0, 1)).max() / SPACES[space].white <= 1.01 * math.sqrt(RIDGE)
 
 
@@ -426,7 +427,7 @@ def test_luminance_is_grey_and_the_picture_s(space):
     np.testing.assert_allclose(found, found[..., :1].repeat(3, -1), atol=3e-7)
     white = SPACES[space].white
     np.testing.assert_allclose(
-        color.to_space(found, space)[..., 0], color.to_space(rgb, space)[..., 0], atol=1e-6 * white
+        spaces.to_space(found, space)[..., 0], spaces.to_space(rgb, space)[..., 0], atol=1e-6 * white
     )
     np.testing.assert_allclose(color.luminance(found, space), found, atol=1e-6)
     np.testing.assert_allclose(color.luminance(grey(0), space), grey(0), atol=1e-6)
@@ -450,9 +451,9 @@ def test_match_luminance_is_the_equation(space, weighted):
     sigma_S, sigma_T = (math.sqrt(Sigma[0, 0] + RIDGE) for Sigma in (Sigma_S, Sigma_T))
     found = color.match_luminance(source, target, space, *weights)
     white = SPACES[space].white
-    expected = sigma_T / sigma_S * (color.to_space(source, space)[..., 0] / white - mu_S[0]) + mu_T[0]
-    np.testing.assert_allclose(color.to_space(found, space)[..., 0] / white, expected, atol=1e-6)
-    assert np.abs(color.to_space(found, space)[..., 1:]).max() < 1e-6 * white
+    expected = sigma_T / sigma_S * (spaces.to_space(source, space)[..., 0] / white - mu_S[0]) + mu_T[0]
+    np.testing.assert_allclose(spaces.to_space(found, space)[..., 0] / white, expected, atol=1e-6)
+    assert np.abs(spaces.to_space(found, space)[..., 1:]).max() < 1e-6 * white
     mu, Sigma = moments(found, space, weights[0])
     assert mu[0] == pytest.approx(mu_T[0], abs=1e-6)
     assert Sigma[0, 0] == pytest.approx(Sigma_T[0, 0], abs=2 * RIDGE * (1 + Sigma_T[0, 0] / Sigma_S[0, 0]))
@@ -477,7 +478,7 @@ def test_with_colors_of_joins_luminance_and_chroma(space):
     found = color.with_colors_of(color.luminance(result, space), photo, space)
     assert found.dtype == np.float32
     white = SPACES[space].white
-    coordinates, of_result, of_photo = (color.to_space(rgb, space) / white for rgb in (found, result, photo))
+    coordinates, of_result, of_photo = (spaces.to_space(rgb, space) / white for rgb in (found, result, photo))
     np.testing.assert_allclose(coordinates[..., 0], of_result[..., 0], atol=1e-6)
     np.testing.assert_allclose(coordinates[..., 1:], of_photo[..., 1:], atol=1e-6)
     # a coloured result's colours are dropped; what it is made of comes back
@@ -505,8 +506,8 @@ def test_errors():
         color.match(rgb, rgb, "colesky", "srgb")
     for call in (
         lambda: color.match(rgb, rgb, "pca", "okla"),
-        lambda: color.to_space(rgb, "okla"),
-        lambda: color.from_space(rgb, "okla"),
+        lambda: spaces.to_space(rgb, "okla"),
+        lambda: spaces.from_space(rgb, "okla"),
         lambda: color.luminance(rgb, "okla"),
         lambda: color.match_luminance(rgb, rgb, "okla"),
         lambda: color.with_colors_of(rgb, rgb, "okla"),

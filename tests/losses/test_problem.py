@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
+from nst.losses.content import content_distance
 from nst.losses.problem import loss, make_problem, terms
-from nst.losses.regularizers import content_distance
 from nst.losses.spec import Spec
 from nst.losses.weights import make_weights
 from nst.networks import checkpoints, vgg

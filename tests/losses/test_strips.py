@@ -11,8 +11,9 @@ import pytest
 from nst.devices import memory
 from nst.devices.memory import program_bytes
 from nst.errors import UserError
-from nst.losses import problem, strips
-from nst.losses.regularizers import CONTENT
+from nst.losses import problem, statistics, strips
+from nst.losses.content import CONTENT
+from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
 from nst.losses.weights import make_weights
 from nst.networks import checkpoints, vgg
@@ -89,13 +90,13 @@ def check(
     variables = network(spec.network.architecture, spec.layers) if variables is None else variables
     content, x = picture(0, height, width), picture(1, height, width)
     styles = [picture(2 + seed, edge, width + 2) for seed, edge in enumerate(paintings)]
-    given = variables, content, styles, weigh(spec, len(styles), len(guides)), guides, style_guides
+    given = variables, content, styles, weigh(spec, len(styles), len(guides)), Regions(guides, style_guides)
     whole, parts = (problem.make_problem(of, *given) for of in (spec, cut))
     agree(parts.content, whole.content, rel)
     # not parts.styles, which may hold roots of what has none in float32
     for paintings, guide in zip(spec.regions or [range(len(styles))], style_guides, strict=True):
         for k in paintings:
-            agree(*(problem.describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
+            agree(*(statistics.describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
     (terms, gradient), (expected, slope) = measured(cut, parts, x), measured(spec, whole, x)
     assert list(terms) == list(expected)
     agree(terms, expected, rel)
@@ -126,7 +127,7 @@ def test_every_row_has_one_strip_whose_window_holds_all_that_it_sees(pooling, de
             first = int(strips._first(part, layer))
             begin, end = first * step, first * step + layout.window
             assert begin % stride == 0 and end <= height
-            at = first + np.flatnonzero(np.asarray(strips.rows(part, layer)))
+            at = first + np.flatnonzero(np.asarray(strips.own_rows(part, layer)))
             times[at] += 1
             if len(at):
                 low, high = offset + step * at.min(), offset + step * at.max() + size

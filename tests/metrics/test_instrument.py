@@ -137,8 +137,10 @@ def test_several_paintings_count_the_same(fixed):
 
 def test_the_pair_is_looked_at_once_and_a_size_compiled_once(narrow, monkeypatch):
     traced = []
-    describe = metric_measures.describe
-    monkeypatch.setattr(metric_measures, "describe", lambda *a: traced.append(a[-1].shape) or describe(*a))
+    statistics = metric_measures.statistics
+    monkeypatch.setattr(
+        metric_measures, "statistics", lambda *a: traced.append(a[-1].shape) or statistics(*a)
+    )
     fresh = instrument.load("random")
     a, b, photo, painting, other = (picture(seed) for seed in range(5))
     results = [fresh.judge(rgb, photo.copy(), [painting.copy()]) for rgb in (a, b, a)]
@@ -156,7 +158,7 @@ def test_the_pair_is_looked_at_once_and_a_size_compiled_once(narrow, monkeypatch
 
 def test_no_more_than_the_last_pictures_are_remembered():
     calls = []
-    remembered = instrument._remembering(lambda rgb: calls.append(rgb.shape) or rgb.sum(), 2)
+    remembered = instrument._cached(lambda rgb: calls.append(rgb.shape) or rgb.sum(), 2)
     a, b, c = (picture(seed, 20, 20) for seed in range(3))
     for rgb in (a, b, a, b, a):
         assert remembered(rgb, (20, 20)) == rgb.sum()

@@ -17,7 +17,7 @@ from experiments.distill import export
 from nst import images
 from nst.errors import UserError
 from nst.losses import problem, weights
-from nst.losses.regularizers import CONTENT
+from nst.losses.content import CONTENT
 from nst.losses.spec import Spec
 from nst.networks import checkpoints, vgg
 from nst.networks.checkpoints import Convention

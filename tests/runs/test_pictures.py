@@ -5,12 +5,12 @@ import pytest
 
 from nst import images
 from nst.errors import UserError
-from nst.images import color
+from nst.images import color, spaces
 from tests.helpers.running import picture, small, stylize
 
 
 def chroma(rgb):
-    return color.to_space(rgb, "oklab")[..., 1:]
+    return spaces.to_space(rgb, "oklab")[..., 1:]
 
 
 @pytest.mark.parametrize("space", ["yiq", "oklab"])

@@ -7,7 +7,7 @@ import pytest
 
 from configs import quickstart
 from nst.errors import UserError
-from nst.losses import problem
+from nst.losses import problem, statistics
 from nst.losses import weights as loss_weights
 from nst.losses.spec import Spec
 from nst.visualize import distances as room
@@ -87,7 +87,7 @@ def test_every_picture_is_described_once(seen, monkeypatch):
 
     def counted(*args):
         calls.append(args[2].shape)
-        return problem.describe_style(*args)
+        return statistics.describe_style(*args)
 
     monkeypatch.setattr(room, "describe_style", counted)
     distances(make_spec(seen, "gram"), seen.variables, pictures())

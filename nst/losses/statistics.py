@@ -1,0 +1,158 @@
+"""What the losses read of an image: its activations, and statistics of these that can be summed over strips.
+
+The network reads a large image in strips (nst/losses/strips.py). A function that takes a `strip` returns the
+strip's part of the sums; None stands for the whole image.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nst.losses import content, strips
+from nst.losses.spec import IMAGE, Spec, of_network
+from nst.losses.strips import Strip
+from nst.networks.slim import evaluated
+from nst.networks.vgg import features
+from nst.styles import matching
+from nst.styles.positions import Positions, sample
+
+Activations = dict[str, Any]  # layer -> activation, or the map of a slim network that gives it
+Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; without a layer: all alike
+
+
+def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> Activations:
+    """Returns the activations at `layers`; the image itself counts as a layer."""
+    read = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
+    return read | {IMAGE: image_1xHxWx3}
+
+
+def _positions(
+    layers: Sequence[str],
+    source: Activations,
+    guide: Guide,
+    samples: int,
+    seed: jax.Array,
+    step: int | jax.Array,
+    strip: Strip | None = None,
+) -> list[Positions]:
+    """Returns the positions of each layer that count: the same for two images of one size and guide."""
+    positions = []
+    for layer in layers:
+        # A layer's key follows from its name, so that it does not depend on what other layers are used.
+        key = jax.random.fold_in(jax.random.key(seed), _index(layer))
+        shape = jax.eval_shape(evaluated, source[layer]).shape[1:3]
+        weights_HxW, sampled_S = strips.position_weights(strip, guide.get(layer), layer, shape[1]), None
+        if samples:
+            # Only the sample depends on the step. What else is random, such as projections, has to be what it
+            # was when the target was computed.
+            sampled_S = sample(jax.random.fold_in(key, step), shape, weights_HxW, samples)
+        positions.append(Positions(weights_HxW, sampled_S, key))
+    return positions
+
+
+def _index(layer: str) -> int:
+    """Returns a number that no other layer has."""
+    return sum(256**k * ord(letter) for k, letter in enumerate(layer[-3:]))
+
+
+# --- content
+
+
+@jax.jit(static_argnums=0)
+def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
+    """Computes the target of the content loss.
+
+    Args:
+      spec: static choices.
+      variables: from vgg.freeze.
+      image_1xHxWx3: the photograph, RGB, [0, 1].
+
+    Returns:
+      {layer: activation of the photograph}.
+    """
+
+    def on_window(window_1xHxWx3, strip):
+        source = activations(spec, variables, window_1xHxWx3, spec.content_layers)
+        return {layer: evaluated(source[layer]) for layer in spec.content_layers}
+
+    layout = strips.layout(spec, spec.content_layers, image_1xHxWx3.shape[1])
+    return strips.join_strips(layout, image_1xHxWx3, on_window)
+
+
+def content_statistics(
+    spec: Spec,
+    source: Activations,
+    target: dict[str, jax.Array],
+    seed: jax.Array,
+    step: jax.Array,
+    strip: Strip | None,
+) -> dict[str, Any]:
+    """Returns {layer: sums of the differences from the target}; for self-similarity its distance."""
+    layers = spec.content_layers
+    if spec.content_representation == "self_similarity" and layers:
+        # It compares pairs of positions, which are no sum over strips: Spec allows no strips here.
+        positions = _positions(layers, source, {}, spec.content_samples, seed, step)
+        columns, target_columns = (
+            matching.hypercolumns([of[layer] for layer in layers], positions) for of in (source, target)
+        )
+        return {"self_similarity": matching.self_similarity_distance(columns, target_columns)}
+    return {
+        layer: content.content_sums(
+            evaluated(source[layer]),
+            strips.window_rows(strip, target[layer], layer),
+            strips.own_rows(strip, layer),
+        )
+        for layer in layers
+    }
+
+
+# --- style
+
+
+@jax.jit(static_argnums=0)
+def describe_style(
+    spec: Spec, variables: dict, image_1xHxWx3: jax.Array, guide: Guide, seed: jax.Array
+) -> tuple[tuple, ...]:
+    """Computes the statistics of a painting, of which the targets of the style loss are made.
+
+    Args:
+      spec: static choices.
+      variables: from vgg.freeze.
+      image_1xHxWx3: the painting, RGB, [0, 1], of any size.
+      guide: weights of its positions, {layer: HxW}; {}: all alike.
+      seed: for what is random.
+
+    Returns:
+      For each style term the statistics, and those of an image without features.
+    """
+
+    def on_window(window_1xHxWx3, strip):
+        source = activations(spec, variables, window_1xHxWx3, spec.style_layers)
+        # Relative distances are in units of the distance from an image without features. It has the size and
+        # the guide of the painting, and so the same sampled positions.
+        blank = {layer: jnp.zeros_like(evaluated(activation)) for layer, activation in source.items()}
+        both = (style_statistics(spec, of, guide, seed, 0, strip) for of in (source, blank))
+        return tuple(zip(*both, strict=True))
+
+    layout = strips.layout(spec, spec.style_layers, image_1xHxWx3.shape[1])
+    return strips.sum_over_strips(layout, image_1xHxWx3, on_window)
+
+
+def style_statistics(
+    spec: Spec,
+    source: Activations,
+    guide: Guide,
+    seed: jax.Array,
+    step: int | jax.Array,
+    strip: Strip | None,
+) -> tuple:
+    """Returns the statistics of each style term."""
+    statistics = []
+    for term in spec.style_terms:
+        samples = term.representation.samples
+        positions = _positions(term.part, source, guide, samples, seed, step, strip)
+        layers = [source[layer] for layer in term.part]
+        statistics.append(term.representation.describe(layers, positions))
+    return tuple(statistics)
