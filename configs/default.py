@@ -81,7 +81,7 @@ def get_config() -> ConfigDict:
     config.content_loss.weight = 1.0  # alpha, the weight of the content loss
     config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
     config.content_loss.samples = 1024  # number of positions that self_similarity compares
-    # gatys, mse, sse, root, scaled, relative: factor of the squared distance (nst/losses/regularizers.py)
+    # gatys, mse, sse, root, scaled, relative: factor of the squared distance (nst/losses/content.py)
     config.content_loss.normalization = "mse"
 
     config.style_loss = ConfigDict()
