@@ -81,7 +81,7 @@ class Spec:
             self._check_frame(terms)
 
     def _check_strip(self, terms: tuple[Term, ...]):
-        """Raises UserError for strips and what is no sum over them."""
+        """Raises UserError if the image is to be computed in strips, and a term is not a sum over them."""
         whole = [
             f"style_loss.representation = {term.kind} needs the whole image: set strip = 0, or use one of "
             + ", ".join(linear())
@@ -123,8 +123,8 @@ class Spec:
     @property
     def style_terms(self) -> tuple[Term, ...]:
         """The terms of the style loss of one region and painting."""
-        chosen = self.representation, self.style_normalization, self.style_options
-        return _style_terms(*chosen, self.style_layers)
+        options = self.style_normalization, self.style_options
+        return _style_terms(self.representation, *options, self.style_layers)
 
     def regularizer_options(self, name: str) -> tuple:
         """Returns the arguments of a regulariser's loss that follow the image and the target."""
@@ -135,12 +135,12 @@ class Spec:
 def _style_terms(
     representation: str, normalization: str, options: str, layers: tuple[str, ...]
 ) -> tuple[Term, ...]:
-    # cached, so that equal specs have the very same terms: their functions compare by identity
+    # cached, since a property of Spec that is read often should not parse options each time
     terms, kinds = [], style(representation, normalization, options)
-    for kind, made in kinds.items():
-        for part in made.parts(layers) if layers else ():
+    for kind, one in kinds.items():
+        for part in one.parts(layers) if layers else ():
             label = "*".join(part) if len(part) < 3 else "hypercolumns"
-            terms.append(Term(f"{kind}/{label}" if len(kinds) > 1 else label, kind, made, part))
+            terms.append(Term(f"{kind}/{label}" if len(kinds) > 1 else label, kind, one, part))
     return tuple(terms)
 
 

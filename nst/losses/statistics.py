@@ -115,7 +115,7 @@ def content_statistics(
 def describe_style(
     spec: Spec, variables: dict, image_1xHxWx3: jax.Array, guide: Guide, seed: jax.Array
 ) -> tuple[tuple, ...]:
-    """Computes the statistics of a painting, of which the targets of the style loss are made.
+    """Computes the statistics of a painting, from which the targets of the style loss are computed.
 
     Args:
       spec: static choices.

@@ -246,7 +246,7 @@ def palette_distance(colors_Sx3: jax.Array, target_Tx3: jax.Array, channels: int
 
 
 def make_palette(normalization: str, samples: int = 1024) -> Representation:
-    """Returns the representation by the image's own colours, whatever the layers."""
+    """Returns the representation by the colours of the image itself, which is its only layer."""
     return normalized(
         of_one_layer(palette), palette_distance, normalization,
         parts=lambda layers: (("image",),), samples=whole("samples", samples), blends=False,
