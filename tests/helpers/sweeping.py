@@ -36,7 +36,7 @@ def picture(seed, height=16, width=16, pace=0.6):
 
 
 def break_start(monkeypatch, words):
-    """Makes points with seed 7 raise an error other than a UserError as they start; returns the true function."""
+    """Makes points with seed 7 raise an error other than UserError; returns the true function."""
     init = pictures.initial_image
 
     def broken(config, *given):
