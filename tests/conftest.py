@@ -1,30 +1,49 @@
-"""What the tests leave behind: nothing in the user's cache, and no program of a file that is done."""
+"""What all tests share: one cache of compiled programs, and a bound on those held in memory."""
 
 import gc
+import os
+from pathlib import Path
 
 import pytest
 
 from nst import images
 from nst.runs import job
+from tests.helpers import compiling
 from tests.helpers.running import picture
+
+_MOST_MAPPINGS = 20_000
+
+
+def pytest_configure(config):
+    compiling.set_flags(config.cache)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory):
+def shared_cache(tmp_path_factory):
+    """Compiles each program of the session once, whichever test, worker or subprocess asks for it.
+
+    The user's own cache is not touched.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # a worker of pytest-xdist has a folder of its own, in that of the session
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "xla"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NST_COMPILATION_CACHE", "0")
+        compiling.share_cache(folder, patch)
         yield
 
 
 @pytest.fixture(autouse=True, scope="module")
-def forgotten_programs():
-    """Each compiled program holds mappings of memory, of which Linux lets a process have 65530.
+def few_programs():
+    """Drops the compiled programs of this process when they are many.
 
-    Those of the whole suite are more, and the compiler then ends with a segmentation fault.
+    Each holds mappings of memory, of which Linux lets a process have 65530. The whole suite would have more,
+    and the compiler then ends with a segmentation fault. A single file has at most some 10 000.
     """
     yield
-    job.forget()
-    gc.collect()
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > _MOST_MAPPINGS:
+        job.forget()
+        gc.collect()
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from nst import images
 from tests.helpers import sweeping
 
 ROOT = Path(__file__).parents[2]
-CODE = "import jax; from nst.devices import compilation_cache as c; c.keep(); print(jax.config.jax_compilation_cache_dir)"
+CODE = (
+    "import jax; from nst.devices import compilation_cache as cache; cache.keep(); "
+    "print(jax.config.jax_compilation_cache_dir)"
+)
 
 
 def clean_environment():
@@ -61,6 +64,7 @@ def test_a_warm_cache_gives_the_same_bytes_and_the_same_forecast(tmp_path, proce
     assert any((tmp_path / "cache" / "xla").iterdir())
     outputs.append(start("warm").communicate()[0])
     needed = {output.split("parameters, ")[1].split(" needed")[0] for output in outputs}
-    assert len(needed) == 1 and not any("achine" in output or "arning" in output for output in outputs)
+    assert len(needed) == 1, outputs
+    assert not any("achine" in output or "arning" in output for output in outputs), "\n\n".join(outputs)
     results = [path.read_bytes() for path in sorted(tmp_path.glob("*/result.png"))]
     assert len(results) == processes + 1 and len(set(results)) == 1

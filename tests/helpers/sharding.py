@@ -9,15 +9,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def flags(devices):
+    """XLA_FLAGS for so many devices, beside the flags of all tests."""
+    return f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+
+
 def environment(devices):
-    flags = f"--xla_force_host_platform_device_count={devices}"
-    return os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    return os.environ | {"XLA_FLAGS": flags(devices), "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
 
 
 def on_eight(function, *arguments):
     """What a function of a test's module returns on eight devices, as JSON."""
     code = (
         "import json, sys, warnings; warnings.simplefilter('error'); "
+        "warnings.filterwarnings('ignore', 'Error reading persistent compilation cache'); "
         f"import {function.__module__} as module; "
         f"print(json.dumps(module.{function.__name__}(*json.loads(sys.argv[1]))))"
     )

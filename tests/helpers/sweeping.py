@@ -114,14 +114,10 @@ def file(folder, overrides, name="tiny.py", **changes):
 def start(config_file, workdir, *flags, **environment):
     """Starts the program in a process of its own."""
     command = [sys.executable, "-m", "experiments.sweep", f"--config={config_file}", f"--workdir={workdir}"]
-    # all processes of a test share their compiled programs
-    programs = {
-        "JAX_COMPILATION_CACHE_DIR": str(Path(workdir).parents[1] / "programs"),
-    }
     return subprocess.Popen(
         [*command, "--instrument=random", *flags],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"} | programs | environment,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
     )  # fmt: skip
 
 

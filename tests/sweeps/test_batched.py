@@ -11,6 +11,7 @@ from nst.runs import folder
 from nst.runs.folder import read_metrics
 from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
+from tests.helpers import sharding
 from tests.helpers.sweeping import break_start, enter, file, launching, near, program, table
 
 NUMBERS = (*measures.NAMES, "loss")
@@ -94,8 +95,7 @@ def test_networks_of_other_seeds_are_not_mixed(tmp_path, compiled):
 
 def test_several_devices_share_a_batch(tmp_path):
     config = file(tmp_path, MANY, steps=20)
-    flag = "--xla_force_host_platform_device_count=4"
-    status, output = program(config, tmp_path / "four", "--launcher=batched", XLA_FLAGS=flag)
+    status, output = program(config, tmp_path / "four", "--launcher=batched", XLA_FLAGS=sharding.flags(4))
     assert status == 0, output
     made = enter(tmp_path / "local", tmp_path, MANY, steps=20)
     sweep_local.run_points(launching(tmp_path / "local")[0], made)
