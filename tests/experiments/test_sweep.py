@@ -5,8 +5,8 @@ import signal
 import time
 
 import numpy as np
-import pytest
 
+from tests.helpers.programs import check_one_line_errors, run_each
 from tests.helpers.sweeping import csv_without_timings, file, program, start
 
 # enough work a point that a kill meets it on its way; records and checkpoints at every step
@@ -94,17 +94,25 @@ def test_dry_run_lists_and_writes_nothing(tmp_path):
     assert "size=24" not in output and "1 to run" in output
 
 
-@pytest.mark.parametrize("overrides, flags, message", [
+WRONG = [
     ([{"network.poling": "max"}], [], "no field network.poling; did you mean network.pooling?"),
     ([{"seed": "many"}], [], "seed = 'many'"), ([], [], "no points"),
     (SEEDS, ["--only=9"], "the points are 0 to 3"),
     (SEEDS, ["--launcher=lokal"], "launcher = 'lokal': did you mean 'local'"),
     (SEEDS, ["--instrument=vgg11"], "vgg11"), (SEEDS, ["--workdir="], "--workdir=runs/pooling"),
-])  # fmt: skip
-def test_what_is_wrong_is_said_before_anything_runs(tmp_path, overrides, flags, message):
-    status, output = program(file(tmp_path, overrides), tmp_path / "sweep", *flags)
-    lines = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert status == 1 and len(lines) == 1 and message in lines[0] and "Traceback" not in output, output
+]  # fmt: skip
+
+
+def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
+    def flags(config):
+        return [f"--config={config}", f"--workdir={tmp_path / 'sweep'}", "--instrument=random"]
+
+    cases = [
+        (flags(file(tmp_path, overrides, f"{index}.py")) + more, message)
+        for index, (overrides, more, message) in enumerate(WRONG)
+    ]
+    cases.append((flags("configs/default.py"), "configs/default.py: has no sweep()"))
+    check_one_line_errors(cases, run_each("experiments.sweep", [flags for flags, _ in cases]))
     assert not (tmp_path / "sweep").exists()
 
 
@@ -115,8 +123,3 @@ def test_another_base_is_refused(tmp_path):
     status, output = program(config, tmp_path / "sweep", "--config.tv.weight=1")
     assert status == 1 and "error: " in output and "tv.weight: 0.0 -> 1.0" in output
     assert (tmp_path / "sweep/sweep.json").read_bytes() == before
-
-
-def test_a_config_without_a_sweep_is_said(tmp_path):
-    status, output = program("configs/default.py", tmp_path / "sweep")
-    assert status == 1 and "configs/default.py: has no sweep()" in output

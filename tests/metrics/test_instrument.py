@@ -26,6 +26,7 @@ from nst.metrics import measures as metric_measures
 from nst.networks import checkpoints, vgg
 from nst.networks.vgg import PREPROCESSING, Network
 from tests.helpers import sweeping
+from tests.helpers.programs import check_one_line_errors, run_each
 
 ROOT = Path(__file__).parents[2]
 STYLE = metric_measures.STYLE
@@ -398,18 +399,15 @@ def test_the_command(tmp_path):
     assert row == pytest.approx([expected[name] for name in measure.SUMMARY], rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ((), "give --content=photo.jpg"),
-        (("--config=configs/default.py",), "this program takes no --config"),
-        (("--contents=x",), "Unknown command line flag 'contents'"),
-    ],
-)
-def test_wrong_commands_are_one_line(arguments, message):
-    status, output, errors = finish(*arguments)
-    assert status == 1 and output == "" and message in errors
-    assert len(errors.strip().splitlines()) == 1 and errors.startswith("error: ")
+def test_wrong_commands_are_one_line():
+    cases = [
+        ([], "give --content=photo.jpg"),
+        (["--config=configs/default.py"], "this program takes no --config"),
+        (["--contents=x"], "Unknown command line flag 'contents'"),
+    ]
+    ends = run_each("experiments.measure", [flags for flags, _ in cases])
+    check_one_line_errors(cases, ends)
+    assert all(len(output.strip().splitlines()) == 1 for _, output in ends), ends
 
 
 def test_a_table():

@@ -18,6 +18,7 @@ from nst import files, images
 from nst.errors import UserError
 from nst.networks.pooling import POOLING
 from nst.runs import folder
+from tests.helpers.programs import check_one_line_errors, run_each
 from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT = Path(__file__).parents[2]
@@ -395,22 +396,21 @@ def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number)
         assert f"stopped at step {saved['.step']} of 100000" in output
 
 
-@pytest.mark.parametrize("flags, message", [
+WRONG = [
     (["--config.stpes=3"], "steps"), (["--config.steps=many"], "steps"),
     (["--config.network.pooling=avg"], "did you mean 'average'"),
     (["--config=configs/none.py"], "configs/none.py"),
     (["--config.content=none.jpg", "--config.style=x.jpg"], "none.jpg"),
     (["--config.style_loss.layers=relu1_1,relu2_9"], "did you mean"),
     (["--config.optimizer=adam"], "optimizer"), (["--workdir="], "--workdir"),
-])  # fmt: skip
-def test_errors_are_one_line_and_status_one(tmp_path, flags, message):
-    status, output = finish(command(tmp_path / "run", *flags))
-    assert status == 1 and message in output and "Traceback" not in output
-    assert len([line for line in output.splitlines() if line.startswith("error: ")]) == 1, output
+]  # fmt: skip
 
 
-def test_debug_shows_the_traceback(tmp_path):
-    status, output = finish(command(tmp_path / "run", "--config.content=none.jpg", "--debug"))
+def test_errors_are_one_line_and_status_one_but_for_debug(tmp_path):
+    cases = [(command(tmp_path / "run", *flags)[3:], message) for flags, message in WRONG]
+    debug = command(tmp_path / "run", "--config.content=none.jpg", "--debug")[3:]
+    *ends, (status, output) = run_each("experiments.stylize", [flags for flags, _ in cases] + [debug])
+    check_one_line_errors(cases, ends)
     assert status == 1 and "Traceback" in output
 
 

@@ -1,0 +1,51 @@
+"""Several runs of a program, which pay for the imports once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# JAX has started nothing when the process forks: each child runs the program as `python -m` would
+_DRIVER = """
+import json, os, runpy, sys, tempfile, warnings
+import experiments.cli, nst
+module, commands = sys.argv[1], json.loads(sys.argv[2])
+ends = []
+for flags in commands:
+    with tempfile.TemporaryFile() as output:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # JAX warns of every fork, Python of those with threads
+            child = os.fork()
+        if not child:
+            os.dup2(output.fileno(), 1), os.dup2(output.fileno(), 2)
+            sys.argv = [module, *flags]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+            sys.exit()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        ends.append([status, output.read().decode()])
+print(json.dumps(ends))
+"""
+
+
+def run_each(module, commands, **environment):
+    """Returns [(exit status, output)] of `python -m module` with each list of flags, in a process each."""
+    done = subprocess.run(
+        [sys.executable, "-c", _DRIVER, module, json.dumps(commands)],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [tuple(end) for end in json.loads(done.stdout.splitlines()[-1])]
+
+
+def check_one_line_errors(cases, ends):
+    """Asserts that each of the (flags, words) ended with status 1 and one line for people with those words."""
+    wrong = []
+    for (flags, words), (status, output) in zip(cases, ends, strict=True):
+        lines = [line for line in output.splitlines() if line.startswith("error: ")]
+        if status != 1 or len(lines) != 1 or words not in lines[0] or "Traceback" in output:
+            wrong.append(f"{flags}: status {status}, and not {words!r} but {output!r}")
+    assert not wrong, "\n".join(wrong)
