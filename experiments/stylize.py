@@ -3,14 +3,13 @@
 python -m experiments.stylize --config=configs/gatys2016.py --config.content=photo.jpg \
     --config.style=painting.jpg --workdir=runs/first
 
-A picture that is too large for one device is divided among several with --config.devices=8, or 0 for all.
-Over several hosts start one process on each, with the same flags and these, numbered from 0:
+--config.devices=8 divides a picture that is too large for one device among eight; 0 stands for all. To use
+several hosts, start one process on each with the same flags and these, numbered from 0:
 
     --config.devices=0 --coordinator=node0:12345 --processes=2 --process_id=0
 
-Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed stands for these three. All must see the same
-files, the run folder among them; the first process writes there, and speaks.
-"""
+Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed replaces these three. All processes must see
+the same files, including the run folder; process 0 writes the files and the log. """
 
 import signal
 
@@ -20,25 +19,28 @@ import nst
 from experiments import cli
 from nst.devices import processes
 
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes, as the cluster tells.")
-COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of the first of several processes.")
-PROCESSES = flags.DEFINE_integer("processes", None, "How many there are.", lower_bound=1)
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which this is, from 0.", lower_bound=0)
+DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "This is one of several processes, which the cluster describes."
+)
+COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, for several processes.")
+PROCESSES = flags.DEFINE_integer("processes", None, "Number of processes.", lower_bound=1)
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, from 0.", lower_bound=0)
 
 
 def main(argv) -> int:
+    """Runs or continues the run that the flags describe; returns the exit status."""
     del argv
     workdir = cli.workdir("runs/first")
-    given = COORDINATOR.value, PROCESSES.value, PROCESS_ID.value
-    if DISTRIBUTED.value or any(value is not None for value in given):
-        processes.initialize(*given, detect=DISTRIBUTED.value)
-    received = cli.signals()  # after joining, which takes the signals for itself
+    cluster = COORDINATOR.value, PROCESSES.value, PROCESS_ID.value
+    if DISTRIBUTED.value or any(value is not None for value in cluster):
+        processes.initialize(*cluster, detect=DISTRIBUTED.value)
+    received = cli.signals()  # after `initialize`, which installs signal handlers of its own
     result = nst.stylize(None, None, cli.CONFIG.value, workdir, stop=lambda: bool(received))
     if result.finished:
         return 0
     if processes.is_primary():
         print(f"stopped at step {result.step} of {result.config['steps']}; the same command continues it")
-    return 128 + (received or [signal.SIGTERM])[0]  # another process was told
+    return 128 + (received or [signal.SIGTERM])[0]  # without a signal here, another process received it
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""Shows what the network of a config sees: figures as PNG and SVG, and their numbers as npz and CSV.
+"""Draws what the layers of a config's network hold: figures as PNG and SVG, their numbers as npz and CSV.
 
 python -m experiments.visualize reconstructions --config=configs/quickstart.py --workdir=runs/seen
 
-    reconstructions  Gatys et al. 2015, figure 1: the photograph's content and the painting's style, by layer
+    reconstructions  the photograph's content and the painting's style by layer (Gatys et al. 2015, figure 1)
     maps             feature maps of the photograph, and Gram matrices
-    units            the strongest units of each layer, and what of the photograph they answer to (deconvnet)
-    patches          Zeiler & Fergus 2013, figure 2: the nine strongest patches of --folder for some channels
-    maximize         pictures made from noise that excite some channels most (Olah et al. 2017)
+    units            the strongest units of each layer, and the parts of the photograph that they respond to
+    patches          the nine patches of --folder that excite a channel most (Zeiler & Fergus 2013, figure 2)
+    maximize         images made from noise that excite a channel most (Olah et al. 2017)
     invariance       how far features and Gram matrices move as the photograph moves
-    occlusion        which parts carry the style and the content loss: of the photograph, or, with
+    occlusion        the parts that carry the style and the content loss: of the photograph, or, with
                      --config.init.image=result.png, of a result
-    distances        how far the styles of the pictures in --folder are apart, and who is nearest to whom
+    distances        style distances between the pictures in --folder, and the nearest of each
 
-The pictures are config.content and config.style at config.size, the layers those of config.style_loss unless
---layers is given. A slim network's channels are shown as VGG's own.
+The pictures are config.content and config.style at config.size; the layers are those of config.style_loss
+unless --layers is given. A slim network is shown in VGG's own channels.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,11 +43,13 @@ from nst.visualize import (
     reconstruct,
 )
 
-LAYERS = flags.DEFINE_string("layers", "", "Layers, with commas between; those of style_loss if not given.")
-CHANNELS = flags.DEFINE_string("channels", "", "Channels, with commas between; the strongest if not given.")
-COUNT = flags.DEFINE_integer("count", 9, "Channels, units or neighbours that are shown.", lower_bound=1)
+LAYERS = flags.DEFINE_string("layers", "", "Layers, separated by commas; those of style_loss if not given.")
+CHANNELS = flags.DEFINE_string("channels", "", "Channels, separated by commas; the strongest if not given.")
+COUNT = flags.DEFINE_integer("count", 9, "Number of channels, units or neighbours.", lower_bound=1)
 FOLDER = flags.DEFINE_string("folder", "", "A folder of pictures, for patches and distances.")
-RULE = flags.DEFINE_enum("rule", "deconvnet", list(deconvnet.RULES), "The way back to pixels, of patches.")
+RULE = flags.DEFINE_enum(
+    "rule", "deconvnet", list(deconvnet.RULES), "How patches are projected back to pixels."
+)
 RANGES = {  # of nst/visualize/invariance.py
     "translation": range(0, 33, 2),
     "scaling": (0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.4),
@@ -56,11 +58,16 @@ RANGES = {  # of nst/visualize/invariance.py
 
 
 def layers(config: ConfigDict) -> tuple[str, ...]:
+    """Returns the layers of --layers, or those of the style loss."""
     return settings.names(LAYERS.value) or settings.names(config.style_loss.layers)
 
 
 def channels(strongest) -> tuple[int, ...]:
-    """Those of --channels, or `strongest()`."""
+    """Returns the channels of --channels, or `strongest()` without that flag.
+
+    Raises:
+      UserError: --channels is not whole numbers.
+    """
     try:
         return tuple(int(name) for name in settings.names(CHANNELS.value)) or strongest()
     except ValueError as error:
@@ -68,141 +75,164 @@ def channels(strongest) -> tuple[int, ...]:
 
 
 def picture(path: str, config: ConfigDict) -> np.ndarray:
-    """A picture at config.size."""
+    """Reads a picture and resizes it as a run with this config does."""
     rgb = images.read(path).rgb_HxWx3
     target = images.target_size(*rgb.shape[:2], config.size, config.size_mode)
     return images.resize(rgb, *target, config.resize_filter)
 
 
 def photograph(config: ConfigDict) -> np.ndarray:
+    """Reads the photograph of the config.
+
+    Raises:
+      UserError: the config names none.
+    """
     if not config.content:
         raise UserError("content: give a photograph: --config.content=photo.jpg")
     return picture(config.content, config)
 
 
 def folder() -> list[Path]:
+    """Returns the pictures of --folder."""
     return folders.files(FOLDER.value, "--folder")
 
 
-def caption(config: ConfigDict, of: str, image: np.ndarray | None = None) -> str:
-    """The picture, the network and the size."""
+def subtitle(config: ConfigDict, source: str, image: np.ndarray | None = None) -> str:
+    """Returns the second line of a figure's title: the source, the network and the size."""
     size = f"{config.size} px" if image is None else f"{image.shape[1]}x{image.shape[0]} px"
-    return f"{of}, {config.weights.name}, {size}"
+    return f"{source}, {config.weights.name}, {size}"
 
 
-class Shown(NamedTuple):
-    """A figure, and what it leaves."""
+class Output(NamedTuple):
+    """A figure with the numbers that it shows."""
 
-    stem: str  # of the files
+    stem: str  # of the file names
     figure: Any
-    arrays: Mapping[str, np.ndarray]  # for the npz
-    table: Sequence[Sequence] = ()  # for a CSV, the head first; (): none
+    arrays: Mapping[str, np.ndarray]  # for the npz file
+    table: Sequence[Sequence] = ()  # for a CSV file, the head first; (): none
 
 
-def show_reconstructions(config: ConfigDict) -> Iterator[Shown]:
+def show_reconstructions(config: ConfigDict) -> Iterator[Output]:
+    """Yields the figure of content and style reconstructions."""
     photo, painting = photograph(config), settings.paths(config.style)[0]
-    found = reconstruct.reconstructions(photo, images.read(painting).rgb_HxWx3, config, layers(config))
-    of = f"{Path(config.content).stem}, {Path(painting).stem}"
-    yield Shown("reconstructions", reconstruct.figure(found, caption(config, of, photo)), found._asdict())
+    results = reconstruct.reconstructions(photo, images.read(painting).rgb_HxWx3, config, layers(config))
+    below = subtitle(config, f"{Path(config.content).stem}, {Path(painting).stem}", photo)
+    yield Output("reconstructions", reconstruct.figure(results, below), results._asdict())
 
 
-def show_maps(config: ConfigDict) -> Iterator[Shown]:
-    photo, chosen = photograph(config), layers(config)
-    activations = network.activations(network.load(config, chosen), photo, chosen)
-    shown = {
-        layer: channels(lambda found=found: maps.strongest_channels(found, COUNT.value))
-        for layer, found in activations.items()
+def show_maps(config: ConfigDict) -> Iterator[Output]:
+    """Yields the figures of feature maps and of Gram matrices."""
+    photo, names = photograph(config), layers(config)
+    activations = network.activations(network.load(config, names), photo, names)
+    chosen = {
+        layer: channels(lambda maps_hxwxC=maps_hxwxC: maps.strongest_channels(maps_hxwxC, COUNT.value))
+        for layer, maps_hxwxC in activations.items()
     }
-    of = caption(config, Path(config.content).stem, photo)
-    figure = maps.figure_maps(activations, shown, of)
-    arrays = {layer: activations[layer][..., list(found)] for layer, found in shown.items()}
-    numbers = {f"{layer} channels": np.array(found) for layer, found in shown.items()}
-    yield Shown("maps", figure, arrays | numbers)
+    below = subtitle(config, Path(config.content).stem, photo)
+    figure = maps.figure_maps(activations, chosen, below)
+    arrays = {layer: activations[layer][..., list(indices)] for layer, indices in chosen.items()}
+    numbers = {f"{layer} channels": np.array(indices) for layer, indices in chosen.items()}
+    yield Output("maps", figure, arrays | numbers)
     matrices = maps.gram_matrices(activations)
-    yield Shown("grams", maps.figure_grams(matrices, of), matrices)
+    yield Output("grams", maps.figure_grams(matrices, below), matrices)
 
 
-def show_units(config: ConfigDict) -> Iterator[Shown]:
-    photo = photograph(config)
-    of = caption(config, Path(config.content).stem, photo)
-    seen = network.load(config, layers(config))
-    for layer in layers(config):
-        found = deconvnet.examine(seen, photo, layer, COUNT.value)
-        arrays = {"units": np.array(found.units), "values": found.values_N, "patches": found.patches_Nxsxsx3}
-        yield Shown(f"units_{layer}", deconvnet.figure(found, of), arrays | found.projections)
+def show_units(config: ConfigDict) -> Iterator[Output]:
+    """Yields a figure of strong units and their projections for each layer."""
+    photo, names = photograph(config), layers(config)
+    below = subtitle(config, Path(config.content).stem, photo)
+    model = network.load(config, names)
+    for layer in names:
+        units = deconvnet.examine(model, photo, layer, COUNT.value)
+        arrays = {"units": np.array(units.units), "values": units.values_N, "patches": units.patches_Nxsxsx3}
+        yield Output(f"units_{layer}", deconvnet.figure(units, below), arrays | units.projections)
 
 
-def show_patches(config: ConfigDict) -> Iterator[Shown]:
-    paths = folder()
-    of = f"{len(paths)} pictures of {Path(FOLDER.value).name} at {config.size} px, {config.weights.name}"
-    seen, chosen = network.load(config, layers(config)), channels(lambda: tuple(range(COUNT.value)))
-    for layer in layers(config):
-        found = patches.top(seen, paths, layer, chosen, 9, config.size)
-        cut = patches.cut_out(seen, paths, layer, chosen, found, config.size, RULE.value)
-        arrays = found._asdict() | {"channels": np.array(chosen), "paths": np.array([p.name for p in paths])}
-        yield Shown(f"patches_{layer}", patches.figure(layer, chosen, found, cut, of), arrays | cut._asdict())
+def show_patches(config: ConfigDict) -> Iterator[Output]:
+    """Yields a figure of the strongest patches of --folder for each layer."""
+    paths, names = folder(), layers(config)
+    below = f"{len(paths)} pictures of {Path(FOLDER.value).name} at {config.size} px, {config.weights.name}"
+    model, chosen = network.load(config, names), channels(lambda: tuple(range(COUNT.value)))
+    for layer in names:
+        top = patches.top(model, paths, layer, chosen, 9, config.size)
+        cut = patches.cut_out(model, paths, layer, chosen, top, config.size, RULE.value)
+        arrays = top._asdict() | {"channels": np.array(chosen), "paths": np.array([p.name for p in paths])}
+        figure = patches.figure(layer, chosen, top, cut, below)
+        yield Output(f"patches_{layer}", figure, arrays | cut._asdict())
 
 
-def show_maximized(config: ConfigDict) -> Iterator[Shown]:
-    seen, chosen = network.load(config, layers(config)), channels(lambda: tuple(range(COUNT.value)))
-    for layer in layers(config):
-        found = maximize.maximize(seen, layer, chosen, config.size, config.steps, config.seed)
-        of = f"{config.weights.name}, {config.size} px, {config.steps} updates"
-        arrays = {"images": found, "channels": np.array(chosen)}
-        yield Shown(f"maximized_{layer}", maximize.figure(found, layer, chosen, of), arrays)
+def show_maximized(config: ConfigDict) -> Iterator[Output]:
+    """Yields a figure of images that excite channels most for each layer."""
+    names = layers(config)
+    model, chosen = network.load(config, names), channels(lambda: tuple(range(COUNT.value)))
+    for layer in names:
+        images_CxHxWx3 = maximize.maximize(model, layer, chosen, config.size, config.steps, config.seed)
+        below = f"{config.weights.name}, {config.size} px, {config.steps} updates"
+        figure = maximize.figure(images_CxHxWx3, layer, chosen, below)
+        yield Output(f"maximized_{layer}", figure, {"images": images_CxHxWx3, "channels": np.array(chosen)})
 
 
-def show_invariance(config: ConfigDict) -> Iterator[Shown]:
-    photo, chosen = photograph(config), layers(config)
-    seen = network.load(config, chosen)
-    found = {
-        name: (values, invariance.curves(seen, photo, chosen, name, values))
+def show_invariance(config: ConfigDict) -> Iterator[Output]:
+    """Yields the figure of distances under translation, scaling and rotation, with a table."""
+    photo, names = photograph(config), layers(config)
+    model = network.load(config, names)
+    results = {
+        name: (values, invariance.curves(model, photo, names, name, values))
         for name, values in RANGES.items()
     }
-    arrays = {f"{name} {kind}": table for name, (_, both) in found.items() for kind, table in both.items()}
-    arrays |= {name: np.array(values) for name, (values, _) in found.items()} | {"layers": np.array(chosen)}
+    arrays = {f"{name} {kind}": table for name, (_, both) in results.items() for kind, table in both.items()}
+    arrays |= {name: np.array(values) for name, (values, _) in results.items()} | {"layers": np.array(names)}
     rows = [
         (name, value, layer, both["features"][y, x], both["gram"][y, x])
-        for name, (values, both) in found.items()
-        for y, layer in enumerate(chosen)
+        for name, (values, both) in results.items()
+        for y, layer in enumerate(names)
         for x, value in enumerate(values)
     ]
     table = [("transformation", "value", "layer", "features", "gram"), *rows]
-    of = caption(config, Path(config.content).stem, photo)
-    yield Shown("invariance", invariance.figure(found, chosen, of), arrays, table)
+    below = subtitle(config, Path(config.content).stem, photo)
+    yield Output("invariance", invariance.figure(results, names, below), arrays, table)
 
 
-def show_occlusion(config: ConfigDict) -> Iterator[Shown]:
+def show_occlusion(config: ConfigDict) -> Iterator[Output]:
+    """Yields the figure of losses with a square covered.
+
+    Raises:
+      UserError: init.image does not have the photograph's shape.
+    """
     job = prepare(None, None, config)
     photo = job.content.rgb_HxWx3
     size = max(8, min(photo.shape[:2]) // 6)
-    looked_at = picture(config.init.image, config) if config.init.image else photo
-    if looked_at.shape != photo.shape:
-        raise UserError(f"init.image: {config.init.image} is not of the photograph's shape; give its result")
-    found = occlusion.examine(job.spec, make_problem(job), looked_at, size, max(1, size // 2))
-    of = caption(config, Path(config.init.image or config.content).stem, photo)
-    arrays = {name: part.losses_hxw for name, part in found.items()}
-    arrays |= {f"{name} before": np.array(part.before) for name, part in found.items()}
-    yield Shown("occlusion", occlusion.figure(looked_at, found, of), arrays)
+    examined = picture(config.init.image, config) if config.init.image else photo
+    if examined.shape != photo.shape:
+        raise UserError(
+            f"init.image: {config.init.image} does not have the photograph's shape; give one made from it"
+        )
+    parts = occlusion.examine(job.spec, make_problem(job), examined, size, max(1, size // 2))
+    below = subtitle(config, Path(config.init.image or config.content).stem, photo)
+    arrays = {name: part.losses_hxw for name, part in parts.items()}
+    arrays |= {f"{name} before": np.array(part.before) for name, part in parts.items()}
+    yield Output("occlusion", occlusion.figure(examined, parts, below), arrays)
 
 
-def show_distances(config: ConfigDict) -> Iterator[Shown]:
+def show_distances(config: ConfigDict) -> Iterator[Output]:
+    """Yields a figure and a table of style distances for each term and for their sum."""
     paths = folder()
     _, spec = settings.read_network(config)
-    seen = network.load(config, spec.layers)
-    found = distances.distances(spec, seen.variables, [picture(path, config) for path in paths], config.seed)
+    model = network.load(config, spec.layers)
+    pictures = [picture(path, config) for path in paths]
+    tables = distances.distances(spec, model.variables, pictures, config.seed)
     weights = settings.make_problem_weights(config, spec, len(settings.paths(config.style)))
-    found["total"] = distances.total(found, np.asarray(weights.style_terms))
-    nearest = distances.neighbours(found["total"], min(COUNT.value, len(paths) - 1))
+    tables["total"] = distances.total(tables, np.asarray(weights.style_terms))
+    nearest = distances.neighbours(tables["total"], min(COUNT.value, len(paths) - 1))
     for path, others in zip(paths, nearest, strict=True):
         print(f"{path.name}: nearest are {', '.join(paths[k].name for k in others[:3])}")
-    of = caption(config, config.style_loss.representation)
+    below = subtitle(config, config.style_loss.representation)
     names = [path.name for path in paths]
-    for name, table in found.items():
+    for name, table in tables.items():
         rows = [("picture", *names), *((one, *row) for one, row in zip(names, table, strict=True))]
         arrays = {"distances": table, "names": np.array(names), "nearest": distances.neighbours(table, 1)}
-        figure = distances.figure(table, paths, f"{name}: {of}", distances.unit(spec))
-        yield Shown(f"distances_{name.replace('/', '_')}", figure, arrays, rows)
+        figure = distances.figure(table, paths, f"{name}: {below}", distances.unit(spec))
+        yield Output(f"distances_{name.replace('/', '_')}", figure, arrays, rows)
 
 
 COMMANDS = {
@@ -219,16 +249,21 @@ OF_CHANNELS = ("maps", "units", "patches", "maximize")
 
 
 def main(argv) -> None:
+    """Draws the figures of the command, and prints the paths of the files.
+
+    Raises:
+      UserError: no command, or an unknown one.
+    """
     if len(argv) != 2:
-        raise UserError(f"say what to show: {', '.join(COMMANDS)}")
+        raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     command = choose("what to show", argv[1], COMMANDS)
     workdir, config = Path(cli.workdir("runs/seen")), cli.CONFIG.value
     if command in OF_CHANNELS:
         config.network.frame = "vgg"
-    for shown in COMMANDS[command](config):
-        paths = figures.save(shown.figure, workdir / shown.stem, shown.arrays)
-        if shown.table:
-            paths.append(figures.table(workdir / f"{shown.stem}.csv", *shown.table))
+    for output in COMMANDS[command](config):
+        paths = figures.save(output.figure, workdir / output.stem, output.arrays)
+        if output.table:
+            paths.append(figures.table(workdir / f"{output.stem}.csv", *output.table))
         print(*paths)
 
 

@@ -1,4 +1,4 @@
-"""From chosen activations back to pixels: what in a picture they answer to.
+"""Projections from activations back to pixels, which show the part of a picture that units respond to.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), section 2.1.
 """
@@ -16,10 +16,10 @@ from nst.networks.receptive import receptive
 from nst.networks.slim import evaluated
 from nst.networks.vgg import VGG, Network
 from nst.visualize import figures
-from nst.visualize.network import Seen, activations, largest, rectifier
+from nst.visualize.network import Model, activations, largest, rectifier
 from nst.visualize.receptive import box, cut
 
-# The signal g on its way back through a rectifier whose input was x
+# How a signal g passes back through a rectifier whose input was x
 RULES = {
     "deconvnet": lambda x, g: jnp.where(g > 0, g, 0),  # Zeiler & Fergus 2013
     "guided": lambda x, g: jnp.where((g > 0) & (x > 0), g, 0),  # Springenberg et al. 2014
@@ -35,8 +35,8 @@ class Unit(NamedTuple):
     channel: int
 
 
-class Answers(NamedTuple):
-    """The strongest units of a layer and what they answer to; N of them, with fields of s pixels."""
+class Responses(NamedTuple):
+    """The strongest N units of a layer and the part of the picture that they respond to, s pixels wide."""
 
     layer: str
     units: tuple[Unit, ...]
@@ -46,7 +46,7 @@ class Answers(NamedTuple):
 
 
 def _run(network: Network, variables: dict, image_1xHxWx3: jax.Array, layer: str, rule: str):
-    """A layer's activation, and the function that takes a signal of its shape back to pixels."""
+    """Returns a layer's activation, and the function that takes a signal of its shape back to pixels."""
     vgg = VGG(network, (layer,), relu=rectifier(RULES[rule]))
     activation, back = jax.vjp(lambda image: evaluated(vgg.apply(variables, image)[layer]), image_1xHxWx3)
     return activation, lambda signal: back(signal)[0]
@@ -63,7 +63,7 @@ def _project(network, variables, image_1xHxWx3, layer, signal_1xhxwxC, rule):
 @partial(jax.jit, static_argnames=("network", "layer", "rule"))
 def _project_unit(network, variables, image_1xHxWx3, layer, unit, rule):
     activation, back = _run(network, variables, image_1xHxWx3, layer, rule)
-    return back(only(activation, unit))
+    return back(keep_unit(activation, unit))
 
 
 def project(
@@ -74,27 +74,32 @@ def project(
     signal_1xhxwxC: jax.Array,
     rule: str = "deconvnet",
 ) -> jax.Array:
-    """A signal at a layer, taken back to pixels, `1xHxWx3` in RGB.
+    """Takes a signal at a layer back to pixels, through the network's operations in reverse order.
 
-    The network's operations in reverse order. A convolution: the transposed filters, without the bias. Max
-    pooling: its switches put a value back where the maximum was, the first in row-major order at ties; a
-    dropped row or column gets zeros. Other poolings and linear maps: their transpose at the forward input.
-    The preprocessing: its scale and its order of channels, transposed. A rectifier with input x turns the
-    signal g into
+    A convolution becomes the transposed filters, without the bias. Max pooling puts a value back where the
+    maximum was (at ties the first in row-major order); a row or column that pooling drops gets zeros. Other
+    poolings and linear maps become their transpose at the forward input, and so do the scale and the channel
+    order of the preprocessing. A rectifier with input x turns the signal g into
 
         deconvnet  g [g > 0]            guided  g [g > 0] [x > 0]            gradient  g [x > 0]
 
-    and nothing else differs: `gradient` is the gradient of sum(signal * activation) with respect to pixels.
+    which is all that the rules differ in. With `gradient` the result is the gradient of sum(signal *
+    activation) with respect to the pixels.
     Zeiler & Fergus 2013, section 2.1; Springenberg et al. 2014 (*Striving for Simplicity*), section 3.4.
 
-    Departs from the paper: the filters' borders are VGG's padding, and no contrast is normalised.
+    Departs from the paper: borders are padded as VGG pads them, and contrast is not normalised.
 
     Args:
-      network, variables: as for vgg.features; a slim network's signal is in the channels that it gives.
-      image_1xHxWx3: RGB, [0, 1].
+      network: as for vgg.features.
+      variables: as for vgg.features.
+      image_1xHxWx3: RGB in [0, 1].
       layer: any of vgg.layer_names.
-      signal_1xhxwxC: of the layer's shape, such as `only` makes.
-      rule: of RULES.
+      signal_1xhxwxC: of the layer's shape, such as `keep_unit` makes, in the channels of the network's
+        activations.
+      rule: one of RULES.
+
+    Returns:
+      RGB, `1xHxWx3`.
 
     Raises:
       UserError: an unknown rule or layer, or a signal of another shape.
@@ -112,21 +117,21 @@ def project_unit(
     unit: Unit,
     rule: str = "deconvnet",
 ) -> jax.Array:
-    """`project` of the unit's own activation, all others of the layer being 0."""
+    """Projects the activation of one unit, with all others of the layer set to 0 (see `project`)."""
     choose("rule", rule, RULES)
     return _project_unit(network, variables, jnp.asarray(image_1xHxWx3), layer, tuple(unit), rule)
 
 
-def only(activation_1xhxwxC: jax.Array, unit: Unit) -> jax.Array:
-    """The activation with all units set to 0 but one."""
+def keep_unit(activation_1xhxwxC: jax.Array, unit: Unit) -> jax.Array:
+    """Returns the activation with all units but one set to 0."""
     place = (0, *unit)
     return jnp.zeros_like(activation_1xhxwxC).at[place].set(activation_1xhxwxC[place])
 
 
 def strongest(activation_1xhxwxC: np.ndarray, count: int) -> tuple[Unit, ...]:
-    """The `count` channels that answer most, each by its strongest unit, in falling order.
+    """Returns the strongest unit of each of the `count` strongest channels, in descending order.
 
-    Of equal ones the first channel, and in it the first position row by row.
+    Ties go to the first channel, and within it to the first position in row-major order.
 
     Raises:
       UserError: fewer channels than `count`.
@@ -138,31 +143,40 @@ def strongest(activation_1xhxwxC: np.ndarray, count: int) -> tuple[Unit, ...]:
     return tuple(Unit(*map(int, divmod(first[c], width)), int(c)) for c in order)
 
 
-def show(projection_HxWx3: np.ndarray) -> np.ndarray:
-    """A projection as a picture in [0, 1]: 0 is grey, its largest absolute value black or white."""
+def to_image(projection_HxWx3: np.ndarray) -> np.ndarray:
+    """Returns a projection as an image in [0, 1]: 0 is grey, the largest absolute value black or white."""
     largest = np.abs(projection_HxWx3).max()
     return 0.5 + 0.5 * projection_HxWx3 / (largest if largest > 0 else 1)
 
 
 def examine(
-    seen: Seen, image_HxWx3: np.ndarray, layer: str, count: int, rules: Sequence[str] = tuple(RULES)
-) -> Answers:
-    """The `count` strongest units of a layer, their patches of the picture and their projections.
+    model: Model, image_HxWx3: np.ndarray, layer: str, count: int, rules: Sequence[str] = tuple(RULES)
+) -> Responses:
+    """Finds the strongest units of a layer, their patches of the picture and their projections.
+
+    Args:
+      model: the network.
+      image_HxWx3: RGB in [0, 1].
+      layer: any of vgg.layer_names.
+      count: number of units.
+      rules: of the projections, from RULES.
 
     Raises:
       UserError: as `activations`, `strongest` and `project`.
     """
-    network, variables = seen.network, seen.variables
+    network, variables = model.network, model.variables
     image = jnp.asarray(image_HxWx3)[None]
-    activation = activations(seen, image_HxWx3, (layer,))[layer]
+    activation = activations(model, image_HxWx3, (layer,))[layer]
     units, field = strongest(activation[None], count), receptive(network, layer)
     squares = [box(field, unit.y, unit.x) for unit in units]
 
     def projected(rule):
-        found = (project_unit(network, variables, image, layer, unit, rule)[0] for unit in units)
-        return [cut(np.asarray(p), square, 0.0).patch_hxwx3 for p, square in zip(found, squares, strict=True)]
+        pixels = (project_unit(network, variables, image, layer, unit, rule)[0] for unit in units)
+        return [
+            cut(np.asarray(p), square, 0.0).patch_hxwx3 for p, square in zip(pixels, squares, strict=True)
+        ]
 
-    return Answers(
+    return Responses(
         layer,
         units,
         np.array([activation[unit] for unit in units]),
@@ -171,24 +185,24 @@ def examine(
     )
 
 
-def figure(answers: Answers, of: str):
-    """A row for each unit: its patch of the picture, then its projection by each rule.
+def figure(responses: Responses, subtitle: str):
+    """Draws a row for each unit: its patch of the picture, then its projection by each rule.
 
     Args:
-      answers: from `examine`.
-      of: the picture, the network and the size, for the title.
+      responses: from `examine`.
+      subtitle: second line of the title: the picture, the network and the size.
     """
     rows = [
-        [patch, *(show(found[n]) for found in answers.projections.values())]
-        for n, patch in enumerate(answers.patches_Nxsxsx3)
+        [patch, *(to_image(projections[n]) for projections in responses.projections.values())]
+        for n, patch in enumerate(responses.patches_Nxsxsx3)
     ]
-    pairs = zip(answers.units, answers.values_N, strict=True)
-    size = answers.patches_Nxsxsx3.shape[1]
+    pairs = zip(responses.units, responses.values_N, strict=True)
+    size = responses.patches_Nxsxsx3.shape[1]
     return figures.sheet(
         rows,
-        title=f"{answers.layer}: strongest units and their projections, {size} px\n{of}",
+        title=f"{responses.layer}: strongest units and their projections, {size} px\n{subtitle}",
         row_labels=[f"channel {unit.channel}\nat {unit.y}, {unit.x}: {value:.3g}" for unit, value in pairs],
-        column_labels=["picture", *answers.projections],
+        column_labels=["picture", *responses.projections],
         edge=1.2,
         pixelated=size < 64,
     )

@@ -1,4 +1,4 @@
-"""Style distances between pictures, by any representation of style: a table, and who is nearest to whom."""
+"""Style distances between pictures, by any representation of style, as tables with nearest neighbours."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,24 +14,27 @@ from nst.losses.statistics import describe_style
 from nst.networks.vgg import minimum_size
 from nst.visualize import figures
 
-WRITTEN = 12  # pictures, up to which the numbers stand in the cells
+WRITTEN = 12  # most pictures for which the figure has the numbers in its cells
 
 
 def distances(
     spec: Spec, variables: dict, images_HxWx3: Sequence[np.ndarray], seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """{term of the style loss: D, `NxN`}, D_ij of picture i (the row) from the target that is picture j.
+    """Computes D_ij, the style distance of picture i from picture j as the target.
 
-    The unweighted terms of nst.losses.problem.terms, for a picture i that is optimised towards painting j. In
-    general D_ij is not D_ji: targets are normalised by their own energies, and some distances have a
-    direction. D_ii is 0 but for rounding: what is drawn depends on the size and the seed only.
-    Every picture is looked at once.
+    It is an unweighted term of nst.losses.problem.terms, for an image i that is optimised towards painting j.
+    In general D_ij is not D_ji: targets are normalised by their own energies, and some distances have a
+    direction. D_ii is 0 up to rounding, because the drawn positions depend on the size and the seed only.
+    Each picture passes through the network once.
 
     Args:
-      spec: its style_loss fields count, content does not.
+      spec: the loss; its content terms are ignored.
       variables: from vgg.freeze.
-      images_HxWx3: N pictures in [0, 1], of any sizes; each size is compiled.
-      seed: of what is drawn.
+      images_HxWx3: N images in [0, 1] of any sizes; each size is compiled.
+      seed: of the positions that some representations draw.
+
+    Returns:
+      {term of the style loss: D, `NxN`}.
 
     Raises:
       UserError: no style layers, fewer than two pictures, or one too small for the layers.
@@ -48,9 +51,9 @@ def distances(
             raise UserError(f"picture {index}: {width}x{height} px; the layers need {least} px an edge")
         pixels = jnp.asarray(image, jnp.float32)[None]
         described = describe_style(spec, variables, pixels, {}, jnp.asarray(seed, jnp.int32))
-        statistics.append(tuple(found for found, _ in described))
+        statistics.append(tuple(own for own, _ in described))
         targets.append(_aim(spec, described))
-    table = [[_compare(spec, found, target) for target in targets] for found in statistics]
+    table = [[_compare(spec, own, target) for target in targets] for own in statistics]
     table_NxNxT = np.asarray(jax.device_get(table), np.float32)
     return {term.name: table_NxNxT[..., index] for index, term in enumerate(spec.style_terms)}
 
@@ -66,21 +69,33 @@ def _aim(spec, described):
 @partial(jax.jit, static_argnums=0)
 def _compare(spec, statistics, targets):
     return tuple(
-        term.representation.distance(found, target, term.channels)
-        for term, found, target in zip(spec.style_terms, statistics, targets, strict=True)
+        term.representation.distance(own, target, term.channels)
+        for term, own, target in zip(spec.style_terms, statistics, targets, strict=True)
     )
 
 
-def total(found: Mapping[str, np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
-    """The sum over the terms, `NxN`, each times its weight (of Problem.weights.style_terms); None: all 1."""
-    weights = np.ones(len(found)) if weights is None else np.asarray(weights)
-    if len(weights) != len(found):
-        raise UserError(f"{len(weights)} weights for {len(found)} terms: give one each")
-    return sum(weight * table for weight, table in zip(weights, found.values(), strict=True))
+def total(tables: Mapping[str, np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Returns the weighted sum of the terms' distances, `NxN`.
+
+    Args:
+      tables: from `distances`.
+      weights: one for each term, such as Problem.weights.style_terms; None: all 1.
+
+    Raises:
+      UserError: another number of weights than of terms.
+    """
+    weights = np.ones(len(tables)) if weights is None else np.asarray(weights)
+    if len(weights) != len(tables):
+        raise UserError(f"{len(weights)} weights for {len(tables)} terms: give one each")
+    return sum(weight * table for weight, table in zip(weights, tables.values(), strict=True))
 
 
 def neighbours(distance_NxN: np.ndarray, count: int) -> np.ndarray:
-    """The `count` pictures to which each is nearest, by its row, itself left out; `Nxcount` in rising order.
+    """Returns the indices of each picture's nearest others, `Nxcount`, the nearest first.
+
+    Args:
+      distance_NxN: the row is the picture, the column the target.
+      count: number of neighbours.
 
     Raises:
       UserError: fewer other pictures than `count`.
@@ -94,27 +109,31 @@ def neighbours(distance_NxN: np.ndarray, count: int) -> np.ndarray:
 
 
 def unit(spec: Spec) -> str:
-    """What a distance of 1 is, for the colour bar."""
+    """Returns what a distance of 1 means, for the colour bar.
+
+    Args:
+      spec: the loss.
+    """
     if spec.style_normalization == "relative":
         return "1: as far as an image without features"
     return f"normalization {spec.style_normalization}"
 
 
-def figure(distance_NxN: np.ndarray, names: Sequence[str | Path], of: str, unit: str):
-    """The table as colours on a logarithmic scale, each row's nearest other picture framed.
+def figure(distance_NxN: np.ndarray, names: Sequence[str | Path], subtitle: str, unit: str):
+    """Draws a table of distances as colours on a logarithmic scale, with each row's nearest picture framed.
 
-    The diagonal, and other zeros, are white.
+    The diagonal and other zeros are white.
 
     Args:
-      distance_NxN: of `distances` or `total`.
-      names: of the pictures; directories and suffixes are left out.
-      of: the term or total, the network and the size, for the title.
-      unit: for the colour bar, as from `unit`.
+      distance_NxN: from `distances` or `total`.
+      names: of the pictures; folders and suffixes are left out.
+      subtitle: second line of the title: the term or total, the network and the size.
+      unit: label of the colour bar, such as `unit` returns.
     """
     count = len(distance_NxN)
     edge = max(0.42 * count, 2.5) if count <= WRITTEN else max(0.26 * count, 4)
     figure = figures.new(edge + 3.2, edge + 2.2)
-    figure.suptitle(f"Style distances, framed: the nearest other\n{of}", fontsize=10, color=figures.INK)
+    figure.suptitle(f"Style distances, framed: the nearest other\n{subtitle}", fontsize=10, color=figures.INK)
     place = figures.axes(figure)[0, 0]
     # the diagonal's rounding would stretch the scale
     positive = np.ma.masked_where(np.eye(count, dtype=bool) | (distance_NxN <= 0), distance_NxN)

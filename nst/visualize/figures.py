@@ -1,4 +1,4 @@
-"""Figures that stand alone, as PNG and SVG, and the numbers that they show beside them."""
+"""Figures as PNG and SVG, and files with the numbers that they show."""
 
 import csv
 import importlib.util
@@ -12,19 +12,23 @@ from nst.errors import UserError
 from nst.files import replacing
 
 INK, PAPER = "#222222", "white"
-# of lines, in the order of the layers: dark to light, and told apart without colour by it
+# colours of lines in the order of the layers; their lightness tells them apart without colour
 CYCLE = ("#0b3c5d", "#b5442c", "#3a7d44", "#8a6fb0", "#c9992e", "#5f9ea0", "#7a4b3a", "#c06c9c")
 STYLE = {
     "axes.prop_cycle": "cycler('color', ['" + "', '".join(CYCLE) + "'])",
     "axes.spines.right": False,
     "axes.spines.top": False,
     "font.size": 9.0,
-    "svg.hashsalt": "nst",  # the same bytes each time
+    "svg.hashsalt": "nst",  # so that the same figure has the same bytes
 }
 
 
 def new(width: float, height: float):
-    """An empty matplotlib Figure, in inches, that no global state knows.
+    """Returns an empty matplotlib Figure that is not registered with pyplot.
+
+    Args:
+      width: in inches.
+      height: in inches.
 
     Raises:
       UserError: matplotlib is not installed.
@@ -39,7 +43,17 @@ def new(width: float, height: float):
 
 
 def axes(figure, rows: int = 1, columns: int = 1, **more) -> np.ndarray:
-    """`rows` x `columns` axes, always as an array of two dimensions."""
+    """Adds axes to a figure.
+
+    Args:
+      figure: from `new`.
+      rows: number of rows.
+      columns: number of columns.
+      **more: arguments of matplotlib's subplots.
+
+    Returns:
+      An array of axes, `rows x columns`.
+    """
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
@@ -56,16 +70,16 @@ def sheet(
     edge: float = 1.4,
     pixelated: bool = False,
 ):
-    """Pictures in rows, as a Figure.
+    """Draws images in rows and returns the Figure.
 
     Args:
-      pictures: each `HxWx3` or `HxW` in [0, 1]; None leaves a gap. Rows may differ in length.
-      title: one line, with what is shown and of what.
-      row_labels: one each, left of the first picture.
-      column_labels: one each, above the first row.
-      labels: one for each picture, below it.
-      edge: inches of a picture's longer edge.
-      pixelated: whether pixels are shown as squares (for maps of few positions).
+      pictures: rows of images `HxWx3` or `HxW` in [0, 1]; None leaves a gap. Rows may differ in length.
+      title: what is shown, and from which picture and network.
+      row_labels: one for each row, left of its first image.
+      column_labels: one for each column, above the first row.
+      labels: one for each image, below it.
+      edge: longer edge of an image in inches.
+      pixelated: whether pixels are drawn as squares, for maps with few positions.
     """
     columns = max(map(len, pictures))
     shape = next(picture.shape for row in pictures for picture in row if picture is not None)
@@ -93,12 +107,21 @@ def sheet(
 
 
 def rows(items: Sequence, columns: int) -> list[list]:
-    """The items `columns` a row, the last row as long as it comes."""
+    """Splits items into rows of `columns`; the last row may be shorter."""
     return [list(items[start : start + columns]) for start in range(0, len(items), columns)]
 
 
 def save(figure, stem: Path, arrays: Mapping[str, np.ndarray]) -> list[Path]:
-    """Writes stem.png, stem.svg, and the numbers as stem.npz; the paths."""
+    """Writes stem.png, stem.svg, and the numbers as stem.npz.
+
+    Args:
+      figure: a matplotlib Figure.
+      stem: path without a suffix; its folder is made.
+      arrays: {name: array} for the npz file.
+
+    Returns:
+      The three paths.
+    """
     import matplotlib
 
     stem = Path(stem)
@@ -114,7 +137,12 @@ def save(figure, stem: Path, arrays: Mapping[str, np.ndarray]) -> list[Path]:
 
 
 def table(path: Path, *rows: Sequence) -> Path:
-    """Writes a CSV file, the head first; the path."""
+    """Writes a CSV file and returns its path.
+
+    Args:
+      path: of the file; its folder is made.
+      *rows: the head first.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = io.StringIO()

@@ -1,4 +1,4 @@
-"""How far a layer's features, and how far its Gram matrix, move when the picture moves.
+"""How far a layer's features and its Gram matrix move when the picture moves.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 5.
 """
@@ -16,15 +16,15 @@ from nst.errors import UserError, choose
 from nst.networks.vgg import features, minimum_size
 from nst.styles import grams
 from nst.visualize import figures
-from nst.visualize.network import Seen
+from nst.visualize.network import Model
 
 
 class Transformation(NamedTuple):
-    """T, by where a pixel of the transformed picture comes from: around both centres, p = A q + b."""
+    """A transformation: the pixel q of the transformed picture comes from p = A q + b, about both centres."""
 
     source: Callable[[float], tuple[np.ndarray, np.ndarray]]  # value -> A (2x2) and b (2), rows first
-    unit: str
-    identity: float
+    unit: str  # of the value
+    identity: float  # the value that changes nothing
 
 
 def _translate(pixels: float) -> tuple[np.ndarray, np.ndarray]:
@@ -51,10 +51,19 @@ TRANSFORMATIONS = {
 
 
 def window(shape: tuple[int, int], transformation: str, values: Sequence[float]) -> tuple[int, int]:
-    """Height and width of the largest central window, of about the picture's shape, that never leaves it.
+    """Returns the largest central window that stays inside the picture under all transformations.
 
-    With k times the picture's half edges h it stays inside under p = A q + b if k max |A h| + |b| <= h, the
-    maximum over the corners (+-h_y, +-h_x), in rows and in columns.
+    It has about the picture's proportions. A window whose half edges are k times those of the picture, h,
+    stays inside under p = A q + b if k max |A h| + |b| <= h in rows and in columns, with the maximum over the
+    corners (+-h_y, +-h_x).
+
+    Args:
+      shape: height and width of the picture.
+      transformation: one of TRANSFORMATIONS.
+      values: of the transformation, in its unit.
+
+    Returns:
+      Height and width.
 
     Raises:
       UserError: an unknown transformation, or values for which no pixel is left.
@@ -65,7 +74,7 @@ def window(shape: tuple[int, int], transformation: str, values: Sequence[float])
     for value in values:
         matrix, offset = source(value)
         share = min(share, *((half - np.abs(offset)) / (np.abs(matrix) @ half)))
-    # of the picture's parity, so that whole pixels stay whole
+    # the parity of the picture's edges, so that a shift by whole pixels needs no interpolation
     steps = np.ceil((1 - share) * half - 1e-6).astype(int)
     height, width = (int(edge - 2 * step) for edge, step in zip(shape, steps, strict=True))
     if share <= 0 or min(height, width) < 1:
@@ -77,53 +86,66 @@ def window(shape: tuple[int, int], transformation: str, values: Sequence[float])
 
 
 def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[float]) -> np.ndarray:
-    """The central window of the picture under each of V transformations, `Vxhxwx3` in [0, 1].
+    """Returns the central window of the picture under each of V transformations.
 
-    Nothing from outside the picture comes in: all windows have the one size of `window`. Cubic splines, which
-    hardly blur, between pixels; before a reduction by f < 1, a Gaussian of sigma (1/f - 1) / 2 against
-    aliasing.
+    All windows have the size that `window` returns, so that nothing from outside the picture enters. Values
+    between pixels come from cubic splines, which hardly blur; before a reduction by f < 1, a Gaussian of
+    sigma (1/f - 1) / 2 prevents aliasing.
+
+    Args:
+      image_HxWx3: in [0, 1].
+      transformation: one of TRANSFORMATIONS.
+      values: V of them, in its unit.
+
+    Returns:
+      `Vxhxwx3` in [0, 1].
     """
     inner = window(image_HxWx3.shape[:2], transformation, values)
     centre, middle = ((np.array(shape) - 1) / 2 for shape in (image_HxWx3.shape[:2], inner))
-    found = np.empty((len(values), *inner, 3), np.float32)
+    windows = np.empty((len(values), *inner, 3), np.float32)
     for index, value in enumerate(values):
         matrix, offset = TRANSFORMATIONS[transformation].source(value)
-        apart = np.sqrt(np.linalg.det(matrix))  # pixels of the picture from one of the window to the next
+        apart = np.sqrt(np.linalg.det(matrix))  # distance in the picture of two neighbours of the window
         spread = max(apart - 1, 0) / 2
         for channel in range(3):
             plane = image_HxWx3[..., channel].astype(np.float64)
-            if spread > 1e-6:  # which a rotation's rounding is not
+            if spread > 1e-6:  # more than the rounding of a rotation
                 plane = ndimage.gaussian_filter(plane, spread, mode="mirror")
-            found[index, ..., channel] = ndimage.affine_transform(
+            windows[index, ..., channel] = ndimage.affine_transform(
                 plane, matrix, centre + offset - matrix @ middle, inner, order=3, mode="mirror"
             )
-    return found.clip(0, 1)
+    return windows.clip(0, 1)
 
 
 def curves(
-    seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str], transformation: str, values: Sequence[float]
+    model: Model, image_HxWx3: np.ndarray, layers: Sequence[str], transformation: str, values: Sequence[float]
 ) -> dict[str, np.ndarray]:
-    """{"features": |F(T x) - F(x)| / |F(x)|, "gram": |G(T x) - G(x)| / |G(x)|}, each `LxV`.
+    """Computes how far features and Gram matrices move under a transformation.
 
-    Frobenius norms of a layer's activation F, and of its Gram matrix G = F F^T / M over M positions; x is the
-    central window (see `transform`) of the picture as it is, T x the same window of the transformed picture.
+        features = |F(T x) - F(x)| / |F(x)|        gram = |G(T x) - G(x)| / |G(x)|
 
-    Departs from the paper: what enters at the border is picture, not padding; and the paper's distance is
-    not divided by |F(x)|.
+    in Frobenius norms of a layer's activation F and of its Gram matrix G = F F^T / M over M positions. x is
+    the central window (see `transform`) of the picture, and T x is the same window of the transformed
+    picture.
+
+    Departs from the paper: picture enters at the border, not padding; the paper does not divide by |F(x)|.
 
     Args:
-      seen: the network.
+      model: the network.
       image_HxWx3: in [0, 1].
       layers: L of them.
-      transformation: of TRANSFORMATIONS.
+      transformation: one of TRANSFORMATIONS.
       values: V of them, in its unit.
+
+    Returns:
+      {"features": distances, "gram": distances}, `LxV` each.
 
     Raises:
       UserError: as `window`, or a range that leaves too little for the layers.
     """
     known = TRANSFORMATIONS[choose("transformation", transformation, TRANSFORMATIONS)]
     height, width = window(image_HxWx3.shape[:2], transformation, values)
-    least = minimum_size(seen.network, layers)
+    least = minimum_size(model.network, layers)
     if min(height, width) < least:
         raise UserError(
             f"{transformation} from {min(values):g} to {max(values):g}: leaves {width}x{height} px of "
@@ -131,8 +153,8 @@ def curves(
             "range or a larger picture"
         )
     windows = transform(image_HxWx3, transformation, [*values, known.identity])
-    found = _distances(seen.network, seen.variables, windows[:-1], windows[-1:], tuple(layers))
-    return {name: np.asarray(distance_VxL).T for name, distance_VxL in found.items()}
+    tables = _distances(model.network, model.variables, windows[:-1], windows[-1:], tuple(layers))
+    return {name: np.asarray(distance_VxL).T for name, distance_VxL in tables.items()}
 
 
 @partial(jax.jit, static_argnames=("network", "layers"))
@@ -148,33 +170,37 @@ def _distances(network, variables, windows_VxHxWx3, original_1xHxWx3, layers):
 
     def distance(image_HxWx3):
         relative = jax.tree.map(_relative, describe(image_HxWx3[None]), original)
-        return {name: jnp.stack(found) for name, found in relative.items()}
+        return {name: jnp.stack(layers) for name, layers in relative.items()}
 
     return jax.lax.map(distance, windows_VxHxWx3)
 
 
-def _relative(found: jax.Array, original: jax.Array) -> jax.Array:
+def _relative(moved: jax.Array, original: jax.Array) -> jax.Array:
     norm = jnp.sqrt(jnp.sum(original**2))
-    return jnp.sqrt(jnp.sum((found - original) ** 2)) / jnp.where(norm > 0, norm, 1.0)
+    return jnp.sqrt(jnp.sum((moved - original) ** 2)) / jnp.where(norm > 0, norm, 1.0)
 
 
 def figure(
-    found: Mapping[str, tuple[Sequence[float], Mapping[str, np.ndarray]]], layers: Sequence[str], of: str
+    tables: Mapping[str, tuple[Sequence[float], Mapping[str, np.ndarray]]],
+    layers: Sequence[str],
+    subtitle: str,
 ):
-    """A row for each transformation: left the features' distance, right the Gram matrices', a line a layer.
+    """Draws a row for each transformation: features on the left, Gram matrices on the right.
 
     Args:
-      found: transformation -> its values and their `curves`.
-      layers: those of `curves`.
-      of: the picture, the network and the size, for the title.
+      tables: {transformation: (its values, their `curves`)}.
+      layers: as given to `curves`.
+      subtitle: second line of the title: the picture, the network and the size.
     """
-    figure = figures.new(7.2, 2.3 * len(found) + 0.7)
-    figure.suptitle(f"How far features and style move with the picture\n{of}", fontsize=10, color=figures.INK)
-    places = figures.axes(figure, len(found), 2, sharey=True)
+    figure = figures.new(7.2, 2.3 * len(tables) + 0.7)
+    figure.suptitle(
+        f"How far features and style move with the picture\n{subtitle}", fontsize=10, color=figures.INK
+    )
+    places = figures.axes(figure, len(tables), 2, sharey=True)
     names = {"features": "features F", "gram": "Gram matrices G"}
     for place, title in zip(places[0], names.values(), strict=True):
         place.set_title(title, fontsize=9)
-    for row, (transformation, (values, distances)) in zip(places, found.items(), strict=True):
+    for row, (transformation, (values, distances)) in zip(places, tables.items(), strict=True):
         for place, name in zip(row, names, strict=True):
             for layer, distance_V in zip(layers, distances[name], strict=True):
                 place.plot(values, distance_V, label=layer, linewidth=1.4, marker=".", markersize=4)

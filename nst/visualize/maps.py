@@ -1,4 +1,4 @@
-"""What a layer's channels see of a picture: feature maps, and their Gram matrix as an image."""
+"""Feature maps of a picture, and Gram matrices as images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,12 +9,18 @@ from nst.styles import grams
 from nst.visualize import figures
 from nst.visualize.network import check_channels, largest
 
-SIGNED = 0.1  # of the sum of absolute values: a Gram matrix with more that is negative is shown around 0
-SHOWN = 0.999  # of a Gram matrix's entries are within the colours, so that a few do not darken the others
+# a Gram matrix whose negative entries exceed this share of the sum of absolute values is drawn around 0
+SIGNED = 0.1
+# share of a Gram matrix's entries within the range of colours, so that a few do not darken the others
+SHOWN = 0.999
 
 
 def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, ...]:
-    """The `count` channels of the largest mean over the positions, in falling order; of equal ones the first.
+    """Returns the channels with the largest means over the positions, in descending order.
+
+    Args:
+      activation_hxwxC: of one layer; at ties the first channel comes first.
+      count: number of channels.
 
     Raises:
       UserError: fewer channels than `count`.
@@ -24,65 +30,75 @@ def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, .
 
 
 def scaled(map_hxw: np.ndarray) -> np.ndarray:
-    """A map over its own maximum, in [0, 1]; what is negative (before a rectifier) is 0."""
+    """Returns a map divided by its maximum, in [0, 1]; negative values (before a rectifier) become 0."""
     largest = map_hxw.max()
     return np.clip(map_hxw / largest, 0, 1) if largest > 0 else np.zeros_like(map_hxw)
 
 
 def gram_matrices(activations: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """{layer: G, `CxC`}, G_ij = 1/M sum_m F_mi F_mj over the M positions."""
-    return {layer: np.asarray(_gram(found_hxwxC[None])[0]) for layer, found_hxwxC in activations.items()}
+    """Computes the Gram matrices G_ij = 1/M sum_m F_mi F_mj over the M positions.
+
+    Args:
+      activations: {layer: F, `hxwxC`}.
+
+    Returns:
+      {layer: G, `CxC`}.
+    """
+    return {
+        layer: np.asarray(_gram(features_hxwxC[None])[0]) for layer, features_hxwxC in activations.items()
+    }
 
 
 _gram = jax.jit(grams.gram)
 
 
 def signed_root(gram_CxC: np.ndarray) -> np.ndarray:
-    """sign(G) sqrt |G|, in the activation's unit: on the diagonal, a channel's root mean square.
+    """Returns sign(G) sqrt |G|, in the unit of the activation: the diagonal holds root mean squares.
 
-    A few channels' entries are hundreds of times the others'; the root leaves those to be seen.
+    The entries of a few channels are hundreds of times those of the others, which the root keeps visible.
     """
     return np.sign(gram_CxC) * np.sqrt(np.abs(gram_CxC))
 
 
-def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Sequence[int]], of: str):
-    """A row for each layer: maps of its channels, each over its own maximum, which stands below.
+def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Sequence[int]], subtitle: str):
+    """Draws a row for each layer: maps of its channels, each divided by its maximum, which is written below.
 
     Args:
       activations: {layer: `hxwxC`}, from network.activations.
-      channels: of each layer, such as `strongest_channels` gives; the rows are in this order.
-      of: the picture, the network and the size, for the title.
+      channels: {layer: its channels}, such as `strongest_channels` returns; rows follow this order.
+      subtitle: second line of the title: the picture, the network and the size.
 
     Raises:
       UserError: no such channel.
     """
-    for layer, chosen in channels.items():
-        check_channels(layer, chosen, activations[layer].shape[-1])
-    shown = [(activations[layer], chosen) for layer, chosen in channels.items()]
+    for layer, indices in channels.items():
+        check_channels(layer, indices, activations[layer].shape[-1])
+    rows = [(activations[layer], indices) for layer, indices in channels.items()]
     return figures.sheet(
-        [[scaled(found[..., c]) for c in chosen] for found, chosen in shown],
-        title=f"Feature maps, white: the channel's maximum\n{of}",
+        [[scaled(features[..., c]) for c in indices] for features, indices in rows],
+        title=f"Feature maps, white: the channel's maximum\n{subtitle}",
         row_labels=[
             f"{layer}\n{activations[layer].shape[1]}x{activations[layer].shape[0]}" for layer in channels
         ],
-        labels=[[f"{c}: max {found[..., c].max():.3g}" for c in chosen] for found, chosen in shown],
+        labels=[[f"{c}: max {features[..., c].max():.3g}" for c in indices] for features, indices in rows],
     )
 
 
-def figure_grams(matrices: Mapping[str, np.ndarray], of: str):
-    """The Gram matrices of layers beside each other, on a scale of signed roots.
+def figure_grams(matrices: Mapping[str, np.ndarray], subtitle: str):
+    """Draws Gram matrices side by side as signed roots (`signed_root`).
 
-    From 0, or around 0 where much is negative, as before a rectifier. (A slim network's rectified channels
-    are a little negative in places.) Arrows at the colour bar: entries beyond it, one in a thousand above.
+    Colours begin at 0, or are centred on 0 where many entries are negative, as before a rectifier; a slim
+    network's rectified channels are slightly negative in places. An arrow at the end of a colour bar marks
+    entries beyond it, which are one in a thousand.
 
     Args:
       matrices: {layer: `CxC`}, from `gram_matrices`.
-      of: the picture, the network and the size, for the title.
+      subtitle: second line of the title: the picture, the network and the size.
     """
     columns = min(len(matrices), 3)
     rows = -(-len(matrices) // columns)
     figure = figures.new(3.4 * columns, 3.0 * rows + 0.5)
-    figure.suptitle(f"Gram matrices\n{of}", fontsize=10, color=figures.INK)
+    figure.suptitle(f"Gram matrices\n{subtitle}", fontsize=10, color=figures.INK)
     places = figures.axes(figure, rows, columns).ravel()
     for place, (layer, gram_CxC) in zip(places, matrices.items(), strict=False):
         root = signed_root(gram_CxC)
@@ -104,6 +120,6 @@ def figure_grams(matrices: Mapping[str, np.ndarray], of: str):
 
 
 def _beyond(values: np.ndarray, lowest: float, largest: float) -> str:
-    """The ends of a colour bar that values lie beyond, as matplotlib names them."""
+    """Returns the ends of a colour bar that some values lie beyond, as matplotlib names them."""
     ends = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     return ends[bool(values.min() < lowest), bool(values.max() > largest)]

@@ -1,8 +1,8 @@
-"""Pictures made from noise that excite a channel or a unit most.
+"""Images optimised from noise to excite a channel or a unit.
 
-Olah, Mordvintsev & Schubert 2017 (*Feature Visualization*): the picture is made of Fourier coefficients and
-decorrelated colours, and is moved about a little before each look of the network. The constants are those of
-their code (github.com/tensorflow/lucid), except for the colours.
+Olah, Mordvintsev & Schubert 2017 (*Feature Visualization*): the image is parametrised by Fourier coefficients
+and decorrelated colours, and is moved at random before each evaluation. The constants are those of their code
+(github.com/tensorflow/lucid), except for the colours.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,33 @@ import optax
 
 from nst.errors import UserError
 from nst.networks.slim import evaluated
-from nst.networks.vgg import VGG
+from nst.networks.vgg import VGG, Network
 from nst.visualize import figures, network
-from nst.visualize.network import Seen
+from nst.visualize.network import Model
 
 # The symmetric square root of the covariance of RGB over the 500 photographs of BSDS500 (every tenth pixel,
-# row by row), divided by its largest eigenvalue: three independent numbers times it are as correlated as the
+# row by row), divided by its largest eigenvalue: it makes three independent numbers as correlated as the
 # colours of photographs.
 COLORS = np.array([(0.5235, 0.2992, 0.1889), (0.2992, 0.4289, 0.2780), (0.1889, 0.2780, 0.5146)], np.float32)
 RATE, START = 0.05, 0.01  # of Adam; standard deviation of the coefficients at the start
-CONTRAST = 0.25  # of the waves, as in the article's code; larger ones end in black and white
-# before each look, uniform in +- these: pixels, share, degrees, pixels (the article's code)
+CONTRAST = 0.25  # of the waves, as in the article's code; larger values end in black and white
+# bounds of the random motion before each evaluation: pixels, share, degrees, pixels (the article's code)
 FIRST, ENLARGEMENT, DEGREES, SECOND = 4.0, 0.1, 10.0, 2.0
 
 
-def paint(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
-    """The picture of Fourier coefficients, `HxWx3` in (0, 1): sigmoid(F^-1(z / max(f, 1/N)) S / 4).
+def synthesize(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
+    """Makes an image of Fourier coefficients: sigmoid(F^-1(z / max(f, 1/N)) S / 4).
 
-    z is the spectrum, `HxKx3x2` (real and imaginary part, K = W // 2 + 1), f the frequency in cycles a pixel,
-    N the longer edge: equal coefficients give every scale the same say as in photographs. F^-1 is the
-    orthonormal inverse transform; S, COLORS, makes colours of independent channels.
+    z is the spectrum, f the frequency in cycles per pixel and N the longer edge, so that equal coefficients
+    give every scale the energy that it has in photographs. F^-1 is the orthonormal inverse Fourier transform,
+    and S, COLORS, turns independent channels into colours.
+
+    Args:
+      spectrum_HxKx3x2: z, its real and imaginary parts; K = W // 2 + 1.
+      width: W in pixels.
+
+    Returns:
+      `HxWx3` in (0, 1).
     """
     height = spectrum_HxKx3x2.shape[0]
     waves_HxKx3x2 = spectrum_HxKx3x2 * amplitudes(height, width)[..., None, None]
@@ -45,12 +52,12 @@ def paint(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
 
 
 def spectrum_shape(height: int, width: int) -> tuple[int, ...]:
-    """Of the coefficients of a picture."""
+    """Returns the shape of the spectrum of an image, see `synthesize`."""
     return height, width // 2 + 1, 3, 2
 
 
 def amplitudes(height: int, width: int) -> np.ndarray:
-    """The factors of the coefficients, `HxK`: 1/4 / max(f, 1/N)."""
+    """Returns the factors of the coefficients, `HxK`: 1/4 / max(f, 1/N)."""
     frequencies_HxK = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
     return (CONTRAST / np.maximum(frequencies_HxK, 1 / max(height, width))).astype(np.float32)
 
@@ -65,11 +72,11 @@ class Motion(NamedTuple):
 
 
 def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
-    """The picture after all of a motion, in one bilinear look-up; it goes on beyond its edges.
+    """Moves an image, with one bilinear interpolation for the whole motion.
 
-    Pixel p shows the picture at R (p - c - second) / factor + c - first, c the centre; positive degrees turn
-    counter-clockwise. The picture is periodic, as its waves are, so that no edge is seen more than the rest.
-    """
+    Pixel p takes the value at R (p - c - second) / factor + c - first, where c is the centre; positive
+    degrees turn counter-clockwise. The image is periodic, as its waves are, so that no edge is evaluated more
+    often than the rest."""
     height, width, _ = image_HxWx3.shape
     centre_2 = jnp.array([(height - 1) / 2, (width - 1) / 2])
     angle = jnp.deg2rad(motion.degrees)
@@ -88,8 +95,8 @@ def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
     return (1 - down_HxWx1) * row(top_HxW) + down_HxWx1 * row(top_HxW + 1)
 
 
-def draw(key: jax.Array) -> Motion:
-    """A motion, uniform within FIRST, ENLARGEMENT, DEGREES and SECOND."""
+def sample(key: jax.Array) -> Motion:
+    """Draws a motion, uniform within FIRST, ENLARGEMENT, DEGREES and SECOND."""
     keys = jax.random.split(key, 4)
     ranges = ((2,), FIRST), ((), ENLARGEMENT), ((), DEGREES), ((2,), SECOND)
     first, more, degrees, second = (
@@ -100,9 +107,10 @@ def draw(key: jax.Array) -> Motion:
 
 
 def _growing(x: jax.Array, signal: jax.Array) -> jax.Array:
-    """The gradient, or where nothing would get through what asks for more (descending: less than 0).
+    """Returns the rectifier's gradient; where it is 0 everywhere, the part that would raise the input.
 
-    So that a channel that is 0 all over the start can grow; the article's code has the same.
+    (The loss is minimised, so that part is negative.) A channel that is 0 everywhere at the start can grow in
+    this way; the article's code does the same.
     """
     passed = jnp.where(x > 0, signal, 0)
     return jnp.where(jnp.any(passed != 0), passed, jnp.minimum(signal, 0))
@@ -112,7 +120,7 @@ rectifier = network.rectifier(_growing)
 
 
 def maximize(
-    seen: Seen,
+    model: Model,
     layer: str,
     channels: Sequence[int],
     size: int,
@@ -120,44 +128,57 @@ def maximize(
     seed: int = 0,
     unit: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """A picture for each of C channels that makes it most active, `Cxsizexsizex3` in [0, 1].
+    """Makes an image for each of C channels that excites the channel most.
 
-    Adam on the coefficients of `paint`, `steps` updates; before each the picture is moved at random. What is
-    raised is the channel's mean over all positions, or its value at one.
+    Adam updates the coefficients of `synthesize`; before each evaluation the image is moved at random. The
+    goal is the channel's mean over all positions, or its activation at one of them.
 
-    Departs from the article: the picture is periodic where theirs has a grey margin; the motions are uniform
-    where theirs are drawn from lists; the colours are those of BSDS500.
+    Departs from the article: the image is periodic where theirs has a grey margin; motions are drawn
+    uniformly where theirs come from lists; the colours are those of BSDS500.
 
     Args:
-      seen: the network; a slim one in the frame "vgg".
+      model: the network; a slim one must give VGG's own channels.
       layer: any of vgg.layer_names.
-      channels: of it.
-      size: of both edges, in pixels.
+      channels: of the layer.
+      size: of both edges in pixels.
       steps: updates.
-      seed: of the start and the movements.
+      seed: of the start and the motions.
       unit: (y, x), the position that counts; None: all.
+
+    Returns:
+      `Cxsizexsizex3` in [0, 1].
 
     Raises:
       UserError: no such layer, channel or position, or a size too small for the layer.
     """
-    height, width, count = network.layer_shape(seen, layer, size)
+    height, width, count = network.layer_shape(model, layer, size)
     network.check_channels(layer, channels, count)
     if unit is not None and not (0 <= unit[0] < height and 0 <= unit[1] < width):
         raise UserError(f"unit {unit}: {layer} has {height}x{width} positions here")
-    run = partial(_maximize, seen.network, layer, size, unit)
-    return np.stack([np.asarray(run(seen.variables, channel, steps, seed)) for channel in channels])
+    goal = _Goal(model.network, layer, size, unit)
+    return np.stack([np.asarray(_maximize(goal, model.variables, c, steps, seed)) for c in channels])
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _maximize(net, layer, size, unit, variables, channel, steps, seed):
+class _Goal(NamedTuple):
+    """What decides the compiled program of `_maximize`."""
+
+    network: Network
+    layer: str
+    size: int
+    unit: tuple[int, int] | None
+
+
+@partial(jax.jit, static_argnums=0)
+def _maximize(goal, variables, channel, steps, seed):
+    net, layer, size, unit = goal
     key, moves_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), channel))
     adam = optax.adam(RATE)
 
     def excitement(spectrum, step):
-        image = move(paint(spectrum, size), draw(jax.random.fold_in(moves_key, step)))
+        image = move(synthesize(spectrum, size), sample(jax.random.fold_in(moves_key, step)))
         activations = VGG(net, (layer,), relu=rectifier).apply(variables, image[None])
-        found_hxw = evaluated(activations[layer])[0, :, :, channel]
-        return -(found_hxw.mean() if unit is None else found_hxw[unit]).astype(jnp.float32)
+        channel_hxw = evaluated(activations[layer])[0, :, :, channel]
+        return -(channel_hxw.mean() if unit is None else channel_hxw[unit]).astype(jnp.float32)
 
     def update(step, carry):
         spectrum, state = carry
@@ -166,20 +187,21 @@ def _maximize(net, layer, size, unit, variables, channel, steps, seed):
 
     start = START * jax.random.normal(key, spectrum_shape(size, size))
     spectrum, _ = jax.lax.fori_loop(0, steps, update, (start, adam.init(start)))
-    return paint(spectrum, size)
+    return synthesize(spectrum, size)
 
 
-def figure(images_CxHxWx3: np.ndarray, layer: str, channels: Sequence[int], of: str, columns: int = 6):
-    """A contact sheet, labelled by channel.
+def figure(images_CxHxWx3: np.ndarray, layer: str, channels: Sequence[int], subtitle: str, columns: int = 6):
+    """Draws the images of all channels on one sheet.
 
     Args:
       images_CxHxWx3: from `maximize`.
-      layer, channels: those of it.
-      of: the network and the size, for the title.
-      columns: pictures in a row.
+      layer: as given to `maximize`.
+      channels: as given to `maximize`.
+      subtitle: second line of the title: the network and the size.
+      columns: images in a row.
     """
     return figures.sheet(
         figures.rows(images_CxHxWx3, columns),
-        title=f"{layer}: what excites a channel most\n{of}",
+        title=f"{layer}: what excites a channel most\n{subtitle}",
         labels=figures.rows([f"channel {c}" for c in channels], columns),
     )

@@ -1,4 +1,4 @@
-"""The frozen network of a config, and what the rooms ask of it: activations, channels, rectifiers."""
+"""The frozen network of a config: activations, channels, and rectifiers with gradients of their own."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,15 +18,19 @@ from nst.runs import settings
 from nst.runs.job import load_network
 
 
-class Seen(NamedTuple):
-    """A network and its weights."""
+class Model(NamedTuple):
+    """A network with its weights."""
 
     network: Network
     variables: dict  # from vgg.freeze
 
 
-def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
-    """The network that `config.weights` and `config.network` name, up to the deepest of `layers`.
+def load(config: ConfigDict, layers: Sequence[str]) -> Model:
+    """Loads the network that config.weights and config.network name.
+
+    Args:
+      config: of a run.
+      layers: the deepest of them decides which weights are read.
 
     Raises:
       UserError: an unknown layer or weights, or weights that cannot be read.
@@ -34,52 +38,79 @@ def load(config: ConfigDict, layers: Sequence[str]) -> Seen:
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     spec = Spec(settings.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
-    return Seen(spec.network, load_network(config, spec, made_for).variables)
+    return Model(spec.network, load_network(config, spec, made_for).variables)
 
 
-def activations(seen: Seen, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
-    """{layer: activation, `hxwxC`} of a picture, in float32.
+def activations(model: Model, image_HxWx3: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
+    """Computes activations of an image.
 
-    A slim network's single channels are VGG's only in the frame "vgg" (nst/networks/vgg.py).
+    Args:
+      model: the network; a slim one may give fewer channels than VGG's (nst/networks/vgg.py, `compact`).
+      image_HxWx3: RGB in [0, 1].
+      layers: those to compute.
+
+    Returns:
+      {layer: activation, `hxwxC` in float32}.
 
     Raises:
       UserError: an unknown layer, or a picture too small for it.
     """
     height, width = image_HxWx3.shape[:2]
-    least = minimum_size(seen.network, layers)
+    least = minimum_size(model.network, layers)
     if min(height, width) < least:
         raise UserError(f"{width}x{height} px: {', '.join(layers)} need {least} px an edge or more")
     image = jnp.asarray(image_HxWx3, jnp.float32)[None]
-    found = _activations(seen.network, seen.variables, image, tuple(layers))
-    return {layer: np.asarray(found[layer][0], np.float32) for layer in layers}
+    arrays = _activations(model.network, model.variables, image, tuple(layers))
+    return {layer: np.asarray(arrays[layer][0], np.float32) for layer in layers}
 
 
 _activations = jax.jit(features, static_argnames=("network", "layers"))
 
 
-def layer_shape(seen: Seen, layer: str, size: int) -> tuple[int, int, int]:
-    """Height, width and channels of a layer for a square picture of `size` pixels.
+def layer_shape(model: Model, layer: str, size: int) -> tuple[int, int, int]:
+    """Returns the height, the width and the number of channels of a layer.
+
+    Args:
+      model: the network.
+      layer: any of vgg.layer_names.
+      size: edge of the square image in pixels.
+
+    Returns:
+      (height, width, channels).
 
     Raises:
       UserError: an unknown layer, or a size too small for it.
     """
-    least = minimum_size(seen.network, (layer,))
+    least = minimum_size(model.network, (layer,))
     if size < least:
         raise UserError(f"size = {size}: {layer} needs {least} pixels or more")
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    find = partial(features, seen.network, layers=(layer,))
-    return jax.eval_shape(find, seen.variables, image)[layer].shape[1:]
+    compute = partial(features, model.network, layers=(layer,))
+    return jax.eval_shape(compute, model.variables, image)[layer].shape[1:]
 
 
 def check_channels(layer: str, channels: Sequence[int], width: int) -> None:
-    """Raises UserError for a channel that the layer, of `width` channels, does not have."""
+    """Checks that a layer has the channels.
+
+    Args:
+      layer: its name.
+      channels: to check.
+      width: the layer's number of channels.
+
+    Raises:
+      UserError: a channel outside 0 to width - 1.
+    """
     for channel in channels:
         if not 0 <= channel < width:
             raise UserError(f"channel {channel}: {layer} has {width}; give 0 to {width - 1}")
 
 
 def largest(values_C: np.ndarray, count: int) -> np.ndarray:
-    """The `count` channels of the largest values, in falling order; of equal ones the first.
+    """Returns the channels with the largest values, in descending order; at ties the first comes first.
+
+    Args:
+      values_C: one for each channel.
+      count: number of channels.
 
     Raises:
       UserError: fewer channels than `count`.
@@ -90,7 +121,11 @@ def largest(values_C: np.ndarray, count: int) -> np.ndarray:
 
 
 def rectifier(back: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """max(x, 0) for VGG's `relu`, with a way back of its own: `back` of x and the signal g at its output."""
+    """Returns max(x, 0) with a gradient of its own, for the argument `relu` of VGG.
+
+    Args:
+      back: maps the input x and the signal g at the output to the signal at the input.
+    """
     relu = jax.custom_vjp(nn.relu)
     relu.defvjp(lambda x: (nn.relu(x), x), lambda x, g: (back(x, g),))
     return relu

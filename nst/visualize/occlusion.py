@@ -1,4 +1,4 @@
-"""Which parts of a picture carry its style loss or its content loss: each is covered in turn.
+"""Which parts of a picture carry its style loss or its content loss: a square is covered at each place.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 7, with the losses of
 style transfer in place of the score of a class.
@@ -20,11 +20,12 @@ from nst.losses.spec import Spec
 from nst.visualize import figures
 
 PARTS = ("style", "content")
-NOTHING = 1e-3  # of the largest loss: a loss below it, as the photograph's own content loss, has no percent
+# share of the largest loss below which there are no percentages: the photograph's own content loss is 0
+NOTHING = 1e-3
 
 
 class Occlusion(NamedTuple):
-    """Losses of a picture with a square covered."""
+    """Losses of a picture with a square covered, at each place of the square."""
 
     losses_hxw: np.ndarray
     before: float  # the loss of the whole picture
@@ -33,7 +34,15 @@ class Occlusion(NamedTuple):
 
 
 def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Top rows and left columns of squares that lie inside, `stride` apart, with equal margins (to a pixel).
+    """Returns the places of squares that lie inside a picture, with margins that are equal to a pixel.
+
+    Args:
+      shape: height and width of the picture.
+      size: edge of a square in pixels.
+      stride: pixels from one square to the next.
+
+    Returns:
+      The top rows and the left columns.
 
     Raises:
       UserError: a square larger than the picture, or a stride below 1.
@@ -47,7 +56,7 @@ def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray,
 
 
 def mean_color(image_HxWx3: np.ndarray) -> np.ndarray:
-    """The mean colour of a picture, `3`: the grey of a covered square."""
+    """Returns the mean colour of a picture, `3`, which fills a covered square."""
     return image_HxWx3.mean((0, 1), dtype=np.float64).astype(np.float32)
 
 
@@ -58,16 +67,20 @@ def occlusion_map(
     stride: int,
     fill: Sequence[float],
 ) -> np.ndarray:
-    """The loss of the picture with a square covered, for the squares of `corners`, `hxw`.
+    """Computes the loss of a picture with a square covered, for all places of the square (`corners`).
 
-    One compiled program for all of them, and the memory of one.
+    One compiled program computes them one after the other, with the memory of one.
 
     Args:
-      loss: a function of an image `1xHxWx3` that gives a scalar. A jax.tree_util.Partial, as `part` makes, is
-        compiled once for all arrays of the same shapes.
+      loss: a function of an image `1xHxWx3` that returns a scalar. A jax.tree_util.Partial, as `part_loss`
+        returns, is compiled once for all arrays of the same shapes.
       image_HxWx3: in [0, 1].
-      size, stride: in pixels.
-      fill: the colour of the square.
+      size: edge of the square in pixels.
+      stride: pixels from one square to the next.
+      fill: colour of the square.
+
+    Returns:
+      The losses, `hxw`.
 
     Raises:
       UserError: as `corners`.
@@ -77,8 +90,8 @@ def occlusion_map(
     places_Nx2 = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
     square = jnp.broadcast_to(jnp.asarray(fill, jnp.float32), (size, size, 3))
     image = jnp.asarray(image_HxWx3, jnp.float32)
-    found = _covered(loss, image, square, jnp.asarray(places_Nx2, jnp.int32))
-    return np.asarray(found).reshape(len(tops), len(lefts))
+    losses_N = _covered(loss, image, square, jnp.asarray(places_Nx2, jnp.int32))
+    return np.asarray(losses_N).reshape(len(tops), len(lefts))
 
 
 @jax.jit
@@ -90,8 +103,13 @@ def _covered(loss, image_HxWx3, square_sxsx3, places_Nx2):
     return jax.lax.map(at, places_Nx2)
 
 
-def part(spec: Spec, problem: Problem, name: str) -> Partial:
-    """The weighted sum of a loss's terms of one kind, `style` or `content`, as a function of the image.
+def part_loss(spec: Spec, problem: Problem, name: str) -> Partial:
+    """Returns the weighted sum of the style terms or of the content terms, as a function of the image.
+
+    Args:
+      spec: of the loss.
+      problem: of the loss.
+      name: "style" or "content".
 
     Raises:
       UserError: the loss has no such terms.
@@ -104,7 +122,7 @@ def part(spec: Spec, problem: Problem, name: str) -> Partial:
 
 @cache
 def _sum_of(spec: Spec, prefix: str) -> Callable[[Problem, jax.Array], jax.Array]:
-    """A function that is the same one for the same Spec, so that it is compiled once."""
+    """Returns the function of `part_loss`: the same object for the same Spec, so that it is compiled once."""
 
     def loss(problem, image_1xHxWx3):
         terms = loss_problem.terms(spec, problem, image_1xHxWx3)
@@ -121,25 +139,29 @@ def examine(
     stride: int,
     parts: Sequence[str] = PARTS,
 ) -> dict[str, Occlusion]:
-    """{part: Occlusion}: where covering the picture by its mean colour changes the loss of each part.
-
-    Style: between the covered picture and the paintings of `problem`; content: and its photograph.
+    """Measures how the style and the content loss change where a square is covered with the mean colour.
 
     Args:
-      spec, problem: from make_problem; the photograph has the picture's size.
+      spec: of the loss.
+      problem: with the targets of the paintings, and of a photograph of the picture's size.
       image_HxWx3: in [0, 1].
-      size, stride: of the square, in pixels.
-      parts: of PARTS.
+      size: edge of the square in pixels.
+      stride: pixels from one square to the next.
+      parts: from PARTS.
+
+    Returns:
+      {part: the losses}.
 
     Raises:
       UserError: as `corners` and `part`.
     """
-    found = {}
+    results = {}
     for name in parts:
-        loss = part(spec, problem, name)
+        loss = part_loss(spec, problem, name)
         losses_hxw = occlusion_map(loss, image_HxWx3, size, stride, mean_color(image_HxWx3))
-        found[name] = Occlusion(losses_hxw, float(_value(loss, jnp.asarray(image_HxWx3)[None])), size, stride)
-    return found
+        before = float(_value(loss, jnp.asarray(image_HxWx3)[None]))
+        results[name] = Occlusion(losses_hxw, before, size, stride)
+    return results
 
 
 @jax.jit
@@ -147,34 +169,40 @@ def _value(loss, image_1xHxWx3):
     return loss(image_1xHxWx3)
 
 
-def change(found: Occlusion) -> tuple[np.ndarray, str]:
-    """100 (L' - L) / L and "%", of L before and L' covered; L' - L and "" where L is next to nothing."""
-    difference_hxw = found.losses_hxw - found.before
-    if found.before > NOTHING * found.losses_hxw.max():
-        return 100 * difference_hxw / found.before, "%"
+def change(occlusion: Occlusion) -> tuple[np.ndarray, str]:
+    """Returns the change from the loss L of the whole picture to L', that of the covered one.
+
+    Returns:
+      100 (L' - L) / L and "%"; or L' - L and "", where L is nearly 0.
+    """
+    difference_hxw = occlusion.losses_hxw - occlusion.before
+    if occlusion.before > NOTHING * occlusion.losses_hxw.max():
+        return 100 * difference_hxw / occlusion.before, "%"
     return difference_hxw, ""
 
 
-def figure(image_HxWx3: np.ndarray, found: Mapping[str, Occlusion], of: str):
-    """The picture, then for each part the change of its loss as colours over the picture.
+def figure(image_HxWx3: np.ndarray, parts: Mapping[str, Occlusion], subtitle: str):
+    """Draws the picture, and for each part of the loss its change as colours over the picture.
 
     Args:
       image_HxWx3: in [0, 1].
-      found: from `examine`.
-      of: the picture, the network and the size, for the title.
+      parts: from `examine`.
+      subtitle: second line of the title: the picture, the network and the size.
     """
     height, width = image_HxWx3.shape[:2]
-    columns, edge = len(found) + 1, 3.2
+    columns, edge = len(parts) + 1, 3.2
     scale = edge / max(height, width)
     figure = figures.new(columns * (scale * width + 0.5), scale * height + 1.3)
-    figure.suptitle(f"Change of the loss where a square is covered\n{of}", fontsize=10, color=figures.INK)
+    figure.suptitle(
+        f"Change of the loss where a square is covered\n{subtitle}", fontsize=10, color=figures.INK
+    )
     first, *others = figures.axes(figure, 1, columns)[0]
     first.imshow(image_HxWx3)
-    for place, (name, occlusion) in zip(others, found.items(), strict=True):
+    for place, (name, occlusion) in zip(others, parts.items(), strict=True):
         _draw(figure, place, name, image_HxWx3, occlusion)
-    size = next(iter(found.values())).size
+    size = next(iter(parts.values())).size
     frame_x, frame_y = size * np.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]) - 0.5
-    for color, line in (("white", 3), ("black", 1)):  # seen on any picture
+    for color, line in (("white", 3), ("black", 1)):  # visible on any picture
         first.plot(frame_x, frame_y, color=color, linewidth=line)
     first.set_xlabel(f"square: {size} px")
     for place in (first, *others):
@@ -187,7 +215,7 @@ def figure(image_HxWx3: np.ndarray, found: Mapping[str, Occlusion], of: str):
 
 
 def _draw(figure, place, name: str, image_HxWx3: np.ndarray, occlusion: Occlusion) -> None:
-    """Cells of `stride` pixels around the squares' centres, over the picture in grey."""
+    """Draws the changes as cells of `stride` pixels about the squares' centres, over the picture in grey."""
     shown, unit = change(occlusion)
     tops, lefts = corners(image_HxWx3.shape[:2], occlusion.size, occlusion.stride)
     low = (occlusion.size - occlusion.stride) / 2 - 0.5

@@ -1,4 +1,4 @@
-"""The patches of a collection of pictures that a layer's channels answer to most.
+"""The patches of a collection of pictures that excite a layer's channels most.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 2.
 """
@@ -18,16 +18,16 @@ from nst.errors import UserError
 from nst.networks.receptive import receptive
 from nst.networks.vgg import features, minimum_size
 from nst.visualize import figures
-from nst.visualize.deconvnet import Unit, project_unit, show
-from nst.visualize.network import Seen, check_channels, layer_shape
+from nst.visualize.deconvnet import Unit, project_unit, to_image
+from nst.visualize.network import Model, check_channels, layer_shape
 from nst.visualize.receptive import box, cut
 
-SHARES = 8  # of the long edge, the lengths that a short edge may have
-TILE, GAP = 96, 3  # pixels of a patch in a figure, and between two
+SHARES = 8  # short edges are multiples of the long edge divided by this
+TILE, GAP = 96, 3  # pixels of a patch in a figure, and between two patches
 
 
 class Top(NamedTuple):
-    """The strongest answers of C channels to pictures, K each in falling order, one a picture at most."""
+    """The strongest activations of C channels, K each in descending order, at most one per picture."""
 
     values_CxK: np.ndarray
     pictures_CxK: np.ndarray  # indices of the paths
@@ -36,22 +36,22 @@ class Top(NamedTuple):
 
 
 class Patches(NamedTuple):
-    """What the units of Top see, s pixels wide."""
+    """The receptive fields of the units of Top, s pixels wide."""
 
     pictures_CxKxsxsx3: np.ndarray  # grey outside
     projections_CxKxsxsx3: np.ndarray  # zero outside
 
 
 def fit(rgb_HxWx3: np.ndarray, size: int, smallest: int = 1) -> np.ndarray:
-    """A picture with a long edge of `size` pixels and one of few shapes, so that few programs are compiled.
+    """Resizes and crops a picture to one of at most 15 shapes, so that few programs are compiled.
 
-    The short edge is cut, half on either side, to a multiple of an eighth of `size`, so that there are 15
-    shapes at most; a smaller picture is enlarged, and of a panorama the long edge is cut.
+    The long edge gets `size` pixels. The short edge is cropped, equally on both sides, to a multiple of an
+    eighth of `size`; a smaller picture is enlarged, and the long edge of a panorama is cropped.
 
     Args:
       rgb_HxWx3: in [0, 1].
-      size: pixels, at least `smallest`.
-      smallest: pixels that either edge must have.
+      size: long edge in pixels, at least `smallest`.
+      smallest: least pixels of either edge.
     """
     step = max(-(-size // SHARES), smallest)
     scaled = images.target_size(*rgb_HxWx3.shape[:2], size, "long")
@@ -64,39 +64,39 @@ def fit(rgb_HxWx3: np.ndarray, size: int, smallest: int = 1) -> np.ndarray:
 
 
 def top(
-    seen: Seen,
+    model: Model,
     paths: Sequence[Path],
     layer: str,
     channels: Sequence[int],
     count: int,
     size: int,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Top:
-    """The `count` pictures that each channel answers to most, and where, in one pass over all of them.
+    """Finds the pictures that excite each channel most, and where, in one pass over all pictures.
 
-    A picture counts once for a channel, by its largest activation (of equal ones the first, row by row).
-    Memory does not grow with the number of pictures. One that cannot be read is told to `say` and left out.
+    A picture counts once for a channel, with its largest activation (at ties the first in row-major order).
+    Memory does not grow with the number of pictures. A picture that cannot be read is logged and left out.
 
     Args:
-      seen: the network.
-      paths: of the pictures; indices of Top count them.
+      model: the network.
+      paths: of the pictures.
       layer: any of vgg.layer_names.
       channels: of the layer.
-      count: pictures a channel.
+      count: pictures per channel.
       size: long edge in pixels, see `fit`.
-      say: receives lines for people.
+      log: receives a line for each picture that is left out.
 
     Raises:
       UserError: no such layer or channel, a size too small for it, or fewer than `count` pictures to read.
     """
-    check_channels(layer, channels, layer_shape(seen, layer, size)[2])
+    check_channels(layer, channels, layer_shape(model, layer, size)[2])
     values = np.full((len(channels), count), -np.inf, np.float32)
     places = np.full((3, len(channels), count), -1)  # picture, y, x
     readable = 0
-    for index, image in _pictures(seen, paths, layer, size, say):
+    for index, image in _pictures(model, paths, layer, size, log):
         readable += 1
-        found = _peaks(seen.network, seen.variables, image[None], layer, np.asarray(channels))
-        value_C, y_C, x_C = map(np.asarray, found)
+        peaks = _peaks(model.network, model.variables, image[None], layer, np.asarray(channels))
+        value_C, y_C, x_C = map(np.asarray, peaks)
         place = np.stack([np.full(len(channels), index), y_C, x_C])
         values = np.concatenate([values, value_C[:, None]], 1)
         places = np.concatenate([places, place[:, :, None]], 2)
@@ -109,55 +109,59 @@ def top(
     return Top(values, *places)
 
 
-def _pictures(seen, paths, layer, size, say) -> Iterator[tuple[int, np.ndarray]]:
-    """Index and pixels of every picture that can be read."""
-    smallest = minimum_size(seen.network, (layer,))
+def _pictures(model, paths, layer, size, log) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields the index and the pixels of every picture that can be read."""
+    smallest = minimum_size(model.network, (layer,))
     for index, path in enumerate(tqdm(paths, unit="picture", desc=layer, disable=None)):
         try:
             rgb = images.read(path).rgb_HxWx3
         except UserError as error:
-            say(f"left out: {error}")
+            log(f"left out: {error}")
             continue
         yield index, fit(rgb, size, smallest)
 
 
 @partial(jax.jit, static_argnames=("network", "layer"))
 def _peaks(network, variables, image_1xHxWx3, layer, channels_C):
-    """Of each channel its largest activation and where it is first, row by row: values, y and x, each C."""
-    found_hxwxC = features(network, variables, image_1xHxWx3, (layer,))[layer][0][..., channels_C]
-    width = found_hxwxC.shape[1]
-    found_MxC = found_hxwxC.reshape(-1, channels_C.shape[0]).astype(jnp.float32)
-    where_C = found_MxC.argmax(0)
-    return found_MxC.max(0), where_C // width, where_C % width
+    """Returns the largest activation of each channel and its first position: values, y and x, each `C`."""
+    activation_hxwxC = features(network, variables, image_1xHxWx3, (layer,))[layer][0][..., channels_C]
+    width = activation_hxwxC.shape[1]
+    rows_MxC = activation_hxwxC.reshape(-1, channels_C.shape[0]).astype(jnp.float32)
+    where_C = rows_MxC.argmax(0)
+    return rows_MxC.max(0), where_C // width, where_C % width
 
 
 def cut_out(
-    seen: Seen,
+    model: Model,
     paths: Sequence[Path],
     layer: str,
     channels: Sequence[int],
-    found: Top,
+    strongest: Top,
     size: int,
     rule: str = "deconvnet",
 ) -> Patches:
-    """The receptive fields of the units that `top` has found, and the units projected to pixels.
+    """Cuts out the receptive fields of the units that `top` found, and projects the units to pixels.
 
-    A unit is projected alone, from the whole picture (nst/visualize/deconvnet.py).
+    Each unit is projected by itself, from the whole picture (nst/visualize/deconvnet.py).
 
     Args:
-      seen, paths, layer, channels, size: those of `top`.
-      found: its result.
-      rule: of deconvnet.RULES.
+      model: as given to `top`.
+      paths: as given to `top`.
+      layer: as given to `top`.
+      channels: as given to `top`.
+      strongest: result of `top`.
+      size: as given to `top`.
+      rule: one of deconvnet.RULES.
     """
-    field = receptive(seen.network, layer)
-    shape = (*found.values_CxK.shape, field.size, field.size, 3)
+    field = receptive(model.network, layer)
+    shape = (*strongest.values_CxK.shape, field.size, field.size, 3)
     result = Patches(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-    for picture in tqdm(np.unique(found.pictures_CxK), unit="picture", desc="projections", disable=None):
+    for picture in tqdm(np.unique(strongest.pictures_CxK), unit="picture", desc="projections", disable=None):
         rgb = images.read(paths[picture]).rgb_HxWx3
-        image = fit(rgb, size, minimum_size(seen.network, (layer,)))
-        for place in zip(*np.nonzero(found.pictures_CxK == picture), strict=True):
-            unit = Unit(int(found.y_CxK[place]), int(found.x_CxK[place]), int(channels[place[0]]))
-            back = project_unit(seen.network, seen.variables, image[None], layer, unit, rule)
+        image = fit(rgb, size, minimum_size(model.network, (layer,)))
+        for place in zip(*np.nonzero(strongest.pictures_CxK == picture), strict=True):
+            unit = Unit(int(strongest.y_CxK[place]), int(strongest.x_CxK[place]), int(channels[place[0]]))
+            back = project_unit(model.network, model.variables, image[None], layer, unit, rule)
             square = box(field, unit.y, unit.x)
             result.pictures_CxKxsxsx3[place] = cut(image, square).patch_hxwx3
             result.projections_CxKxsxsx3[place] = cut(np.asarray(back[0]), square, 0.0).patch_hxwx3
@@ -165,7 +169,7 @@ def cut_out(
 
 
 def block(pictures_Kxsxsx3: np.ndarray) -> np.ndarray:
-    """K squares side by side in a square on white, row by row, each shown with about TILE pixels."""
+    """Arranges K squares row by row in a block on white, each with about TILE pixels."""
     count, size = pictures_Kxsxsx3.shape[:2]
     columns = int(np.ceil(count**0.5))
     rows = -(-count // columns)
@@ -173,31 +177,35 @@ def block(pictures_Kxsxsx3: np.ndarray) -> np.ndarray:
     tile = min(size * times, TILE)
     sheet = np.ones((rows * (tile + GAP) - GAP, columns * (tile + GAP) - GAP, 3), np.float32)
     for k, picture in enumerate(pictures_Kxsxsx3):
-        large = picture.repeat(times, 0).repeat(times, 1)  # pixels stay squares
+        large = picture.repeat(times, 0).repeat(times, 1)  # small patches are enlarged without blur
         top, left = (place * (tile + GAP) for place in divmod(k, columns))
         sheet[top : top + tile, left : left + tile] = images.resize(large, tile, tile, "lanczos")
     return sheet
 
 
-def figure(layer: str, channels: Sequence[int], found: Top, patches: Patches, of: str, columns: int = 3):
-    """Of each channel a block of patches and, right of it, the block of their projections.
+def figure(
+    layer: str, channels: Sequence[int], strongest: Top, patches: Patches, subtitle: str, columns: int = 3
+):
+    """Draws for each channel a block of patches and, to its right, a block of their projections.
 
     Args:
-      layer, channels: those of `top`.
-      found: from `top`.
+      layer: as given to `top`.
+      channels: as given to `top`.
+      strongest: from `top`.
       patches: from `cut_out`.
-      of: the pictures, the network and the size, for the title.
+      subtitle: second line of the title: the pictures, the network and the size.
       columns: channels in a row.
     """
     blocks, labels = [], []
     for c, channel in enumerate(channels):
-        shown = np.stack([show(projection) for projection in patches.projections_CxKxsxsx3[c]])
+        shown = np.stack([to_image(projection) for projection in patches.projections_CxKxsxsx3[c]])
         blocks += [block(patches.pictures_CxKxsxsx3[c]), block(shown)]
-        labels += [f"channel {channel}", f"{found.values_CxK[c, -1]:.3g} to {found.values_CxK[c, 0]:.3g}"]
+        high, low = strongest.values_CxK[c, [0, -1]]
+        labels += [f"channel {channel}", f"{low:.3g} to {high:.3g}"]
     size = patches.pictures_CxKxsxsx3.shape[2]
     return figures.sheet(
         figures.rows(blocks, 2 * columns),
-        title=f"{layer}: strongest patches and their projections, {size} px\n{of}",
+        title=f"{layer}: strongest patches and their projections, {size} px\n{subtitle}",
         labels=figures.rows(labels, 2 * columns),
         edge=1.7,
     )

@@ -1,4 +1,4 @@
-"""The squares of a picture that units see, cut out."""
+"""Receptive fields of units, cut out of a picture."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,17 +12,32 @@ class Cut(NamedTuple):
     """A square of a picture that may reach beyond it."""
 
     patch_hxwx3: np.ndarray
-    inside: tuple[int, int, int, int]  # top, left, bottom, right of the picture itself, in the patch
+    inside: tuple[int, int, int, int]  # top, left, bottom, right, in the patch, of what lies in the picture
 
 
 def box(field: Field, y: int, x: int) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) in pixels of what the unit (y, x) sees; it may leave the picture."""
+    """Returns the receptive field of the unit (y, x) in pixels, which may reach beyond the picture.
+
+    Args:
+      field: size, stride and offset of the layer's receptive fields.
+      y: row of the unit.
+      x: column of the unit.
+
+    Returns:
+      (top, left, bottom, right).
+    """
     top, left = (field.offset + field.stride * int(position) for position in (y, x))
     return top, left, top + field.size, left + field.size
 
 
 def cut(image_HxWx3: np.ndarray, square: Sequence[int], grey: float = 0.5) -> Cut:
-    """What of an image lies in (top, left, bottom, right); `grey` where there is none."""
+    """Cuts a square out of an image.
+
+    Args:
+      image_HxWx3: in [0, 1].
+      square: (top, left, bottom, right) in pixels.
+      grey: value where the square reaches beyond the image.
+    """
     top, left, bottom, right = square
     patch = np.full((bottom - top, right - left, image_HxWx3.shape[2]), grey, np.float32)
     rows, columns = (

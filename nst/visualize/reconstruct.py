@@ -1,4 +1,4 @@
-"""What each layer keeps of a photograph, and what some layers call a painting's style.
+"""Content reconstructions of a photograph by layer, and style reconstructions of a painting.
 
 Gatys, Ecker & Bethge 2015 (*A Neural Algorithm of Artistic Style*), figure 1.
 """
@@ -16,40 +16,55 @@ from nst.visualize import figures
 
 
 class Reconstructions(NamedTuple):
-    """L layers; style from the first 1, 2, ... L of them."""
+    """Reconstructions at L layers; those of style are from the first 1, 2, ..., L of them."""
 
     layers: tuple[str, ...]
     photo_HxWx3: np.ndarray
     painting_hxwx3: np.ndarray
     content_LxHxWx3: np.ndarray
     style_Lxhxwx3: np.ndarray
-    losses_2xL: np.ndarray  # of content and style at the end, mean of layers; 1: an image without features
+    losses_2xL: (
+        np.ndarray
+    )  # of content and style at the end, as means over layers; 1: an image without features
 
 
 def content_config(config: ConfigDict, layer: str) -> ConfigDict:
-    """A config that looks for the photograph's activations at a layer, from noise, without a style."""
+    """Returns the config that matches the photograph's activations at a layer, from noise, without a style.
+
+    Args:
+      config: of a run.
+      layer: of the content loss.
+    """
     return _alone(config, (layer,), ())
 
 
 def style_config(config: ConfigDict, layers: Sequence[str]) -> ConfigDict:
-    """A config that looks for the painting's statistics at some layers, from noise, without a content."""
+    """Returns the config that matches the painting's statistics at layers, from noise, without a content.
+
+    Args:
+      config: of a run.
+      layers: of the style loss.
+    """
     return _alone(config, (), tuple(layers))
 
 
 def _alone(config: ConfigDict, content: tuple[str, ...], style: tuple[str, ...]) -> ConfigDict:
-    found = config.copy_and_resolve_references()
-    found.init.kind, found.init.noise_scale = "noise", 0.01  # stronger noise stays where no layer sees it
-    found.pyramid.min_size = 0
-    found.content_loss.layers, found.style_loss.layers = content, style
-    for loss in (found.content_loss, found.style_loss):
+    result = config.copy_and_resolve_references()
+    result.init.kind, result.init.noise_scale = (
+        "noise",
+        0.01,
+    )  # stronger noise would remain where it changes no layer
+    result.pyramid.min_size = 0
+    result.content_loss.layers, result.style_loss.layers = content, style
+    for loss in (result.content_loss, result.style_loss):
         loss.layer_weights = (1.0,)
         loss.normalization = "relative"
         loss.weight = SCALE / max(1, len(loss.layers))
-    found.style_loss.image_weights = (1.0,)
-    return found
+    result.style_loss.image_weights = (1.0,)
+    return result
 
 
-SCALE = 100.0  # of the loss, so that regularisers of the config stay small beside it
+SCALE = 100.0  # factor on the loss, beside which the config's regularisers stay small
 
 
 def reconstructions(
@@ -57,15 +72,16 @@ def reconstructions(
     painting: np.ndarray,
     config: ConfigDict,
     layers: Sequence[str],
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Reconstructions:
-    """Both rows of the figure: 2 L runs of config.steps updates each.
+    """Makes both rows of the figure, in 2 L runs of config.steps updates each.
 
     Args:
-      photo, painting: `HxWx3` in [0, 1].
-      config: gives weights, size, steps, optimiser, pooling and the representation of style.
-      layers: L of them, shallow to deep.
-      say: receives lines for people.
+      photo: `HxWx3` in [0, 1].
+      painting: `hxwx3` in [0, 1].
+      config: of the network, the size, the steps, the optimiser and the representation of style.
+      layers: L of them, from shallow to deep.
+      log: receives a line for each run.
 
     Raises:
       UserError: no layers, or what `stylize` raises.
@@ -74,38 +90,41 @@ def reconstructions(
         raise UserError("layers: give at least one")
     rows, losses = [], []
     for kind, source in (("content", photo), ("style", painting)):
-        found = []
+        images_of_row = []
         for count, layer in enumerate(layers, start=1):
-            say(f"{kind} up to {layer}: {config.steps} updates" if kind == "style" else f"content of {layer}")
-            chosen = (
+            log(f"{kind} up to {layer}: {config.steps} updates" if kind == "style" else f"content of {layer}")
+            single = (
                 content_config(config, layer) if kind == "content" else style_config(config, layers[:count])
             )
-            result = stylize(source, source, chosen, log=lambda line: None)
-            found.append(result.image)
+            result = stylize(source, source, single, log=lambda line: None)
+            images_of_row.append(result.image)
             terms = (value for name, value in result.metrics[-1].items() if name.startswith(f"{kind}/"))
             losses.append(sum(terms) / SCALE)
-        rows.append(np.stack(found))
+        rows.append(np.stack(images_of_row))
     content, style = rows
-    sized = (
-        images.resize(source, *row.shape[1:3], "lanczos")
-        for source, row in ((photo, content), (painting, style))
+    return Reconstructions(
+        layers=tuple(layers),
+        photo_HxWx3=images.resize(photo, *content.shape[1:3], "lanczos"),
+        painting_hxwx3=images.resize(painting, *style.shape[1:3], "lanczos"),
+        content_LxHxWx3=content,
+        style_Lxhxwx3=style,
+        losses_2xL=np.array(losses).reshape(2, -1),
     )
-    return Reconstructions(tuple(layers), *sized, content, style, np.array(losses).reshape(2, -1))
 
 
-def figure(found: Reconstructions, of: str):
-    """The photograph and its reconstructions by layer; the painting and textures of more and more layers.
+def figure(results: Reconstructions, subtitle: str):
+    """Draws the photograph with its reconstructions, and the painting with textures of ever more layers.
 
     Args:
-      found: from `reconstructions`.
-      of: the pictures, the network and the size, for the title.
+      results: from `reconstructions`.
+      subtitle: second line of the title: the pictures, the network and the size.
     """
-    content, style = ([f"{loss:.1g}" for loss in losses] for losses in found.losses_2xL)
+    content, style = ([f"{loss:.1g}" for loss in losses] for losses in results.losses_2xL)
     return figures.sheet(
-        [[found.photo_HxWx3, *found.content_LxHxWx3], [found.painting_hxwx3, *found.style_Lxhxwx3]],
-        title=f"Content of one layer, style of all up to it, from noise; below: the loss that is left\n{of}",
+        [[results.photo_HxWx3, *results.content_LxHxWx3], [results.painting_hxwx3, *results.style_Lxhxwx3]],
+        title=f"Content of one layer, style of all up to it, from noise; below: the loss\n{subtitle}",
         row_labels=["content", "style"],
-        column_labels=["", *found.layers],
+        column_labels=["", *results.layers],
         labels=[["photograph", *content], ["painting", *style]],
         edge=1.9,
     )

@@ -13,8 +13,8 @@ from nst.networks import vgg
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
 from nst.visualize import deconvnet
-from nst.visualize.deconvnet import RULES, Unit, only, project, project_unit, show, strongest
-from nst.visualize.network import Seen
+from nst.visualize.deconvnet import RULES, Unit, keep_unit, project, project_unit, strongest, to_image
+from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
@@ -269,7 +269,7 @@ def test_gradient_is_the_gradient_of_the_unit(pooling):
         return found[0, 1, 1, 17], found
 
     (_, activation), gradient = value(image)
-    signal = only(activation, unit)
+    signal = keep_unit(activation, unit)
     expected = signal[0, 1, 1, 17] * gradient
     assert np.abs(expected).max() > 0.1
     found = project(network, variables, image, "relu3_1", signal, "gradient")
@@ -340,14 +340,14 @@ def test_strongest_is_that_of_loops():
 
 def test_show():
     projection = np.array([[[-2.0, 0.0, 1.0]]])
-    np.testing.assert_allclose(show(projection), [[[0, 0.5, 0.75]]])
-    np.testing.assert_array_equal(show(np.zeros((2, 2, 3))), np.full((2, 2, 3), 0.5))
+    np.testing.assert_allclose(to_image(projection), [[[0, 0.5, 0.75]]])
+    np.testing.assert_array_equal(to_image(np.zeros((2, 2, 3))), np.full((2, 2, 3), 0.5))
 
 
 def test_examine_and_its_figure():
     network, _, variables = build()
     image = np.random.default_rng(3).uniform(0, 1, (23, 29, 3)).astype(np.float32)
-    found = deconvnet.examine(Seen(network, variables), image, "relu2_1", 3, ("deconvnet", "gradient"))
+    found = deconvnet.examine(Model(network, variables), image, "relu2_1", 3, ("deconvnet", "gradient"))
     activation = jax.jit(lambda image: vgg.features(network, variables, image, ("relu2_1",))["relu2_1"])
     activation = np.asarray(activation(image[None]))
     assert found.units == strongest(activation, 3)
@@ -357,7 +357,7 @@ def test_examine_and_its_figure():
         np.testing.assert_allclose(found.values_N[n], activation[0][unit], rtol=1e-5)
         square = box(field, unit.y, unit.x)
         np.testing.assert_array_equal(found.patches_Nxsxsx3[n], cut(image, square).patch_hxwx3)
-        signal = only(jnp.asarray(activation), unit)
+        signal = keep_unit(jnp.asarray(activation), unit)
         whole = np.asarray(project(network, variables, image[None], "relu2_1", signal, "gradient"))[0]
         expected = cut(whole, square, 0.0).patch_hxwx3
         scale = np.abs(expected).max()
@@ -365,7 +365,7 @@ def test_examine_and_its_figure():
     figure = deconvnet.figure(found, "noise")
     assert len(figure.axes) == 9
     shown = figure.axes[4].images[0].get_array()  # the second unit's projection
-    np.testing.assert_allclose(shown, show(found.projections["deconvnet"][1]), atol=1e-6)
+    np.testing.assert_allclose(shown, to_image(found.projections["deconvnet"][1]), atol=1e-6)
 
 
 def test_errors_name_what_is_wrong():

@@ -18,15 +18,15 @@ LAYERS = ("relu1_1", "relu2_1")
 
 
 @pytest.fixture(scope="module")
-def seen():
+def model():
     config = quickstart.get_config()
     config.network.frame = "vgg"  # moments are of single channels
     return load(config, LAYERS)
 
 
-def make_spec(seen, representation, normalization="relative", options=""):
+def make_spec(model, representation, normalization="relative", options=""):
     return Spec(
-        network=seen.network, content_layers=(), style_layers=LAYERS, representation=representation,
+        network=model.network, content_layers=(), style_layers=LAYERS, representation=representation,
         style_normalization=normalization, style_options=options,
     )  # fmt: skip
 
@@ -47,15 +47,15 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_rows_are_pictures_and_columns_targets(seen, case):
-    spec, images, seed = make_spec(seen, *case), pictures(), 3
-    found = distances(spec, seen.variables, images, seed)
+def test_rows_are_pictures_and_columns_targets(model, case):
+    spec, images, seed = make_spec(model, *case), pictures(), 3
+    found = distances(spec, model.variables, images, seed)
     weights = loss_weights.make_weights(
         spec, content=0.0, style=1.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
         style_count=1, tv=0.0,
     )  # fmt: skip
     picture, painting = (jnp.asarray(images[k])[None] for k in (0, 2))
-    known = problem.make_problem(spec, seen.variables, picture, [painting], weights, seed=seed)
+    known = problem.make_problem(spec, model.variables, picture, [painting], weights, seed=seed)
     terms = jax.jit(problem.terms, static_argnums=0)(spec, known, picture)
     for term in spec.style_terms:
         assert found[term.name].shape == (3, 3)
@@ -66,23 +66,23 @@ def test_rows_are_pictures_and_columns_targets(seen, case):
         assert (table[~np.eye(3, dtype=bool)] > 0).all()
 
 
-def test_targets_are_normalised_so_that_the_table_is_not_symmetric(seen):
-    table = distances(make_spec(seen, "gram"), seen.variables, pictures())["relu2_1"]
+def test_targets_are_normalised_so_that_the_table_is_not_symmetric(model):
+    table = distances(make_spec(model, "gram"), model.variables, pictures())["relu2_1"]
     assert abs(table[0, 2] / table[2, 0] - 1) > 0.1
-    plain = distances(make_spec(seen, "gram", "hw_mse"), seen.variables, pictures())["relu2_1"]
+    plain = distances(make_spec(model, "gram", "hw_mse"), model.variables, pictures())["relu2_1"]
     np.testing.assert_allclose(plain, plain.T, rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[3]], ids=str)
-def test_permuted_pictures_permute_the_table(seen, case):
-    spec, images, order = make_spec(seen, *case), pictures(), [2, 0, 1]
-    once = distances(spec, seen.variables, images)
-    again = distances(spec, seen.variables, [images[k] for k in order])
+def test_permuted_pictures_permute_the_table(model, case):
+    spec, images, order = make_spec(model, *case), pictures(), [2, 0, 1]
+    once = distances(spec, model.variables, images)
+    again = distances(spec, model.variables, [images[k] for k in order])
     for name, table in once.items():
         np.testing.assert_allclose(again[name], table[np.ix_(order, order)], rtol=1e-6)
 
 
-def test_every_picture_is_described_once(seen, monkeypatch):
+def test_every_picture_is_described_once(model, monkeypatch):
     calls = []
 
     def counted(*args):
@@ -90,7 +90,7 @@ def test_every_picture_is_described_once(seen, monkeypatch):
         return statistics.describe_style(*args)
 
     monkeypatch.setattr(room, "describe_style", counted)
-    distances(make_spec(seen, "gram"), seen.variables, pictures())
+    distances(make_spec(model, "gram"), model.variables, pictures())
     assert len(calls) == 3
 
 
@@ -106,10 +106,10 @@ def test_every_picture_is_described_once(seen, monkeypatch):
         ({"style_layers": ()}, pictures(), "style_loss.layers: empty"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(seen, change, images, match):
-    spec = Spec(**(make_spec(seen, "gram").__dict__ | change))
+def test_what_cannot_be_compared_is_refused(model, change, images, match):
+    spec = Spec(**(make_spec(model, "gram").__dict__ | change))
     with pytest.raises(UserError, match=match):
-        distances(spec, seen.variables, images)
+        distances(spec, model.variables, images)
 
 
 def test_total_is_the_weighted_sum():
@@ -157,6 +157,6 @@ def test_figure_of_a_table_without_a_range(table):
     room.figure(table, ["a", "b"], "gram", "1: far").canvas.draw()
 
 
-def test_unit_says_what_one_is(seen):
-    assert "without features" in room.unit(make_spec(seen, "gram"))
-    assert room.unit(make_spec(seen, "gram", "hw_mse")) == "normalization hw_mse"
+def test_unit_says_what_one_is(model):
+    assert "without features" in room.unit(make_spec(model, "gram"))
+    assert room.unit(make_spec(model, "gram", "hw_mse")) == "normalization hw_mse"

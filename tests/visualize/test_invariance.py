@@ -25,7 +25,7 @@ RANGES = {
 
 
 @pytest.fixture(scope="module")
-def seen():
+def model():
     return load(quickstart.get_config(), LAYERS)
 
 
@@ -129,11 +129,11 @@ def test_a_reduction_does_not_alias():
     assert np.corrcoef(found.ravel(), means.ravel())[0, 1] > 0.8
 
 
-def test_curves_are_the_distances_of_the_windows(seen):
+def test_curves_are_the_distances_of_the_windows(model):
     image, values, layers = cat(48, 56), (30, -8), LAYERS[:2]
-    found = curves(seen, image, layers, "rotation", values)
+    found = curves(model, image, layers, "rotation", values)
     windows = transform(image, "rotation", [*values, 0])
-    described = jax.jit(lambda x: features(seen.network, seen.variables, x, layers))(windows)
+    described = jax.jit(lambda x: features(model.network, model.variables, x, layers))(windows)
     for index, layer in enumerate(layers):
         F = [np.asarray(f, np.float64).reshape(-1, f.shape[-1]) for f in described[layer]]
         G = [f.T @ f / len(f) for f in F]
@@ -145,15 +145,15 @@ def test_curves_are_the_distances_of_the_windows(seen):
 
 
 @pytest.mark.parametrize("transformation", TRANSFORMATIONS)
-def test_nothing_moves_at_the_identity(seen, transformation):
-    found = curves(seen, cat(48, 56), LAYERS[:1], transformation, RANGES[transformation])
+def test_nothing_moves_at_the_identity(model, transformation):
+    found = curves(model, cat(48, 56), LAYERS[:1], transformation, RANGES[transformation])
     for distances in found.values():
         assert distances[0, 1] < 1e-6 < 1e-3 < distances[0, [0, 2]].min()
 
 
-def test_style_stays_where_content_moves(seen):
+def test_style_stays_where_content_moves(model):
     """By one stride of a layer: its features have changed, its Gram matrix hardly."""
-    found = curves(seen, cat(96, 128), LAYERS, "translation", (0, *STRIDES))
+    found = curves(model, cat(96, 128), LAYERS, "translation", (0, *STRIDES))
     for index, layer in enumerate(LAYERS):
         assert found["features"][index][1 + index] > 0.3, layer
         assert found["gram"][index][1 + index] < found["features"][index][1 + index] / 4, layer
@@ -170,9 +170,9 @@ def test_style_stays_where_content_moves(seen):
         ("scaling", (-1.0, 1.0), "scaling by -1"),
     ],
 )
-def test_what_the_picture_does_not_have_is_refused(seen, transformation, values, match):
+def test_what_the_picture_does_not_have_is_refused(model, transformation, values, match):
     with pytest.raises(UserError, match=match):
-        curves(seen, noise(24, 24), LAYERS, transformation, values)
+        curves(model, noise(24, 24), LAYERS, transformation, values)
 
 
 def test_figure_has_a_line_for_each_layer_and_one_y_axis():

@@ -15,16 +15,16 @@ LAYERS = ("relu1_1", "relu2_1")
 
 
 @pytest.fixture(scope="module")
-def seen():
+def model():
     config = quickstart.get_config()
     config.network.frame = "vgg"
     return network.load(config, LAYERS)
 
 
 @pytest.fixture(scope="module")
-def found(seen):
+def found(model):
     cat = images.read(CAT).rgb_HxWx3
-    return network.activations(seen, images.resize(cat, 24, 32, "lanczos"), LAYERS)
+    return network.activations(model, images.resize(cat, 24, 32, "lanczos"), LAYERS)
 
 
 def activation(seed=0, shape=(3, 4, 5)):
@@ -39,9 +39,9 @@ def test_activations_have_the_layers_shapes(found):
     assert all(a.dtype == np.float32 for a in found.values())
 
 
-def test_a_picture_too_small_is_refused(seen):
+def test_a_picture_too_small_is_refused(model):
     with pytest.raises(UserError, match="40x1 px.*2 px"):
-        network.activations(seen, np.zeros((1, 40, 3), np.float32), LAYERS)
+        network.activations(model, np.zeros((1, 40, 3), np.float32), LAYERS)
 
 
 def test_strongest_channels_are_those_of_the_largest_means():

@@ -16,14 +16,14 @@ LAYER = "relu2_1"
 
 
 @pytest.fixture(scope="module")
-def seen():
+def model():
     config = quickstart.get_config()
     config.network.frame = "vgg"
     return network.load(config, (LAYER,))
 
 
-def activity(seen, image_HxWx3, channel):
-    found = features(seen.network, seen.variables, jnp.asarray(image_HxWx3)[None], (LAYER,))
+def activity(model, image_HxWx3, channel):
+    found = features(model.network, model.variables, jnp.asarray(image_HxWx3)[None], (LAYER,))
     return float(found[LAYER][..., channel].mean())
 
 
@@ -47,7 +47,7 @@ def naive_paint(spectrum, width):
 @pytest.mark.parametrize("height, width", [(6, 8), (5, 7)])
 def test_paint_is_the_sum_of_waves(height, width):
     spectrum = np.random.default_rng(0).normal(size=maximize.spectrum_shape(height, width))
-    painted = np.asarray(maximize.paint(jnp.asarray(spectrum, jnp.float32), width))
+    painted = np.asarray(maximize.synthesize(jnp.asarray(spectrum, jnp.float32), width))
     assert painted == pytest.approx(naive_paint(spectrum, width), abs=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_every_picture_can_be_painted():
     spectrum = np.fft.rfft2(waves, axes=(0, 1), norm="ortho")
     frequency = np.hypot(np.fft.fftfreq(8)[:, None], np.fft.rfftfreq(10))[..., None]
     spectrum = spectrum * np.maximum(frequency, 1 / 10)
-    painted = maximize.paint(jnp.asarray(np.stack([spectrum.real, spectrum.imag], -1), jnp.float32), 10)
+    painted = maximize.synthesize(jnp.asarray(np.stack([spectrum.real, spectrum.imag], -1), jnp.float32), 10)
     assert np.asarray(painted) == pytest.approx(image, abs=1e-4)
 
 
@@ -107,7 +107,7 @@ def test_motions_that_are_plain():
 
 
 def test_motions_are_drawn_within_their_bounds():
-    drawn = jax.vmap(maximize.draw)(jax.random.split(jax.random.key(0), 500))
+    drawn = jax.vmap(maximize.sample)(jax.random.split(jax.random.key(0), 500))
     bounds = (maximize.FIRST, maximize.ENLARGEMENT, maximize.DEGREES, maximize.SECOND)
     for values, bound, middle in zip(drawn, bounds, (0, 1, 0, 0), strict=True):
         away = np.abs(np.asarray(values) - middle)
@@ -138,26 +138,28 @@ def test_a_channel_that_is_silent_at_the_start_grows():
     assert activity(silent, start, 5) == 0 and activity(silent, found, 5) > 0.1
 
 
-def test_the_channel_is_more_active_than_in_any_photograph(seen):
-    (found,) = maximize.maximize(seen, LAYER, [5], 32, 150)
+def test_the_channel_is_more_active_than_in_any_photograph(model):
+    (found,) = maximize.maximize(model, LAYER, [5], 32, 150)
     assert found.shape == (32, 32, 3) and found.min() >= 0 and found.max() <= 1
-    (start,) = maximize.maximize(seen, LAYER, [5], 32, 0)
+    (start,) = maximize.maximize(model, LAYER, [5], 32, 0)
     photographs = (images.read(f"nst/data/images/{name}.jpg") for name in ("cat", "coffee", "astronaut"))
-    ordinary = max(activity(seen, images.resize(p.rgb_HxWx3, 32, 32, "lanczos"), 5) for p in photographs)
-    assert activity(seen, found, 5) > 3 * max(ordinary, activity(seen, start, 5))
+    ordinary = max(activity(model, images.resize(p.rgb_HxWx3, 32, 32, "lanczos"), 5) for p in photographs)
+    assert activity(model, found, 5) > 3 * max(ordinary, activity(model, start, 5))
 
 
-def test_a_unit_alone(seen):
-    (found,) = maximize.maximize(seen, LAYER, [5], 32, 30, unit=(8, 8))
-    activation = features(seen.network, seen.variables, jnp.asarray(found)[None], (LAYER,))[LAYER][0, ..., 5]
-    (whole,) = maximize.maximize(seen, LAYER, [5], 32, 30)
+def test_a_unit_alone(model):
+    (found,) = maximize.maximize(model, LAYER, [5], 32, 30, unit=(8, 8))
+    activation = features(model.network, model.variables, jnp.asarray(found)[None], (LAYER,))[LAYER][
+        0, ..., 5
+    ]
+    (whole,) = maximize.maximize(model, LAYER, [5], 32, 30)
     assert float(activation[6:11, 6:11].max()) > 3 * float(activation.mean())
-    assert activity(seen, whole, 5) > float(activation.mean())
+    assert activity(model, whole, 5) > float(activation.mean())
 
 
-def test_seeded(seen):
+def test_seeded(model):
     def run(seed, channels=(1,)):
-        return maximize.maximize(seen, LAYER, channels, 16, 3, seed)
+        return maximize.maximize(model, LAYER, channels, 16, 3, seed)
 
     assert (run(0) == run(0)).all() and (run(0) != run(1)).any()
     assert (run(0, (2, 1))[1] == run(0)[0]).all()  # whatever is made beside it
@@ -170,12 +172,12 @@ def test_seeded(seen):
     ({"unit": (8, 0)}, r"unit \(8, 0\): relu2_1 has 8x8 positions"),
     ({"layer": "relu9_1"}, "relu9_1"),
 ])  # fmt: skip
-def test_what_cannot_be_maximized(seen, settings, message):
+def test_what_cannot_be_maximized(model, settings, message):
     with pytest.raises(UserError, match=message):
-        maximize.maximize(seen, **{"layer": LAYER, "channels": [0], "size": 16, "steps": 1, **settings})
+        maximize.maximize(model, **{"layer": LAYER, "channels": [0], "size": 16, "steps": 1, **settings})
 
 
-def test_the_figure_shows_each_channel(seen):
+def test_the_figure_shows_each_channel(model):
     made = np.stack([picture(seed) for seed in range(5)])
     drawn = maximize.figure(made, LAYER, range(5), "a network, 16 px", columns=3)
     assert len([axes for axes in drawn.axes if axes.images]) == 5

@@ -12,7 +12,7 @@ from nst.losses import weights as loss_weights
 from nst.losses.spec import Spec
 from nst.visualize import occlusion
 from nst.visualize.network import load
-from nst.visualize.occlusion import Occlusion, change, corners, examine, mean_color, occlusion_map, part
+from nst.visualize.occlusion import Occlusion, change, corners, examine, mean_color, occlusion_map, part_loss
 
 CHOICES = dict(
     content_layers=("relu2_1",), content_normalization="relative",
@@ -28,14 +28,14 @@ def noise(height=20, width=24, seed=0):
 
 @pytest.fixture(scope="module")
 def made():
-    seen = load(quickstart.get_config(), CHOICES["style_layers"])
-    spec = Spec(network=seen.network, **CHOICES)
+    model = load(quickstart.get_config(), CHOICES["style_layers"])
+    spec = Spec(network=model.network, **CHOICES)
     weights = loss_weights.make_weights(
         spec, content=2.0, style=3.0, content_layers=(1.0,), style_layers=(1.0, 0.5), styles=(1.0,),
         style_count=1, tv=7.0,
     )  # fmt: skip
     photo, painting = (jnp.asarray(noise(seed=seed))[None] for seed in (1, 2))
-    return spec, problem.make_problem(spec, seen.variables, photo, [painting], weights)
+    return spec, problem.make_problem(spec, model.variables, photo, [painting], weights)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_partial_is_compiled_once_for_all_problems(made):
     spec, first = made
     second = first.replace(weights=first.weights.replace(style=jnp.float32(6.0)))
     image, grey = noise(seed=4), (0.5, 0.5, 0.5)
-    before = occlusion_map(part(spec, first, "style"), image, 8, 6, grey)
+    before = occlusion_map(part_loss(spec, first, "style"), image, 8, 6, grey)
     programs = occlusion._covered._cache_size()
-    twice = occlusion_map(part(spec, second, "style"), image, 8, 6, grey)
+    twice = occlusion_map(part_loss(spec, second, "style"), image, 8, 6, grey)
     assert occlusion._covered._cache_size() == programs
     np.testing.assert_allclose(twice, 2 * before, rtol=1e-5)
 
@@ -127,7 +127,7 @@ def test_a_part_without_layers_is_refused(made):
     spec, known = made
     bare = Spec(**(spec.__dict__ | {"content_layers": ()}))
     with pytest.raises(UserError, match="content_loss.layers: empty"):
-        part(bare, known, "content")
+        part_loss(bare, known, "content")
 
 
 def test_mean_color():

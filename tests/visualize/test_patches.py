@@ -11,8 +11,8 @@ from nst.networks import vgg
 from nst.networks.checkpoints import load
 from nst.networks.receptive import receptive
 from nst.visualize import patches
-from nst.visualize.deconvnet import Unit, only, project
-from nst.visualize.network import Seen
+from nst.visualize.deconvnet import Unit, keep_unit, project
+from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
 
 PLAIN = vgg.Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -24,12 +24,12 @@ def colours():
     kernel = np.zeros((3, 3, 3, 64))
     kernel[1, 1] = np.eye(3, 64)
     variables = vgg.freeze({"conv1_1": {"kernel": kernel, "bias": np.zeros(64)}})
-    return Seen(vgg.Network(preprocessing=PLAIN), variables)
+    return Model(vgg.Network(preprocessing=PLAIN), variables)
 
 
 def untrained(layer):
     network = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
-    return Seen(network, vgg.freeze(load("random", "vgg19", (layer,)).params))
+    return Model(network, vgg.freeze(load("random", "vgg19", (layer,)).params))
 
 
 def folder(tmp_path, pictures):
@@ -67,9 +67,9 @@ def test_colours_are_found_where_they_were_put(tmp_path):
 @pytest.mark.parametrize("layer", ["relu1_2", "pool2"])
 def test_a_loop_over_all_positions_finds_the_same(tmp_path, layer):
     paths = folder(tmp_path, [noise(shape, seed) for seed, shape in enumerate(SHAPES)])
-    seen, channels = untrained(layer), (5, 0, 41)
-    features = jax.jit(lambda image: vgg.features(seen.network, seen.variables, image, (layer,))[layer])
-    found = patches.top(seen, paths, layer, channels, 3, 32, silent)
+    model, channels = untrained(layer), (5, 0, 41)
+    features = jax.jit(lambda image: vgg.features(model.network, model.variables, image, (layer,))[layer])
+    found = patches.top(model, paths, layer, channels, 3, 32, silent)
     for row, channel in enumerate(channels):
         best = []
         for index, path in enumerate(paths):
@@ -123,18 +123,20 @@ def test_patches_at_the_border_and_their_projections(tmp_path):
 def test_patches_are_those_of_their_units_and_make_a_figure(tmp_path):
     layer, channels = "pool1", (7, 3, 60, 1)
     paths = folder(tmp_path, [noise((24, 32), seed) for seed in range(3)])
-    seen = untrained(layer)
-    features = jax.jit(lambda image: vgg.features(seen.network, seen.variables, image, (layer,))[layer])
-    found = patches.top(seen, paths, layer, channels, 2, 32, silent)
-    result = patches.cut_out(seen, paths, layer, channels, found, 32, "guided")
+    model = untrained(layer)
+    features = jax.jit(lambda image: vgg.features(model.network, model.variables, image, (layer,))[layer])
+    found = patches.top(model, paths, layer, channels, 2, 32, silent)
+    result = patches.cut_out(model, paths, layer, channels, found, 32, "guided")
     for place in np.ndindex(4, 2):
         image = images.read(paths[found.pictures_CxK[place]]).rgb_HxWx3
         unit = Unit(found.y_CxK[place], found.x_CxK[place], channels[place[0]])
-        square = box(receptive(seen.network, layer), unit.y, unit.x)
+        square = box(receptive(model.network, layer), unit.y, unit.x)
         np.testing.assert_array_equal(result.pictures_CxKxsxsx3[place], cut(image, square).patch_hxwx3)
         activation = features(image[None])
         np.testing.assert_allclose(activation[0][unit], found.values_CxK[place], rtol=1e-4)
-        whole = project(seen.network, seen.variables, image[None], layer, only(activation, unit), "guided")
+        whole = project(
+            model.network, model.variables, image[None], layer, keep_unit(activation, unit), "guided"
+        )
         expected = cut(np.asarray(whole[0]), square, 0.0).patch_hxwx3
         assert np.abs(expected).max() > 0
         np.testing.assert_allclose(result.projections_CxKxsxsx3[place], expected, rtol=1e-3, atol=1e-5)
@@ -198,12 +200,12 @@ def test_errors_say_what_to_do(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     paths = folder(tmp_path, [noise((24, 32), 0)])
     assert [path.name for path in paths] == ["0.png"]
-    seen = colours()
+    model = colours()
     with pytest.raises(UserError, match="1 pictures that can be read: give 2 or more"):
-        patches.top(seen, paths, "relu1_1", (0,), 2, 32, silent)
+        patches.top(model, paths, "relu1_1", (0,), 2, 32, silent)
     with pytest.raises(UserError, match="channel 64: relu1_1 has 64; give 0 to 63"):
-        patches.top(seen, paths, "relu1_1", (0, 64), 1, 32, silent)
+        patches.top(model, paths, "relu1_1", (0, 64), 1, 32, silent)
     with pytest.raises(UserError, match="size = 8: relu5_1 needs 16 pixels or more"):
-        patches.top(seen, paths, "relu5_1", (0,), 1, 8, silent)
+        patches.top(model, paths, "relu5_1", (0,), 1, 8, silent)
     with pytest.raises(UserError, match="did you mean 'relu1_1'"):
-        patches.top(seen, paths, "relu11", (0,), 1, 32, silent)
+        patches.top(model, paths, "relu11", (0,), 1, 32, silent)

@@ -91,7 +91,7 @@ def test_chosen_channels_and_one_figure_twice_is_the_same_to_the_byte(show):
 
 
 @pytest.mark.parametrize("command, given, message", [
-    ([], {}, "say what to show: reconstructions, maps"),
+    ([], {}, "log what to show: reconstructions, maps"),
     (["map"], {}, "what to show = 'map': did you mean 'maps'"),
     (["patches"], {"folder": ""}, "--folder = '': no pictures there; give a folder"),
     (["distances"], {"folder": "nowhere"}, "--folder = 'nowhere': no pictures there"),
@@ -127,9 +127,9 @@ def test_a_sheet_puts_pictures_in_their_places():
 def test_networks(name, widths):
     config = quickstart.get_config()
     config.weights.name = name
-    seen = network.load(config, ("relu1_1", "relu3_1"))
-    assert bool(seen.network.widths) == widths
-    assert any(layer.startswith("conv3_1") for layer in seen.variables["params"])
-    assert not any(layer.startswith("conv3_2") for layer in seen.variables["params"])
+    model = network.load(config, ("relu1_1", "relu3_1"))
+    assert bool(model.network.widths) == widths
+    assert any(layer.startswith("conv3_1") for layer in model.variables["params"])
+    assert not any(layer.startswith("conv3_2") for layer in model.variables["params"])
     with pytest.raises(UserError, match="relu3_9"):
         network.load(config, ("relu3_9",))
