@@ -16,11 +16,14 @@ SHOWN = 0.999
 
 
 def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, ...]:
-    """Returns the channels with the largest means over the positions, in descending order.
+    """Returns the channels with the largest means over the positions.
 
     Args:
-      activation_hxwxC: of one layer; at ties the first channel comes first.
+      activation_hxwxC: of one layer.
       count: number of channels.
+
+    Returns:
+      Indices in descending order of the means; at ties the first channel comes first.
 
     Raises:
       UserError: fewer channels than `count`.
