@@ -91,7 +91,7 @@ def test_chosen_channels_and_one_figure_twice_is_the_same_to_the_byte(show):
 
 
 @pytest.mark.parametrize("command, given, message", [
-    ([], {}, "log what to show: reconstructions, maps"),
+    ([], {}, "name what to show: reconstructions, maps"),
     (["map"], {}, "what to show = 'map': did you mean 'maps'"),
     (["patches"], {"folder": ""}, "--folder = '': no pictures there; give a folder"),
     (["distances"], {"folder": "nowhere"}, "--folder = 'nowhere': no pictures there"),
