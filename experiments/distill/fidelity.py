@@ -1,15 +1,15 @@
-"""What a picture loses when it is made with another network than VGG-19: a table.
+"""How much worse pictures are if they are made with another network than VGG-19: tables.
 
-From held-out photographs and paintings, pictures are made with each network under the same losses and
-weights, and judged by the teacher: the Gram distance of relu1_1 .. relu5_1 relative to the painting's Gram
-energy, and the distance at relu4_2 relative to the photograph's energy. With S0 the style distance of the
-photograph itself, Sf that of the picture made with the teacher, and Ss with another network, the fidelity
-is (S0 - Ss) / (S0 - Sf): 1 is as good as the teacher, 0 is no style at all.
+Pictures are made of held-out photographs and paintings with each network, under the same losses and weights.
+The teacher judges them by the Gram distance of relu1_1 .. relu5_1 relative to the painting's Gram energy, and
+by the distance at relu4_2 relative to the photograph's energy. Fidelity is (S0 - Ss) / (S0 - Sf), where S0 is
+the style distance of the photograph itself, Sf that of the picture made with the teacher, and Ss that of the
+picture made with another network: 1 is as good as the teacher, 0 is no style at all.
 
 python -m experiments.distill.fidelity --config=configs/distill.py --config.photos=photos \
     --config.paintings=paintings --networks=vgg19_slim,random --workdir=runs/fidelity
 
-Every picture is an ordinary run folder; those that are finished are not made again.
+Every picture has an ordinary run folder; finished ones are not made again.
 """
 
 from pathlib import Path
@@ -28,14 +28,18 @@ from nst.metrics import measures
 from nst.networks import checkpoints, vgg
 
 NETWORKS = flags.DEFINE_list(
-    "networks", ["vgg19_slim", "random"], "Beside the teacher: values of weights.name."
+    "networks", ["vgg19_slim", "random"], "Networks to compare with the teacher: values of weights.name."
 )
 
 STYLE, CONTENT = measures.STYLE, measures.CONTENT
 
 
 def judge(config):
-    """A function of (image, photograph, painting), each `HxWx3`: {layer: relative distance}."""
+    """Returns the judge: a function (image, photograph, painting) -> {layer: relative distance}.
+
+    Args:
+      config: of the distillation, which names the teacher.
+    """
     network = vgg.Network()
     variables = vgg.freeze(checkpoints.load(config.weights, "vgg19", measures.LAYERS).params)
 
@@ -44,27 +48,32 @@ def judge(config):
         image, photo, painting = (
             measures.statistics(network, variables, rgb) for rgb in (image, photo, painting)
         )
-        found = measures.style_distances(image, [painting])
-        by_layer = {layer: found[f"style/{layer}"] for layer in STYLE}
+        terms = measures.style_distances(image, [painting])
+        by_layer = {layer: terms[f"style/{layer}"] for layer in STYLE}
         return by_layer | {CONTENT: measures.content_distance(image.content, photo.content)}
 
     def call(*pictures_HxWx3):
-        found = distances(variables, *(jnp.asarray(rgb)[None] for rgb in pictures_HxWx3))
-        return {layer: float(value) for layer, value in found.items()}
+        by_layer = distances(variables, *(jnp.asarray(rgb)[None] for rgb in pictures_HxWx3))
+        return {layer: float(value) for layer, value in by_layer.items()}
 
     return call
 
 
 def pairs(config) -> list[tuple[Path, Path]]:
-    """Held-out photographs, evenly chosen, each with one of the held-out paintings in turn."""
+    """Returns pairs of paths: evenly spaced held-out photographs, each with the next held-out painting."""
     _, _, photos, paintings = split(config)
     count = config.fidelity.pairs
-    chosen = [photos[i * len(photos) // count] for i in range(count)]
-    return [(photo, paintings[i % len(paintings)]) for i, photo in enumerate(chosen)]
+    spaced = [photos[i * len(photos) // count] for i in range(count)]
+    return [(photo, paintings[i % len(paintings)]) for i, photo in enumerate(spaced)]
 
 
 def settings(config, network: str):
-    """The config of one picture."""
+    """Returns the config of a picture that is made with a network.
+
+    Args:
+      config: of the distillation.
+      network: a value of weights.name.
+    """
     result = default.get_config()
     result.weights.name = network
     result.size, result.steps = config.fidelity.size, config.fidelity.steps
@@ -74,55 +83,63 @@ def settings(config, network: str):
 
 
 def read(path: Path, size: int) -> np.ndarray:
-    """A picture as a run with that size sees it."""
+    """Reads a picture and resizes it as a run of that size does."""
     rgb = images.read(path).rgb_HxWx3
     return images.resize(rgb, *images.target_size(*rgb.shape[:2], size, "long"), "lanczos")
 
 
-def style(found, layers=STYLE) -> float:
-    """The style distance: the mean over layers."""
-    return float(np.mean([found[layer] for layer in layers]))
+def style(distances, layers=STYLE) -> float:
+    """Returns the style distance, the mean over layers."""
+    return float(np.mean([distances[layer] for layer in layers]))
 
 
 def fidelity(row, network: str, teacher: str, layers=STYLE) -> float:
-    """(S0 - Ss) / (S0 - Sf) of one pair."""
+    """Returns (S0 - Ss) / (S0 - Sf) for one pair.
+
+    Args:
+      row: as for `table`.
+      network: whose picture is Ss.
+      teacher: whose picture is Sf.
+      layers: over which style distances are averaged.
+    """
     start = style(row["start"], layers)
     return (start - style(row[network], layers)) / (start - style(row[teacher], layers))
 
 
 def table(networks, rows) -> str:
-    """Markdown: distances and fidelity of each network, its fidelity by layer, and by pair.
+    """Returns three Markdown tables: distances and fidelity of each network, fidelity by layer, and by pair.
 
     Args:
       networks: the teacher, then the others.
-      rows: a dict a pair: {"pair": its name, "start" or a network: {layer: distance}}.
+      rows: a dict for each pair: {"pair": its name, "start" or a network: {layer: distance}}.
     """
     teacher, *others = networks
     scores = {name: [fidelity(row, name, teacher) for row in rows] for name in ("start", *networks)}
     content = {name: np.mean([row[name][CONTENT] for row in rows]) for name in scores}
-    first, second, third = [], [], []
-    for name, found in scores.items():
+    summary, layer_rows, pair_rows = [], [], []
+    for name, fidelities in scores.items():
         means = [np.mean([row[name][layer] for row in rows]) for layer in STYLE]
         cells = [f"{mean:.4f}" for mean in (*means, np.mean(means))]
-        cells += [f"{np.mean(found):.3f}", f"{min(found):.3f}"]
+        cells += [f"{np.mean(fidelities):.3f}", f"{min(fidelities):.3f}"]
         cells += [f"{content[name]:.3f}", f"{content[name] / content[teacher]:.2f}"]
-        first.append(["(the photograph)" if name == "start" else name, *cells])
+        summary.append(["(the photograph)" if name == "start" else name, *cells])
     for name in others:
         by_layer = [np.mean([fidelity(row, name, teacher, (layer,)) for row in rows]) for layer in STYLE]
-        second.append([name, *(f"{value:.3f}" for value in by_layer)])
+        layer_rows.append([name, *(f"{value:.3f}" for value in by_layer)])
     for index, row in enumerate(rows):
-        third.append([row["pair"], *(f"{scores[name][index]:.3f}" for name in others)])
+        pair_rows.append([row["pair"], *(f"{scores[name][index]:.3f}" for name in others)])
     columns = ("style", "fidelity", "worst", CONTENT, f"/ {teacher}")
     return "\n\n".join(
         (
-            cli.markdown(("distance of pictures made with", *STYLE, *columns), first),
-            cli.markdown(("fidelity by layer", *STYLE), second),
-            cli.markdown(("fidelity by pair", *others), third),
+            cli.markdown(("distance of pictures made with", *STYLE, *columns), summary),
+            cli.markdown(("fidelity by layer", *STYLE), layer_rows),
+            cli.markdown(("fidelity by pair", *others), pair_rows),
         )
     )
 
 
 def main(argv) -> None:
+    """Makes and judges the pictures, and writes and prints the tables."""
     del argv
     config = cli.CONFIG.value
     workdir = Path(cli.workdir("runs/fidelity"))
@@ -132,13 +149,13 @@ def main(argv) -> None:
         row = {"pair": f"{photo.stem}, {painting.stem}"}
         for network in networks:
             folder = workdir / Path(network).stem / f"{photo.stem}_{painting.stem}"
-            made = settings(config, network)
-            image = nst.stylize(str(photo), str(painting), made, folder, log=lambda line: None).image
-            original, target = (read(path, made.size) for path in (photo, painting))
+            picture = settings(config, network)
+            result = nst.stylize(str(photo), str(painting), picture, folder, log=lambda line: None)
+            original, target = (read(path, picture.size) for path in (photo, painting))
             row["start"] = distances(original, original, target)
-            row[network] = found = distances(image, original, target)
+            row[network] = by_layer = distances(result.image, original, target)
             print(
-                f"{row['pair']}: {network}: style {style(found):.4f}, content {found[CONTENT]:.3f}",
+                f"{row['pair']}: {network}: style {style(by_layer):.4f}, content {by_layer[CONTENT]:.3f}",
                 flush=True,
             )
         rows.append(row)

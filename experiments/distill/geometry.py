@@ -138,13 +138,16 @@ def geometry(size: int = 640, seed: int = 0) -> Image.Image:
     """
     rng = np.random.default_rng(seed)
     sheet = Sheet(size, rng)
-    for sides, point in zip((3, 3, 4, 4), scatter(4, rng), strict=True):
-        plane = arc(*point, *[rng.uniform(0.28, 0.42)] * 2, rng.uniform(0, 2 * np.pi), sides=sides)
+    for sides, (x, y) in zip((3, 3, 4, 4), scatter(4, rng), strict=True):
+        radius = rng.uniform(0.28, 0.42)
+        plane = arc(x, y, radius, radius, rng.uniform(0, 2 * np.pi), sides=sides)
         sheet.wash([plane], rng.choice(INKS), 0.55, 0.75)
     for number, point in enumerate(scatter(17, rng)):
         disc(sheet, *point, 0.13 if number < 3 else 0.025 + 0.1 * rng.random() ** 2)
-    for point in scatter(9, rng):
-        triangle = arc(*point, *[rng.uniform(0.08, 0.2)] * 2, *rng.uniform((0, 0.4), (6, 1.1)), sides=1)
+    for x, y in scatter(9, rng):
+        radius = rng.uniform(0.08, 0.2)
+        start, span = rng.uniform((0, 0.4), (6, 1.1))
+        triangle = arc(x, y, radius, radius, start, span, sides=1)
         sheet.wash([triangle], rng.choice(INKS))
     for point in scatter(4, rng):
         checks(sheet, *point)
