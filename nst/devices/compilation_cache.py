@@ -1,6 +1,7 @@
 """Compiled programs are kept on disk, so that a second run of the same shapes starts in seconds."""
 
 import os
+from pathlib import Path
 
 import jax
 
@@ -24,6 +25,19 @@ def keep() -> None:
     except OSError:
         return
     if os.access(folder, os.W_OK):
+        _drop_unfinished(folder)
         jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS)
         jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Removes what a process that was killed has left half-written.
+
+    JAX writes a program first and the time of its use afterwards. Where the time is missing, the program may be
+    cut off, and JAX would warn at every program that it adds from then on. If another process is between the
+    two right now, it only loses this one entry.
+    """
+    for program in folder.glob("*-cache"):
+        if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():
+            program.unlink(missing_ok=True)

@@ -106,9 +106,18 @@ def check(
 # --- geometry
 
 
-@pytest.mark.parametrize("pooling", ["max", "blur", "strided"])
-@pytest.mark.parametrize("deepest", ["relu1_1", "pool1", "relu2_2", "pool3", "relu5_1"])
-@pytest.mark.parametrize("height, strip", [(401, 16), (527, 48), (640, 33), (333, 1), (512, 300)])
+POOLINGS = "max", "blur", "strided"
+DEEPEST = "relu1_1", "pool1", "relu2_2", "pool3", "relu5_1"
+SIZES = (401, 16), (527, 48), (640, 33), (333, 1), (512, 300)  # (height, strip)
+# every depth with every size, and with them each pooling in turn
+GEOMETRIES = [
+    (POOLINGS[(i + j) % 3], deepest, *size)
+    for i, deepest in enumerate(DEEPEST)
+    for j, size in enumerate(SIZES)
+]
+
+
+@pytest.mark.parametrize("pooling, deepest, height, strip", GEOMETRIES)
 def test_every_row_has_one_strip_whose_window_holds_all_that_it_sees(pooling, deepest, height, strip):
     spec = Spec(Network(pooling=pooling), content_layers=(deepest,), style_layers=(), strip=strip)
     layout = strips.layout(spec, spec.layers, height)
