@@ -28,7 +28,7 @@ from experiments import cli
 from nst import images
 from nst.errors import UserError, choose
 from nst.images import folders
-from nst.runs import settings
+from nst.runs import settings, specs
 from nst.runs.job import make_problem, prepare
 from nst.visualize import (
     deconvnet,
@@ -59,7 +59,7 @@ RANGES = {  # of nst/visualize/invariance.py
 
 def layers(config: ConfigDict) -> tuple[str, ...]:
     """Returns the layers of --layers, or those of the style loss."""
-    return settings.names(LAYERS.value) or settings.names(config.style_loss.layers)
+    return settings.names(LAYERS.value) or config.style_loss.layers
 
 
 def channels(strongest) -> tuple[int, ...]:
@@ -114,7 +114,7 @@ class Output(NamedTuple):
 
 def show_reconstructions(config: ConfigDict) -> Iterator[Output]:
     """Yields the figure of content and style reconstructions."""
-    photo, painting = photograph(config), settings.paths(config.style)[0]
+    photo, painting = photograph(config), config.style[0]
     results = reconstruct.reconstructions(photo, images.read(painting).rgb_HxWx3, config, layers(config))
     below = subtitle(config, f"{Path(config.content).stem}, {Path(painting).stem}", photo)
     yield Output("reconstructions", reconstruct.figure(results, below), results._asdict())
@@ -217,11 +217,11 @@ def show_occlusion(config: ConfigDict) -> Iterator[Output]:
 def show_distances(config: ConfigDict) -> Iterator[Output]:
     """Yields a figure and a table of style distances for each term and for their sum."""
     paths = folder()
-    _, spec = settings.read_network(config)
+    _, spec = specs.read_network(config)
     model = network.load(config, spec.layers)
     pictures = [picture(path, config) for path in paths]
     tables = distances.distances(spec, model.variables, pictures, config.seed)
-    weights = settings.make_problem_weights(config, spec, len(settings.paths(config.style)))
+    weights = specs.make_problem_weights(config, spec, len(config.style))
     tables["total"] = distances.total(tables, np.asarray(weights.style_terms))
     nearest = distances.neighbours(tables["total"], min(COUNT.value, len(paths) - 1))
     for path, others in zip(paths, nearest, strict=True):
@@ -257,7 +257,7 @@ def main(argv) -> None:
     if len(argv) != 2:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     command = choose("what to show", argv[1], COMMANDS)
-    workdir, config = Path(cli.workdir("runs/seen")), cli.CONFIG.value
+    workdir, config = Path(cli.workdir("runs/seen")), settings.resolve(cli.CONFIG.value)
     if command in OF_CHANNELS:
         config.network.frame = "vgg"
     for output in COMMANDS[command](config):

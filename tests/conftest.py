@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nst import images
-from nst.runs import job
+from nst.runs.compiling import drop_programs
 from tests.helpers import compiling
 from tests.helpers.running import picture
 
@@ -42,7 +42,7 @@ def few_programs():
     yield
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > _MOST_MAPPINGS:
-        job.forget()
+        drop_programs()
         gc.collect()
 
 

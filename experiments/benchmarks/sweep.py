@@ -27,8 +27,7 @@ from nst import images
 from nst.losses.problem import Loss
 from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps
-from nst.runs import loop
-from nst.runs.job import make_problem, prepare
+from nst.runs.job import make_problem, prepare, shown
 from nst.runs.stylize import stylize
 from nst.sweeps import local, results, space
 from nst.sweeps.points import Point, make_points
@@ -67,7 +66,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]
     def bare(point):
         start = optimizer_steps.init(job.optimizer, job.start)
         state, _ = steps(problem, start, np.int32(point.config.steps))
-        return judge.judge(loop.picture(job, state)[0], photo, [painting])
+        return judge.judge(shown(job, state)[0], photo, [painting])
 
     def in_memory(point):
         result = stylize(None, None, point.config, log=silent, load=shared.load)

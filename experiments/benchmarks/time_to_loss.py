@@ -23,9 +23,11 @@ from experiments import cli
 from experiments.benchmarks import rivals, tables
 from nst.errors import UserError
 from nst.losses import problem
-from nst.runs import job as run_job
-from nst.runs import pyramid
-from nst.runs.stylize import stylize
+from nst.runs import compiling, pyramid, settings
+from nst.runs.job import make_problem, prepare
+from nst.runs.network import cached_loader
+from nst.runs.pyramid import Level
+from nst.runs.stylize import climb
 
 RIVAL_STEPS = flags.DEFINE_integer("rival_steps", 500, "Updates of the rivals' loops at each size.")
 JSON = flags.DEFINE_string("quality_json", None, "Also write the numbers to this file.")
@@ -46,7 +48,7 @@ def quality(config: ConfigDict) -> dict[str, dict]:
     ways = {name: climb, f"{name}, again": climb, f"{alone.steps} at {alone.size} px": [alone]}
     rows, results = [], {}
     for way, configs in ways.items():
-        run_job.forget()
+        compiling.drop_programs()
         before, metrics = run(configs)
         for rival, (value, seconds) in targets.items():
             hit = next((record for record in metrics if record["loss"] <= value), None)
@@ -81,7 +83,7 @@ def one_size(config: ConfigDict, size: int, steps: int, **changes) -> ConfigDict
 def coarse_to_fine(config: ConfigDict) -> list[ConfigDict]:
     """Returns the runs of the config's pyramid, the smallest size first; only the last one keeps records."""
     sizes = pyramid.sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
-    updates = pyramid.steps(config.pyramid.steps, config.steps, len(sizes))
+    updates = pyramid.steps(settings.resolve(config).pyramid.steps, config.steps, len(sizes))
     return [
         one_size(config, size, steps, **({"log.every": steps} if size != config.size else {}))
         for size, steps in zip(sizes, updates, strict=True)
@@ -99,10 +101,10 @@ def rival_losses(config: ConfigDict) -> dict[str, tuple[float, float]]:
     """
     sizes = pyramid.sizes(config.size, 2**0.5, 128)
     direct = {"network.convolution": "direct"}
-    jobs = [run_job.prepare(None, None, one_size(config, size, 1, **direct)) for size in sizes]
+    jobs = [prepare(None, None, one_size(config, size, 1, **direct)) for size in sizes]
     job = jobs[-1]
     ours, theirs = (
-        float(problem.loss(job.spec, run_job.make_problem(job), jnp.asarray(job.start))),
+        float(problem.loss(job.spec, make_problem(job), jnp.asarray(job.start))),
         float(rivals.torch_loss(job)(rivals.tensor(job.start))),
     )
     if abs(ours - theirs) > 1e-3 * abs(ours):
@@ -127,12 +129,13 @@ def run(configs: list[ConfigDict]) -> tuple[float, list[dict]]:
     Returns:
       The seconds before the last size's first step, and the records of the last size.
     """
-    began, marks, result, load = time.perf_counter(), [], None, run_job.cached_loader()
+    began, marks, result, load = time.perf_counter(), [], None, cached_loader()
     for config in configs:
         marks.clear()
         # asked before each chunk of steps, the first time when everything is compiled
         stop = lambda: bool(marks.append(time.perf_counter()))  # noqa: E731
-        result = stylize(None, None, config, start=result, stop=stop, log=lambda line: None, load=load)
+        level = Level(settings.resolve(config), None)
+        result = climb(None, None, [level], result, stop=stop, log=lambda line: None, load=load)
     return marks[0] - began, result.metrics
 
 

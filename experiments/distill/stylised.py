@@ -54,9 +54,8 @@ def stylise(
         )
         image = photo if rng.random() < 0.7 else 0.45 + 0.1 * rng.standard_normal(photo.shape, np.float32)
         loss_weights = weights.make_weights(
-            spec, content=1.0, style=10 ** rng.uniform(-0.5, 2.5), content_layers=(1.0,), style_layers=(1.0,),
-            styles=(1.0,), style_count=1, tv=0.0,
-        )  # fmt: skip
+            spec, weights.WeightSettings(style=10 ** rng.uniform(-0.5, 2.5)), 1
+        )
         targets = problem.make_problem(
             spec, variables, jnp.asarray(photo), [jnp.asarray(painting)], loss_weights
         )

@@ -1,6 +1,7 @@
-"""How much each term of the loss counts."""
+"""The weights of the loss: how much each of its terms counts."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import flax.struct
 import jax
@@ -13,7 +14,7 @@ from nst.losses.spec import Spec
 
 @flax.struct.dataclass
 class Weights:
-    """Every weight of the loss, as float32 arrays."""
+    """Every weight of the loss, as float32 arrays, which may change without recompiling."""
 
     content: jax.Array  # scalar
     style: jax.Array  # scalar
@@ -25,64 +26,80 @@ class Weights:
     regularizers: dict[str, jax.Array]  # name -> scalar
 
 
-def make_weights(
-    spec: Spec,
-    *,
-    content: float,
-    style: float,
-    content_layers: Sequence[float],
-    style_layers: Sequence[float],
-    styles: Sequence[float],
-    style_count: int,
-    tv: float,
-    representations: Sequence[float] = (1.0,),
-    regions: Sequence[float] = (1.0,),
-    regularizers: Mapping[str, float] | None = None,
-) -> Weights:
-    """Weights from config values. A sequence of one value stands for every layer, style image, ...
+class WeightSettings(NamedTuple):
+    """The weights of the loss as a config gives them: a sequence of one value stands for all of its kind."""
+
+    content: float = 1.0
+    style: float = 1.0
+    content_layers: Sequence[float] = (1.0,)  # a content layer each
+    style_layers: Sequence[float] = (1.0,)  # a style layer each, or another part of a representation
+    representations: Sequence[float] = (1.0,)  # a representation of style each
+    styles: Sequence[float] = (1.0,)  # a style image each
+    regions: Sequence[float] = (1.0,)  # a region each
+    tv: float = 0.0
+    regularizers: Mapping[str, float] = {}  # name -> weight
+
+
+def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weights:
+    """Returns the weights of the loss as arrays, one for each of its terms.
+
+    Args:
+      spec: the static choices of the loss.
+      settings: weights, none negative.
+      style_count: the number of style images.
 
     Raises:
-      UserError: a sequence of another length, a negative weight, or styles that add up to nothing.
+      UserError: a sequence of another length, a negative weight, or style images whose weights are all 0.
     """
+    blend = _repeat("style_loss.image_weights", settings.styles, style_count, "style images")
+    blends = [blend[np.array(images)] for images in spec.regions or [tuple(range(style_count))]]
+    if not all(weights.sum() > 0 for weights in blends):
+        raise UserError(f"style_loss.image_weights = {tuple(settings.styles)}: at least one must be positive")
+    layers = len(spec.content_layers)
+    return Weights(
+        content=_array("content_loss.weight", settings.content),
+        style=_array("style_loss.weight", settings.style),
+        content_layers=_repeat("content_loss.layer_weights", settings.content_layers, layers, "layers"),
+        style_terms=_style_terms(spec, settings),
+        regions=_repeat("guidance.weights", settings.regions, len(blends), "regions"),
+        styles=tuple(weights / weights.sum() for weights in blends),
+        tv=_array("tv.weight", settings.tv),
+        regularizers={
+            name: _array(f"{name}.weight", settings.regularizers[name]) for name in spec.regularizers
+        },
+    )
 
-    def fit(field, values, count, what):
-        values = tuple(values) * count if len(values) == 1 else tuple(values)
-        if len(values) != count:
-            raise UserError(
-                f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one"
-            )
-        return scalar(field, values)
 
-    def scalar(field, value):
-        array = np.asarray(value, np.float32)
-        if not (np.isfinite(array).all() and (array >= 0).all()):
-            raise UserError(f"{field} = {value}: weights must be finite and not negative")
-        return jnp.asarray(array)
-
+def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
+    """The weight of each style term: that of its representation times that of its layer."""
     parts = {term.kind: [] for term in spec.style_terms}
     for term in spec.style_terms:
         parts[term.kind].append(term.part)
-    of_representations = fit(
-        "style_loss.representation_weights", representations, max(1, len(parts)), "representations"
+    of_representations = _repeat(
+        "style_loss.representation_weights",
+        settings.representations,
+        max(1, len(parts)),  # without style layers there is no term, but still one weight
+        "representations",
     )
-    what = "layers" if all(len(part) == 1 for found in parts.values() for part in found) else "terms"
-    terms = [
-        weight * fit("style_loss.layer_weights", style_layers, len(found), what)
-        for weight, found in zip(of_representations, parts.values(), strict=False)
+    single = all(len(part) == 1 for kind in parts.values() for part in kind)
+    what = "layers" if single else "terms"
+    weights = [
+        weight * _repeat("style_loss.layer_weights", settings.style_layers, len(kind), what)
+        for weight, kind in zip(of_representations, parts.values(), strict=False)
     ]
-    blend = fit("style_loss.image_weights", styles, style_count, "style images")
-    blends = [blend[np.array(paintings)] for paintings in spec.regions or [tuple(range(style_count))]]
-    if not all(found.sum() > 0 for found in blends):
-        raise UserError(f"style_loss.image_weights = {tuple(styles)}: at least one must be positive")
-    return Weights(
-        content=scalar("content_loss.weight", content),
-        style=scalar("style_loss.weight", style),
-        content_layers=fit("content_loss.layer_weights", content_layers, len(spec.content_layers), "layers"),
-        style_terms=jnp.concatenate(terms) if terms else jnp.zeros(0),
-        regions=fit("guidance.weights", regions, len(blends), "regions"),
-        styles=tuple(found / found.sum() for found in blends),
-        tv=scalar("tv.weight", tv),
-        regularizers={
-            name: scalar(f"{name}.weight", (regularizers or {})[name]) for name in spec.regularizers
-        },
-    )
+    return jnp.concatenate(weights) if weights else jnp.zeros(0)
+
+
+def _repeat(field: str, values: Sequence[float], count: int, what: str) -> jax.Array:
+    """Values for `count` layers (or style images, ...), of which a single value stands for all."""
+    values = tuple(values) * count if len(values) == 1 else tuple(values)
+    if len(values) != count:
+        raise UserError(f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one")
+    return _array(field, values)
+
+
+def _array(field: str, value: float | Sequence[float]) -> jax.Array:
+    array = np.asarray(value, np.float32)
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise UserError(f"{field} = {value}: weights must be finite and not negative")
+    return jnp.asarray(array)

@@ -1,67 +1,181 @@
-"""size = auto: the largest size of a photograph that the memory holds, chosen once for a run."""
+"""What fits into memory: the size of `size = auto`, and what to do when a run does not fit."""
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.devices import memory
+from nst.devices import memory, mesh
 from nst.errors import UserError
-from nst.runs import folder, pictures
-from nst.runs.job import LoadNetwork, compile_run, largest, prepare
+from nst.images import Source
+from nst.losses import strips
+from nst.networks import vgg
+from nst.runs import folder, pictures, sharding
+from nst.runs.compiling import Size, compile_run
+from nst.runs.job import Job, prepare
+from nst.runs.network import LoadNetwork
+from nst.runs.settings import AUTO
 
-AUTO = "auto"
-_GRAIN = 8  # pixels: rounded down to these, so that rounding of the other edge does not break the limit
+_GRAIN = 8  # pixels: sizes are rounded down to multiples, so that rounding the other edge breaks no limit
 
 
-def resolved(
-    content, style, config: ConfigDict, workdir: Path | None, log: Callable[[str], None], load: LoadNetwork
+def choose_size(
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    config: ConfigDict,
+    workdir: Path | None,
+    *,
+    log: Callable[[str], None],
+    load: LoadNetwork,
 ) -> ConfigDict:
-    """The config with a number for its size: as it is, that of the run to be continued, or what fits.
+    """Returns a config whose size is a number: its own, that of the run to be continued, or what fits.
 
-    Never larger than the photograph's own. It is found with the paintings as large as that size would have
-    them, so it may err to the small side where their size counts.
+    The size never exceeds the photograph's own. It is measured with the paintings as large as at the
+    photograph's size, so it may be smaller than necessary where `style_size` follows it.
+
+    Args:
+      content, style: as for `prepare`.
+      config: from `settings.resolve`.
+      workdir: the run folder, or None.
+      log: receives one line of text.
+      load: loads the network.
 
     Raises:
       UserError: no size fits.
     """
     if config.size != AUTO:
         return config
+    # of two runs with different amounts of free memory, the second must continue the first at its size
+    size = _recorded_size(workdir)
+    if size is None:
+        size = _fitting_size(content, style, config, log=log, load=load)
+    return _with_size(config, size)
+
+
+def _with_size(config: ConfigDict, size: int) -> ConfigDict:
     config = config.copy_and_resolve_references()
-    with config.ignore_type():  # of which a resolved config holds "auto" as text
-        config.size = _recorded(workdir) or _fitting(content, style, config, log, load)
+    with config.ignore_type():  # the field holds the text "auto"
+        config.size = size
     return config
 
 
-def _fitting(content, style, config: ConfigDict, log, load: LoadNetwork) -> int:
-    """The size that fits; leaves that of the photograph in the config."""
-    source, _ = pictures.named_by(content, style, config)
-    config.size = own = _number(images.read(source).rgb_HxWx3.shape[:2], config.size_mode)
-    job = prepare(content, style, config, load)
+def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
+    """The largest size that fits, up to the photograph's own."""
+    photo, _ = pictures.sources(content, style, config)
+    own = _size_of(images.read(photo).rgb_HxWx3.shape[:2], config.size_mode)
+    job = prepare(content, style, _with_size(config, own), load)
     limit = memory.limit(config.memory_limit_gb)
-    found = largest(job, compile_run(job), limit)
-    if found is None:
+    fitting = largest(job, compile_run(job), limit)
+    if fitting is None:
         raise UserError(
             f"size = auto: no size fits in {memory.format_bytes(limit)}: ask for fewer layers or a smaller "
             "optimizer.memory"
         )
     size = own
-    if found != job.content.rgb_HxWx3.shape[:2]:
-        number = _number(found, config.size_mode)
-        size = max(number // _GRAIN * _GRAIN, min(number, _GRAIN))
+    if fitting != job.content.rgb_HxWx3.shape[:2]:
+        exact = _size_of(fitting, config.size_mode)
+        size = max(exact // _GRAIN * _GRAIN, min(exact, _GRAIN))
     log(f"size: auto, {size} of the photograph's {own} px ({config.size_mode})")
     return size
 
 
-def _recorded(workdir: Path | None) -> int | None:
-    """The size of the run that a folder holds, begun at least at a smaller size; None: there is none."""
+def _recorded_size(workdir: Path | None) -> int | None:
+    """The size of the run that a folder holds, if it was begun, at least at a smaller size; else None."""
     if workdir is None or not any([*workdir.glob(name)] for name in ("checkpoint.npz", "result.*", "size_*")):
         return None
     return (folder.read_json(workdir / "config.json") or {}).get("size")
 
 
-def _number(shape: tuple[int, int], mode: str) -> int:
-    """The `size` of a picture of this height and width; of an unknown mode, which is refused later, any."""
+def _size_of(shape: Size, mode: str) -> int:
+    """The `size` of a picture of this height and width; an unknown mode is refused later."""
     return {"short": min(shape), "area": math.isqrt(shape[0] * shape[1])}.get(mode, max(shape))
+
+
+def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:
+    """Returns about the largest size at which a job fits into memory, up to its own.
+
+    Args:
+      job: from `prepare`.
+      compiled: its loop, at its own size.
+      limit: bytes.
+
+    Returns:
+      Height and width, checked by compiling the loop for them; None if no size fits.
+    """
+    height, width = job.content.rgb_HxWx3.shape[:2]
+    least = vgg.minimum_size(job.spec.network, job.spec.layers)
+    multiple, weights_bytes = sharding.height_multiple(job.spec, job.mesh), _weights_bytes(job)
+    need, size, scale = memory.forecast(compiled, weights_bytes), (height, width), 1.0
+    if need > limit:
+        # everything grows with the pixels, except for the network's weights and the process's own memory
+        constant = need - memory.program_bytes(compiled) + weights_bytes
+        scale = math.sqrt(max(limit - constant, 0) / (need - constant)) if need > constant else 0.0
+    while min(height, width) * scale >= least:
+        size = mesh.rounded(round(height * scale), multiple), round(width * scale)
+        if size[0] and memory.forecast(compile_run(job, size), weights_bytes) <= limit:
+            return size
+        scale *= 0.95  # the estimate was too large
+    return None
+
+
+def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
+    """Returns the bytes that a run needs.
+
+    Args:
+      job: from `prepare`.
+      compiled: its loop.
+      limit: bytes that it may use.
+
+    Raises:
+      UserError: the run needs more than `limit`; names the largest size and the highest strips that fit.
+    """
+    need = memory.forecast(compiled, _weights_bytes(job))
+    if need <= limit:
+        return need
+    height, width = job.content.rgb_HxWx3.shape[:2]
+    smaller = largest(job, compiled, limit)
+    advice = "no size fits: ask for fewer layers or a smaller optimizer.memory"
+    if smaller:
+        advice = f"the largest size that fits is about {smaller[1]}x{smaller[0]} (long edge {max(smaller)})"
+    if strip := _fitting_strip(job, limit):
+        advice += f"; or, at this size, --config.strip={strip}"
+    needed, available = memory.format_bytes(need), memory.format_bytes(limit)
+    raise UserError(f"{width}x{height} px needs {needed}, and {available} are available: {advice}")
+
+
+def _fitting_strip(job: Job, limit: int) -> int:
+    """The height of the highest strips that fit and are lower than the job's own; 0: none do."""
+    height = job.content.rgb_HxWx3.shape[0]
+    for strip in (512, 256, 128, 64):
+        try:
+            spec = dataclasses.replace(job.spec, strip=strip)
+        except UserError:  # the loss needs the whole image
+            return 0
+        lower = strip < (job.spec.strip or height)
+        if lower and strips.layout(spec, spec.layers, height):
+            if memory.forecast(compile_run(job._replace(spec=spec)), _weights_bytes(job)) <= limit:
+                return strip
+    return 0
+
+
+def _weights_bytes(job: Job) -> int:
+    """Bytes of the network's weights, which do not grow with the image."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
+
+
+def description(job: Job, need: int) -> str:
+    """Returns a line for the log that says on what a run works, and how much memory it needs.
+
+    Args:
+      job: from `prepare`.
+      need: bytes, from `check_memory`.
+    """
+    device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
+    parameters = f"{vgg.parameters(job.variables) / 1e6:.1f} M parameters"
+    share = f" on each of {count}, which share the height" if count > 1 else ""
+    where = f"device: {device.device_kind} ({device.platform})"
+    return f"{where}, {parameters}, {memory.format_bytes(need)} needed{share}"

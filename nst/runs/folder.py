@@ -1,21 +1,16 @@
-"""The run folder: all that a run was, and all that it takes to continue it.
+"""The run folder: what is needed to understand a run, and to continue it.
 
 config.json       every field, resolved
-manifest.json     versions, device, command, commit, hashes of the inputs, one entry a session
-metrics.jsonl     a line a record: step, evaluations, seconds, loss, each weighted term
-previews/         pictures on the way
-checkpoint.npz    the whole state, optimiser memory included
-result.png        the picture (or as output.format says)
+manifest.json     hashes of the inputs, and for each session its versions, device, command and commit
+metrics.jsonl     one line a record: step, evaluations, seconds, loss, each weighted term
+previews/         images of the steps in between
+checkpoint.npz    the whole state, the optimiser's memory included
+result.png        the result (or as output.format says)
+size_N/           a smaller size of a pyramid, as a run folder of its own
 """
 
 import contextlib
-import functools
-import importlib.metadata
 import json
-import platform
-import subprocess
-import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,12 +24,20 @@ from nst.devices import processes
 from nst.devices.mesh import put
 from nst.errors import Busy, UserError
 from nst.files import replacing
-from nst.runs import settings
+from nst.runs import session, settings
 
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[Path]:
-    """Makes the folder and holds it for this process, and those of its run; any other is refused."""
+    """Makes a run folder and locks it for the processes of this run to the end of the block.
+
+    Args:
+      workdir: the run folder.
+
+    Raises:
+      Busy: another run holds the folder.
+      UserError: the folder cannot be written.
+    """
     with _lock(workdir) or contextlib.nullcontext():
         yield workdir
 
@@ -52,13 +55,25 @@ def _lock(workdir: Path) -> filelock.FileLock:
 
 
 def write_json(path: Path, content) -> None:
-    """Writes readable JSON, whole or not at all."""
+    """Writes readable JSON, whole or not at all.
+
+    Args:
+      path: of the file.
+      content: what `json.dumps` takes.
+    """
     with replacing(path) as file:
         file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_json(path: Path):
-    """The content of a JSON file, or None if it is not there."""
+    """Returns the content of a JSON file, or None if there is no such file.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      UserError: the file is damaged.
+    """
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
@@ -71,35 +86,37 @@ def read_json(path: Path):
 def enter(
     workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
 ) -> list[str]:
-    """Begins or continues the run of a folder: checks that it is the same run, writes config and manifest.
-
-    Returns warnings for the user.
+    """Begins the run of a folder or continues it, and writes its config and manifest.
 
     Args:
       workdir: the locked folder.
       config: from nst.runs.settings.as_dict.
       inputs: {role: sha256} of every file that the result depends on.
-      notes: what was done to the inputs, for the manifest.
-      sharing: devices among which the work is divided.
+      notes: lines about the inputs, for the manifest.
+      sharing: the number of devices that share the work.
+
+    Returns:
+      Warnings for the user; None in other processes than the primary.
 
     Raises:
       UserError: the folder holds another run; names every field or file that differs.
     """
     old_config, manifest = read_json(workdir / "config.json"), read_json(workdir / "manifest.json")
-    if not [*workdir.glob("checkpoint.npz"), *workdir.glob("result.*")]:  # nothing to continue, or to lose
+    # without these there is nothing to continue, and nothing that another run could overwrite
+    if not [*workdir.glob("checkpoint.npz"), *workdir.glob("result.*")]:
         old_config = manifest = None
     if old_config is not None:
-        found = settings.differences(old_config, config)
+        differences = settings.differences(old_config, config)
         before = (manifest or {}).get("inputs", inputs)
         roles = sorted(before.keys() | inputs.keys())
-        found += [
+        differences += [
             f"{role}: another file than before" for role in roles if before.get(role) != inputs.get(role)
         ]
-        if found:
-            raise UserError(f"{workdir} holds another run: {'; '.join(found)}; use another --workdir")
+        if differences:
+            raise UserError(f"{workdir} holds another run: {'; '.join(differences)}; use another --workdir")
     manifest = manifest or {"sessions": []}
     manifest |= {"config_digest": settings.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
-    now = session() | {"notes": list(notes)}
+    now = session.describe() | {"notes": list(notes)}
     if sharing != 1:
         now["device"]["sharing"] = sharing
     manifest["sessions"].append(now)
@@ -115,59 +132,35 @@ def enter(
 
 @processes.on_primary
 def note(workdir: Path, facts: Mapping) -> None:
-    """Adds facts to the manifest's entry of this session."""
+    """Adds facts to this session's entry in the manifest.
+
+    Args:
+      workdir: the run folder.
+      facts: JSON values by name.
+    """
     manifest = read_json(workdir / "manifest.json")
     manifest["sessions"][-1] |= facts
     write_json(workdir / "manifest.json", manifest)
 
 
-def session() -> dict:
-    """How and on what this process runs."""
-    packages = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_collections")
-    devices = jax.devices()
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": sys.argv,
-        "git_commit": git_commit(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "platform": platform.platform(),
-        "device": {"kind": devices[0].device_kind, "backend": devices[0].platform, "count": len(devices)},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@functools.cache
-def git_commit() -> str | None:
-    """The commit of this source tree, with `-dirty` if it was changed, or None."""
-    try:
-        output = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-        return output.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 @processes.on_primary
 def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
-    """Adds one line to metrics.jsonl."""
+    """Adds one line to metrics.jsonl.
+
+    Args:
+      workdir: the run folder.
+      record: values by name.
+    """
     with open(workdir / "metrics.jsonl", "a") as file:
         file.write(json.dumps(record) + "\n")
 
 
 def read_metrics(workdir: Path) -> list[dict]:
-    """Returns the records of metrics.jsonl in their order; a line that is not a whole record is left out."""
+    """Returns the records of metrics.jsonl in their order; a line that is not a whole record is left out.
+
+    Args:
+      workdir: the run folder.
+    """
     try:
         lines = (workdir / "metrics.jsonl").read_bytes().splitlines()
     except FileNotFoundError:
@@ -184,7 +177,15 @@ def _parse(line: bytes):
 
 
 def rewind_metrics(workdir: Path, step: int) -> list[dict]:
-    """Drops the records after `step` (and a half-written line); returns those that stay."""
+    """Drops the records after a step, and a half-written line, from metrics.jsonl.
+
+    Args:
+      workdir: the run folder.
+      step: of the last record that may stay.
+
+    Returns:
+      The records that stay.
+    """
     kept = [record for record in read_metrics(workdir) if record["step"] <= step]
     _write_metrics(workdir / "metrics.jsonl", kept)
     return kept
@@ -198,7 +199,13 @@ def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
 
 @processes.on_primary
 def save_checkpoint(workdir: Path, state, seconds: float) -> None:
-    """Writes the state's leaves, bit for bit, and the seconds worked so far."""
+    """Writes a state bit for bit to checkpoint.npz, one array a leaf.
+
+    Args:
+      workdir: the run folder.
+      state: any pytree of arrays.
+      seconds: of work so far.
+    """
     leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
     arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
     with replacing(workdir / "checkpoint.npz") as file:
@@ -206,10 +213,18 @@ def save_checkpoint(workdir: Path, state, seconds: float) -> None:
 
 
 def load_checkpoint(workdir: Path, template):
-    """(state, seconds) of the checkpoint, or None if there is none.
+    """Reads the state that checkpoint.npz holds.
 
-    `template` is a state or its shapes, and says how it is divided over devices (nst/devices/mesh.py); a checkpoint
-    of another structure is refused.
+    Args:
+      workdir: the run folder.
+      template: a state or its shapes; it also says how the arrays are divided over devices
+        (nst/devices/mesh.py).
+
+    Returns:
+      The state and the seconds of work up to it, or None if there is no checkpoint.
+
+    Raises:
+      UserError: the file is damaged, or the checkpoint has another structure than the template.
     """
     path = workdir / "checkpoint.npz"
     if not path.exists():
@@ -234,7 +249,15 @@ def load_checkpoint(workdir: Path, template):
 
 
 def tensorboard_writer(workdir: Path, step: int):
-    """A tensorboardX writer into the run folder that forgets what came after `step`."""
+    """Returns a tensorboardX writer into the run folder, which drops the events after a step.
+
+    Args:
+      workdir: the run folder.
+      step: of the last event that may stay.
+
+    Raises:
+      UserError: tensorboardX is not installed.
+    """
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:

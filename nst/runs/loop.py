@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -14,70 +14,88 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.devices import memory, processes
 from nst.errors import UserError
-from nst.losses import problem as loss_problem
-from nst.losses.problem import Problem
-from nst.optimizers import steps
+from nst.losses.problem import Problem, measure
 from nst.optimizers.steps import State
-from nst.runs.job import Job, first_state
+from nst.runs.job import Job, first_state, shown
 from nst.runs.recorder import Recorder
+from nst.runs.run import Run
 
-_CHUNK_SECONDS = 3.0  # of device work between looks at the host: how long a stop may have to wait
+_CHUNK_SECONDS = 3.0  # of device work between two questions to the host: how long a stop may have to wait
 
 
-class Run(NamedTuple):
-    """A job that is compiled and has its targets."""
+class Program(NamedTuple):
+    """The compiled loop of a run, and the targets that it is called with."""
 
-    job: Job
-    config: ConfigDict
-    compiled: jax.stages.Compiled  # steps.run
+    compiled: jax.stages.Compiled  # of optimizers.steps.run
     problem: Problem
-    recorder: Recorder
 
 
-def drive(run: Run, state: State | None, stop: Callable[[], bool]) -> State:
-    """Steps from `state` (None: the start) to config.steps, or until `stop()`; the host writes what is due.
+def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
+    """Makes steps to the last one of the config, or until `stop()`, and writes what is due between them.
+
+    Args:
+      run: from `opened`.
+      program: of the same job.
+      stop: asked between chunks of steps; True saves a checkpoint and ends the loop.
 
     Raises:
-      UserError: the loss is not finite; the last finite state and image are saved.
+      UserError: the loss is not finite; the last finite state and its image are saved.
     """
     config, recorder = run.config, run.recorder
-    state = first_state(run.job) if state is None else state
-    step, pace = int(state.step), 0.0
+    state = first_state(run.job) if run.state is None else run.state
+    step, pace = int(state.step), 0.0  # pace: seconds a step
+    recorder.show_progress(step)
     if not recorder.metrics:
-        recorder.record(state, _finite_terms(run, state), pace)
-    memory.release()  # of what compiled the targets and the record
+        recorder.record(state, _finite_terms(run, program, state), pace)
+    memory.release()  # what the compiler left of the targets' programs and of that of the record
     while step < config.steps and not processes.any_process(stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
-        state, loss = run.compiled(run.problem, state, np.int32(count))
+        state, loss = program.compiled(program.problem, state, np.int32(count))
         loss, step = float(loss), int(state.step)  # waits for the device
         seconds = time.perf_counter() - began
+        # processes that chose chunks of different lengths would wait for each other forever
         pace = processes.broadcast(seconds / count)
         if not math.isfinite(loss):
-            _rescue(run, step - 1)
+            _rescue(run, program, step - 1)  # the last step has begun at this loss
         recorder.advance(step, loss, seconds)
-        keep(recorder, config, state, partial(_finite_terms, run, state), pace)
+        keep(recorder, config, state, partial(_finite_terms, run, program, state), pace)
     if step < config.steps:
-        pause(recorder, state, partial(_finite_terms, run, state))
+        pause(recorder, state, partial(_finite_terms, run, program, state))
     return state
 
 
-def pause(recorder: Recorder, state: State, terms: Callable) -> None:
-    """Saves a run that was stopped on its way; `terms` as for `keep`."""
+def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]]) -> None:
+    """Saves a run that was stopped before its end.
+
+    Args:
+      recorder: of the run.
+      state: where it was stopped.
+      terms: returns the terms of the loss there, and raises if one is not finite: such a state is not saved.
+    """
     terms()
     recorder.checkpoint(state)
     recorder.preview(state)
 
 
-def keep(recorder: Recorder, config: ConfigDict, state: State, terms: Callable, pace: float) -> None:
-    """Writes what is due at a state; `terms()` gives its terms, and raises if one is not finite."""
+def keep(
+    recorder: Recorder, config: ConfigDict, state: State, terms: Callable[[], dict[str, float]], pace: float
+) -> None:
+    """Writes what is due at a state: a record, a checkpoint, a preview.
+
+    Args:
+      recorder: of the run.
+      config: of the run.
+      state: after a chunk of steps.
+      terms: as for `pause`; called only if they are needed, since they cost a forward pass.
+      pace: seconds a step.
+    """
     step = int(state.step)
-    log = step % config.log.every == 0 or step == config.steps
+    record = step % config.log.every == 0 or step == config.steps
     save = recorder.due() or step == config.steps
-    if log or save:
-        found = terms()
-    if log:
-        recorder.record(state, found, pace)
+    values = terms() if record or save else {}
+    if record:
+        recorder.record(state, values, pace)
     if save:
         recorder.checkpoint(state)
     if config.log.preview_every and step % config.log.preview_every == 0:
@@ -85,9 +103,14 @@ def keep(recorder: Recorder, config: ConfigDict, state: State, terms: Callable, 
 
 
 def chunk(step: int, config: ConfigDict, pace: float) -> int:
-    """Steps until the next thing to write, the end, or the next look at the host.
+    """Returns the number of steps to make until the host is needed: for a record, a preview, or to stop.
 
-    The compiled loop takes any count, so chunks of another length, as after a resume, change no byte.
+    The compiled loop takes any number, so that chunks of another length, as after a stop, change no byte.
+
+    Args:
+      step: the number of steps made.
+      config: of the run.
+      pace: seconds a step; 0: not known yet.
     """
     marks = [config.steps]
     for every in (config.log.every, config.log.preview_every):
@@ -96,54 +119,51 @@ def chunk(step: int, config: ConfigDict, pace: float) -> int:
     return min(min(marks) - step, patience)
 
 
-def _terms(run: Run, state: State) -> dict[str, float]:
-    pixel_range = run.job.optimizer.pixel_range
-    found = loss_problem.measure(run.job.spec, run.problem, state.pixels, state.step, pixel_range)
-    return {name: float(value) for name, value in found.items()}
+def _terms(job: Job, program: Program, state: State) -> dict[str, float]:
+    values = measure(job.spec, program.problem, state.pixels, state.step, job.optimizer.pixel_range)
+    return {name: float(value) for name, value in values.items()}
 
 
-def _finite_terms(run: Run, state: State) -> dict[str, float]:
+def _finite_terms(run: Run, program: Program, state: State) -> dict[str, float]:
     """The terms of a state about to be recorded or saved; raises UserError if one is not finite."""
-    terms = _terms(run, state)
+    terms = _terms(run.job, program, state)
     if not all(map(math.isfinite, terms.values())):
-        _rescue(run, int(state.step))
+        _rescue(run, program, int(state.step))
     return terms
 
 
-def _rescue(run: Run, bad_step: int) -> None:
+def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
     """Steps again from the last checkpoint to just before `bad_step`, saves that, and raises UserError."""
 
     def again(state: State, count: int) -> State:
         copy = jax.tree.map(jnp.copy, state)  # the compiled loop consumes its state
-        return run.compiled(run.problem, copy, np.int32(count))[0]
+        return program.compiled(program.problem, copy, np.int32(count))[0]
 
-    recorder = run.recorder
-    start = first_state(run.job)
+    recorder, start = run.recorder, first_state(run.job)
     if bad_step == 0:
-        found = broken(_terms(run, start))
-        raise UserError(f"the loss of the initial image is not finite ({found}); check weights and init")
+        terms = not_finite(_terms(run.job, program, start))
+        raise UserError(f"the loss of the initial image is not finite ({terms}); check weights and init")
     good = recorder.last_good(start)
     good = again(good, bad_step - 1 - int(good.step))
     recorder.checkpoint(good)
     where = ""
     if recorder.workdir:
         path = recorder.workdir / "last_finite.png"
-        shown = picture(run.job, good)
-        processes.on_primary(images.write)(path, *shown, description=recorder.description)
+        image = shown(run.job, good)
+        processes.on_primary(images.write)(path, *image, description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
-    found = broken(_terms(run, again(good, 1))) or "not so when repeated: a fault of the machine? run again"
+    terms = not_finite(_terms(run.job, program, again(good, 1)))
+    terms = terms or "it was finite when repeated: perhaps a fault of the machine, run again"
     raise UserError(
-        f"the loss is not finite at step {bad_step} ({found}){where}; "
+        f"the loss is not finite at step {bad_step} ({terms}){where}; "
         "lower optimizer.learning_rate, the weights, or use a line search"
     )
 
 
-def broken(terms: dict[str, float]) -> str:
-    """The terms that are not finite, as text; "" if all are."""
+def not_finite(terms: dict[str, float]) -> str:
+    """Returns the terms that are not finite, as text; "" if all are.
+
+    Args:
+      terms: {name: value}.
+    """
     return ", ".join(f"{name} = {value}" for name, value in terms.items() if not math.isfinite(value))
-
-
-def picture(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
-    """The picture of a state as it is shown, `HxWx3` in [0, 1], and the photograph's alpha, `HxW` or None."""
-    rgb = np.clip(processes.gather(steps.image(job.optimizer, state))[0], 0, 1)
-    return np.clip(job.recolor(rgb), 0, 1), job.content.alpha_HxW

@@ -1,4 +1,4 @@
-"""Mask files -> the regions of a run."""
+"""The regions of a run, read from mask files, each of which gets the style of its own painting."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,75 +11,84 @@ from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture
 from nst.losses import guidance
+from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
-from nst.runs import settings
 
 EVERYWHERE = "all"  # in place of a file
 
 
-class Regions(NamedTuple):
-    """Where each region lies in the photograph and in its painting: {layer: weights, HxW}; {}: everywhere."""
+class Masks(NamedTuple):
+    """The regions that were read from mask files, and what is to be recorded of these files."""
 
-    guides: tuple[dict[str, np.ndarray], ...] = ({},)
-    style_guides: tuple[dict[str, np.ndarray], ...] = ({},)
-    inputs: dict[str, str] = {}  # role -> sha256
-    notes: tuple[str, ...] = ()
+    regions: Regions
+    inputs: dict[str, str]  # role -> sha256
+    notes: tuple[str, ...]  # lines for the log
 
 
-def regions(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Picture]) -> Regions:
-    """Reads the masks of a config, at the sizes of its pictures.
+def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Picture]) -> Masks:
+    """Reads the masks of a config at the sizes of its pictures.
+
+    Args:
+      config: from `settings.resolve`; its `guidance` counts.
+      spec: the static choices of the loss.
+      photo: the photograph at its size.
+      paintings: the style images at theirs.
 
     Raises:
-      UserError: naming the field and what is wrong with a mask, or with the count of masks or paintings.
+      UserError: a mask is unusable, or the numbers of masks and paintings do not fit; names the field.
     """
-    fields = config.guidance
-    content, style = settings.paths(fields.content_masks), settings.paths(fields.style_masks)
+    content, style = config.guidance.content_masks, config.guidance.style_masks
     if not content:
-        if style or fields.styles:
+        if style or config.guidance.styles:
             raise UserError("guidance.content_masks: give a mask for each region of the photograph, or all")
-        return Regions()
+        return Masks(Regions(), {}, ())
     style = style or (EVERYWHERE,) * len(content)
-    if not len(content) == len(style) == len(spec.regions):
-        raise UserError(
-            f"guidance: {len(content)} content_masks, {len(style)} style_masks, {len(spec.regions)} styles: "
-            "give one of each for each region"
-        )
-    for index, chosen in enumerate(spec.regions):
-        if max(chosen) >= len(paintings):
-            raise UserError(
-                f"guidance.styles: region {index} wants painting {max(chosen)}, and the last is "
-                f"{len(paintings) - 1}: give another painting, or say which: --config.guidance.styles=0,0"
-            )
-        if style[index] != EVERYWHERE and len(chosen) > 1:
-            raise UserError(
-                f"guidance.style_masks: region {index} has several paintings; its mask must be all"
-            )
+    _check_counts(spec, content, style, len(paintings))
     masks = [_read("guidance.content_masks", path, photo) for path in content]
-    kept = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
-    if kept:
-        guidance.check_overlap(kept)
-    of_paintings = [
-        _read("guidance.style_masks", path, paintings[chosen[0]])
-        for path, chosen in zip(style, spec.regions, strict=True)
+    drawn = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
+    if drawn:
+        guidance.check_overlap(drawn)
+    style_masks = [
+        _read("guidance.style_masks", path, paintings[numbers[0]])
+        for path, numbers in zip(style, spec.regions, strict=True)
     ]
+    regions = Regions(
+        tuple(_guide(config, spec, mask, path) for mask, path in zip(masks, content, strict=True)),
+        tuple(_guide(config, spec, mask, path) for mask, path in zip(style_masks, style, strict=True)),
+    )
     inputs = {
         f"{role} {index}": digest(path)
         for role, files in (("content mask", content), ("style mask", style))
         for index, path in enumerate(files)
         if path != EVERYWHERE
     }
+    # soft edges of neighbouring regions meet at one half, which is no gap between them
     bare = np.mean(np.max(masks, 0) < 0.5)
     note = f"regions: {100 * bare:.0f} % of the photograph is in none, and gets no style"
-    return Regions(
-        tuple(_guide(config, spec, mask, path) for mask, path in zip(masks, content, strict=True)),
-        tuple(_guide(config, spec, mask, path) for mask, path in zip(of_paintings, style, strict=True)),
-        inputs,
-        (note,) if bare > 0.01 else (),
-    )
+    return Masks(regions, inputs, (note,) if bare > 0.01 else ())
+
+
+def _check_counts(spec: Spec, content: Sequence[str], style: Sequence[str], count: int) -> None:
+    """Raises UserError unless each region has its masks, and paintings that exist."""
+    if not len(content) == len(style) == len(spec.regions):
+        raise UserError(
+            f"guidance: {len(content)} content_masks, {len(style)} style_masks, {len(spec.regions)} styles: "
+            "give one of each for each region"
+        )
+    for index, numbers in enumerate(spec.regions):
+        if max(numbers) >= count:
+            raise UserError(
+                f"guidance.styles: region {index} needs painting {max(numbers)}, and the last one is "
+                f"{count - 1}: give another painting, or choose from these: --config.guidance.styles=0,0"
+            )
+        if style[index] != EVERYWHERE and len(numbers) > 1:
+            raise UserError(
+                f"guidance.style_masks: region {index} has several paintings; its mask must be all"
+            )
 
 
 def _read(field: str, path: str, like: Picture) -> np.ndarray:
-    """A mask at a picture's size, `HxW` in [0, 1]."""
+    """Reads a mask at a picture's size, `HxW` in [0, 1]."""
     height, width = like.rgb_HxWx3.shape[:2]
     if path == EVERYWHERE:
         return np.ones((height, width), np.float32)
@@ -93,23 +102,25 @@ def _read(field: str, path: str, like: Picture) -> np.ndarray:
             f"({width}x{height} here); draw it on the picture"
         )
     mask = images.resize(rgb, height, width, "box").mean(2)
-    if picture.alpha_HxW is not None:
+    if picture.alpha_HxW is not None:  # an editor's selection on a transparent layer
         mask = mask * images.resize(picture.alpha_HxW[..., None], height, width, "box")[..., 0]
     if mask.max() < 0.5:
         raise UserError(f"{field}: {path} is black everywhere; the region is where it is white")
     return np.clip(mask, 0, 1)
 
 
-def shapes(spec: Spec, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """What stands for the weights of a region of a picture of (height, width), as far as shapes go."""
+def guide_like(spec: Spec, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Returns arrays with the shapes of a region's weights, for an image of (height, width)."""
     return guidance.propagate(spec.network.architecture, np.ones(size), _layers(spec), "simple")
 
 
 def _layers(spec: Spec) -> tuple[str, ...]:
+    """Every layer that a style term reads, each once."""
     return tuple(dict.fromkeys(layer for term in spec.style_terms for layer in term.part))
 
 
 def _guide(config: ConfigDict, spec: Spec, mask_HxW: np.ndarray, path: str) -> dict[str, np.ndarray]:
+    """The weights of a region's positions in each layer."""
     if path == EVERYWHERE:
         return {}
     kind = config.guidance.propagation

@@ -1,10 +1,10 @@
 """The pictures of a run, at the sizes and in the colours that its config asks for."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,10 +14,9 @@ from nst import images
 from nst.devices import mesh
 from nst.errors import UserError, choose
 from nst.files import digest
-from nst.images import Picture, color
+from nst.images import Picture, Source, color
 from nst.losses.spec import Spec
 from nst.networks import vgg
-from nst.runs import settings
 
 INITS = ("content", "style", "noise", "grey", "blend", "image")
 NOISES = ("normal", "uniform")
@@ -25,124 +24,141 @@ COLOR_MODES = ("none", "match", "luminance", "after")
 FITS = ("scale", "shrink", "width", "stretch")
 
 
-def read(content, style, config: ConfigDict, rows: int = 1):
-    """The photograph and the paintings at their sizes, and {role: (original, resized, sha256)}.
+class Input(NamedTuple):
+    """A picture of the user's at the size of a run."""
 
-    Their heights are rounded to multiples of `rows` (nst/devices/mesh.py).
-    """
-    content, sources = named_by(content, style, config)
-    named = {"content": _read_sized("content", content, config.size, config, rows)}
-    photo = named["content"][1].rgb_HxWx3.shape[:2]
-    for index, (source, size) in enumerate(zip(sources, style_sizes(config, len(sources)), strict=True)):
-        role = f"style {index}"
-        named[role] = _read_sized(role, source, size, config, rows, config.style_fit, photo)
-    photo, *paintings = (resized for _, resized, _ in named.values())
-    return photo, tuple(paintings), named
+    role: str  # "content", "style 0", "style 1", ...
+    picture: Picture
+    sha256: str  # of the file, or of the array's values
+    original: tuple[int, int]  # height and width before it was resized
 
 
-def named_by(content, style, config: ConfigDict) -> tuple[Any, list]:
-    """The sources of the photograph and of the paintings: those given, or the config's.
+def sources(
+    content: Source | None, style: Source | Sequence[Source] | None, config: ConfigDict
+) -> tuple[Source, list[Source]]:
+    """Returns the photograph and the paintings, from the arguments or else from the config.
 
-    Of a picture that no loss looks at, the other takes the place.
+    A loss without content layers needs no photograph, and one without style layers no painting; the other
+    picture then stands in for the missing one.
+
+    Args:
+      content: the photograph; None: `config.content`.
+      style: one painting or several; None: `config.style`.
+      config: from `settings.resolve`.
+
+    Returns:
+      The photograph, and a list of the paintings.
+
+    Raises:
+      UserError: a picture that the loss needs is missing.
     """
     content = config.content if content is None else content
-    sources = settings.paths(config.style) if style is None else style
-    sources = list(sources) if isinstance(sources, list | tuple) else [sources]
+    style = config.style if style is None else style
+    paintings = list(style) if isinstance(style, list | tuple) else [style]
+    # arrays must not be compared with ""
     no_content = isinstance(content, str) and not content
-    no_style = not sources or (isinstance(sources[0], str) and not sources[0])
-    if no_content and (no_style or settings.names(config.content_loss.layers)):
+    no_style = not paintings or (isinstance(paintings[0], str) and not paintings[0])
+    if no_content and (no_style or config.content_loss.layers):
         raise UserError("content: give a photograph: --config.content=photo.jpg")
-    if no_style and settings.names(config.style_loss.layers):
+    if no_style and config.style_loss.layers:
         raise UserError("style: give a painting: --config.style=painting.jpg")
-    return sources[0] if no_content else content, [content] if no_style else sources
+    return paintings[0] if no_content else content, [content] if no_style else paintings
 
 
-def colored(config: ConfigDict, photo: Picture, paintings: Sequence[Picture]):
-    """The pictures with the colours that config.color asks for, and what gives the result its own."""
-    mode, transform, space = config.color.mode, config.color.transform, config.color.space
-    choose("color.mode", mode, COLOR_MODES)
-    choose("color.transform", transform, color.TRANSFORMS)
-    choose("color.space", space, color.SPACES)
-    rgb_HxWx3 = photo.rgb_HxWx3
+def read(
+    content: Source | None, style: Source | Sequence[Source] | None, config: ConfigDict, multiple: int = 1
+) -> list[Input]:
+    """Reads the pictures of a run and resizes them: first the photograph, then the paintings.
 
-    def matched(x_HxWx3):
-        return color.match(x_HxWx3, rgb_HxWx3, transform, space)
-
-    def recolored(picture, function):
-        return picture._replace(rgb_HxWx3=np.clip(function(picture.rgb_HxWx3), 0, 1))
-
-    if mode == "match":
-        return photo, tuple(recolored(painting, matched) for painting in paintings), _as_it_is
-    if mode == "luminance":
-        grey = [recolored(p, lambda x: color.match_luminance(x, rgb_HxWx3, space)) for p in paintings]
-        photo = recolored(photo, lambda x: color.luminance(x, space))
-        return photo, tuple(grey), lambda x: color.with_colors_of(x, rgb_HxWx3, space)
-    return photo, paintings, matched if mode == "after" else _as_it_is
+    Args:
+      content, style, config: as for `sources`.
+      multiple: heights are rounded to multiples of it, so that devices can share them (nst/devices/mesh.py).
+    """
+    content, paintings = sources(content, style, config)
+    photo = _read("content", content, lambda shape: fitted(shape, config.size, config), config, multiple)
+    result, photo_size = [photo], photo.picture.rgb_HxWx3.shape[:2]
+    for index, (source, size) in enumerate(zip(paintings, style_sizes(config, len(paintings)), strict=True)):
+        resize = partial(fitted, size=size, config=config, photo=photo_size)
+        result.append(_read(f"style {index}", source, resize, config, multiple))
+    return result
 
 
-def _as_it_is(x_HxWx3: np.ndarray) -> np.ndarray:
-    return x_HxWx3
+def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multiple: int) -> Input:
+    """Reads one picture; `resize` gives its (height, width) from those of the file."""
+    original = images.read(source)
+    shape = original.rgb_HxWx3.shape[:2]
+    exact, width = resize(shape)
+    height = mesh.rounded(exact, multiple)
+    if not height:
+        raise UserError(
+            f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, one "
+            "each of the deepest layer; raise size or style_size, or lower devices"
+        )
+    resized = images.resize_picture(original, height, width, config.resize_filter)
+    if height != exact:
+        note = f"{height} rows in place of {exact}, so that the devices share them equally"
+        resized = resized._replace(notes=(*resized.notes, note))
+    if isinstance(source, str | Path):
+        sha256 = digest(source)
+    else:
+        sha256 = hashlib.sha256(np.ascontiguousarray(original.rgb_HxWx3)).hexdigest()
+    return Input(role, resized, sha256, shape)
 
 
 def style_sizes(config: ConfigDict, count: int) -> list[int]:
-    """The `size` of each painting."""
-    scales = settings.numbers("style_scale", config.style_scale)
+    """Returns the `size` of each painting, in pixels; 0 stands for a painting's own size.
+
+    Args:
+      config: from `settings.resolve`.
+      count: the number of paintings.
+
+    Raises:
+      UserError: `style_scale` has another number of values, or there is no size to scale.
+    """
+    scales = config.style_scale
     if len(scales) not in (1, count):
         raise UserError(f"style_scale = {scales}: {len(scales)} numbers for {count} paintings; give one each")
-    if not all(scale > 0 for scale in scales):
-        raise UserError(f"style_scale = {scales}: must be positive")
     if config.size == 0 and set(scales) != {1.0} and not config.style_size:
         raise UserError("style_scale is relative to size: give size or style_size in pixels")
     scales = scales * count if len(scales) == 1 else scales
     return [round((config.style_size or config.size) * scale) for scale in scales]
 
 
-def _read_sized(
-    role: str,
-    source,
-    size: int,
-    config: ConfigDict,
-    rows: int,
-    fit: str = "scale",
-    photo: tuple[int, int] | None = None,
-) -> tuple[Picture, Picture, str]:
-    original = images.read(source)
-    height, width = fitted(original.rgb_HxWx3.shape[:2], size, config.size_mode, fit, photo)
-    asked, height = height, mesh.rounded(height, rows)
-    if not height:
-        raise UserError(
-            f"{role}: {width}x{asked} px is too small for so many devices: they want {rows} rows, one each "
-            "of the deepest layer; raise size or style_size, or lower devices"
-        )
-    is_file = isinstance(source, str | Path)
-    sha256 = (
-        digest(source) if is_file else hashlib.sha256(np.ascontiguousarray(original.rgb_HxWx3)).hexdigest()
-    )
-    resized = images.resize_picture(original, height, width, config.resize_filter)
-    if height != asked:
-        note = f"{height} rows in place of {asked}, so that the devices share them alike"
-        resized = resized._replace(notes=(*resized.notes, note))
-    return original, resized, sha256
-
-
 def fitted(
-    shape: tuple[int, int], size: int, mode: str, fit: str, photo: tuple[int, int] | None
+    shape: tuple[int, int], size: int, config: ConfigDict, photo: tuple[int, int] | None = None
 ) -> tuple[int, int]:
-    """(height, width) of a painting, `photo` those of the picture to be made; as style_fit says."""
-    choose("style_fit", fit, FITS)
-    height, width = images.target_size(*shape, size, mode)
+    """Returns the size at which a picture is used.
+
+    Args:
+      shape: height and width of the file.
+      size: in pixels, of the edge that `config.size_mode` names; 0: as it is.
+      config: from `settings.resolve`.
+      photo: height and width of the photograph at its size, which `config.style_fit` may refer to; None: the
+        picture is the photograph itself.
+
+    Returns:
+      Height and width in pixels.
+    """
+    fit = choose("style_fit", config.style_fit, FITS)
+    height, width = images.target_size(*shape, size, config.size_mode)
+    if photo is None or fit == "scale":
+        return height, width
     if fit == "stretch":
         return photo
     if fit == "width":
         return max(1, round(shape[0] * photo[1] / shape[1])), photo[1]
-    return shape if fit == "shrink" and height > shape[0] else (height, width)
+    return shape if height > shape[0] else (height, width)
 
 
-def size_notes(spec: Spec, named) -> Iterator[str]:
-    """What became of each picture's size; refuses those too small for the deepest layer."""
+def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
+    """Yields a line for the log on the size of each picture.
+
+    Raises:
+      UserError: a picture is too small for the deepest layer.
+    """
     least = vgg.minimum_size(spec.network, spec.layers)
-    for role, (original, resized, _) in named.items():
-        before, after = original.rgb_HxWx3.shape[:2], resized.rgb_HxWx3.shape[:2]
+    for role, picture, _, before in inputs:
+        after = picture.rgb_HxWx3.shape[:2]
         if min(after) < least:
             deepest = vgg.layers_to(spec.network.architecture, spec.layers)[-1]
             raise UserError(
@@ -154,17 +170,62 @@ def size_notes(spec: Spec, named) -> Iterator[str]:
         yield f"{role}: {after[1]}x{after[0]} px{change}"
 
 
-def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np.ndarray) -> np.ndarray:
-    """The image that the optimisation starts from, `HxWx3`; noise may leave [0, 1].
+Recolor = Callable[[np.ndarray], np.ndarray]  # an image HxWx3 to one in the colours that it is shown with
 
-    Kinds: the content; the first style image (stretched to the content's size); noise around a centre;
-    the centre itself; a blend r * noise + (1 - r) * content; another picture.
+
+def with_colors(
+    config: ConfigDict, photo: Picture, paintings: Sequence[Picture]
+) -> tuple[Picture, tuple[Picture, ...], Recolor]:
+    """Gives the pictures the colours that `config.color` asks for.
+
+    Args:
+      config: from `settings.resolve`.
+      photo: the photograph.
+      paintings: the style images.
+
+    Returns:
+      The photograph and the paintings as the loss reads them, and a function that gives the result
+      its colours.
+    """
+    mode, transform, space = config.color.mode, config.color.transform, config.color.space
+    choose("color.mode", mode, COLOR_MODES)
+    choose("color.transform", transform, color.TRANSFORMS)
+    choose("color.space", space, color.SPACES)
+    rgb_HxWx3 = photo.rgb_HxWx3
+
+    def match(x_HxWx3):
+        return color.match(x_HxWx3, rgb_HxWx3, transform, space)
+
+    def recolored(picture, function):
+        return picture._replace(rgb_HxWx3=np.clip(function(picture.rgb_HxWx3), 0, 1))
+
+    if mode == "match":
+        return photo, tuple(recolored(painting, match) for painting in paintings), _unchanged
+    if mode == "luminance":
+        grey = [recolored(p, lambda x: color.match_luminance(x, rgb_HxWx3, space)) for p in paintings]
+        photo = recolored(photo, lambda x: color.luminance(x, space))
+        return photo, tuple(grey), lambda x: color.with_colors_of(x, rgb_HxWx3, space)
+    return photo, tuple(paintings), match if mode == "after" else _unchanged
+
+
+def _unchanged(x_HxWx3: np.ndarray) -> np.ndarray:
+    return x_HxWx3
+
+
+def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np.ndarray) -> np.ndarray:
+    """Returns the image that the optimisation starts from, `HxWx3`; noise may leave [0, 1].
+
+    It is the photograph; the first painting, stretched to the photograph's size; noise around a centre; the
+    centre itself; a blend r * noise + (1 - r) * photograph; or another picture.
+
+    Args:
+      config: from `settings.resolve`; its `init` and `seed` count.
+      content_HxWx3: the photograph.
+      style_HxWx3: the first painting, of any size.
     """
     init = config.init
     choose("init.kind", init.kind, INITS)
     choose("init.noise", init.noise, NOISES)
-    if not 0 <= init.blend <= 1:
-        raise UserError(f"init.blend = {init.blend}: must lie in [0, 1]")
     height, width, _ = content_HxWx3.shape
     if init.kind == "content":
         return content_HxWx3
@@ -173,11 +234,11 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
     if init.kind == "image":
         rgb = images.read(init.image).rgb_HxWx3
         return images.resize(rgb, height, width, config.resize_filter)
-    center = np.asarray(settings.check_center(init.center), np.float32)
+    center = np.asarray(init.center, np.float32)  # one grey level, or three
     if init.kind == "grey":
         return np.broadcast_to(center, content_HxWx3.shape)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
-    draw = {"normal": jax.random.normal, "uniform": partial(jax.random.uniform, minval=-1, maxval=1)}
-    noise = center + init.noise_scale * np.asarray(draw[init.noise](key, content_HxWx3.shape))
+    sample = {"normal": jax.random.normal, "uniform": partial(jax.random.uniform, minval=-1, maxval=1)}
+    noise = center + init.noise_scale * np.asarray(sample[init.noise](key, content_HxWx3.shape))
     share = init.blend if init.kind == "blend" else 1.0
     return share * noise + (1 - share) * content_HxWx3

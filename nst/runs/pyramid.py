@@ -1,25 +1,81 @@
-"""Coarse to fine: the same picture at growing sizes, each the start of the next.
+"""Coarse to fine: the same image at growing sizes, each the start of the next.
 
 Large structures are settled where they are small and cheap: Gatys et al. 2017 (*Controlling Perceptual
-Factors in Neural Style Transfer*), section 5, in two sizes; crowsonkb/style-transfer-pytorch in steps of
+Factors in Neural Style Transfer*), section 5, with two sizes; crowsonkb/style-transfer-pytorch in steps of
 sqrt 2, with the optimiser's moments carried along.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
-from nst.errors import UserError
+from nst.errors import UserError, choose
 from nst.optimizers.table import Optimizer, method
+
+STYLES = ("scaled", "fixed")
+
+
+class Level(NamedTuple):
+    """One size of a pyramid, which is a run with a config and a folder of its own."""
+
+    config: ConfigDict
+    workdir: Path | None
+
+
+def plan(config: ConfigDict, workdir: Path | None) -> list[Level]:
+    """Plans the sizes of a run, smallest first; the last one is the run itself.
+
+    Args:
+      config: from `settings.resolve`, with a number for its size.
+      workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
+
+    Raises:
+      UserError: the settings of `config.pyramid` make no pyramid.
+    """
+    full = Level(config, workdir)
+    if not config.pyramid.min_size:
+        return [full]
+    choose("pyramid.style", config.pyramid.style, STYLES)
+    *smaller, _ = sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
+    updates = steps(config.pyramid.steps, config.steps, len(smaller) + 1)
+    levels = [
+        Level(
+            _at_size(config, size, updates[index], len(smaller) - index),
+            workdir and workdir / f"size_{size}",
+        )
+        for index, size in enumerate(smaller)
+    ]
+    return [*levels, full]
+
+
+def _at_size(config: ConfigDict, size: int, updates: int, below: int) -> ConfigDict:
+    """The config of a smaller size, which lies `below` levels under the full one."""
+    smaller = config.copy_and_resolve_references()
+    smaller.size, smaller.steps, smaller.pyramid.min_size = size, updates, 0
+    smaller.content_loss.weight *= config.pyramid.content_factor**below
+    # style_size 0 follows size, and so would shrink with it
+    if config.pyramid.style == "fixed" and not config.style_size:
+        smaller.style_size = config.size
+    elif config.pyramid.style == "scaled" and config.style_size:
+        smaller.style_size = round(config.style_size * size / config.size)
+    return smaller
 
 
 def sizes(size: int, factor: float, least: int) -> list[int]:
-    """size, size / f, size / f^2, ... down to `least`, rounded, smallest first; `least` 0: size alone.
+    """Returns size, size / f, size / f^2, ... down to `least`, rounded, smallest first.
+
+    Args:
+      size: of the result, in pixels.
+      factor: f > 1, between two sizes.
+      least: the smallest size, in pixels; 0: `size` alone.
 
     Raises:
-      UserError: a factor that does not shrink, or no size to start from.
+      UserError: the factor does not shrink, or there is no size to start from.
     """
     if not least:
         return [size]
@@ -27,32 +83,45 @@ def sizes(size: int, factor: float, least: int) -> list[int]:
         raise UserError(f"pyramid.factor = {factor}: must be larger than 1")
     if not size:
         raise UserError("pyramid.min_size: the sizes follow from size: give it in pixels")
-    found, count = [size], 1
+    result, count = [size], 1
     while round(size / factor**count) >= least:
-        found.insert(0, round(size / factor**count))
+        result.insert(0, round(size / factor**count))
         count += 1
-    return found
+    return result
 
 
-def steps(given: Sequence[int], last: int, count: int) -> list[int]:
-    """The updates at each of `count` sizes: those given, the last of them repeated, and `last` at full size.
+def steps(updates: Sequence[int], last: int, count: int) -> list[int]:
+    """Returns the number of updates at each size, smallest first.
+
+    Args:
+      updates: at the smaller sizes; the last of them is repeated; (): as many as at the full size.
+      last: at the full size.
+      count: the number of sizes.
 
     Raises:
-      UserError: more numbers than there are smaller sizes, or one below 1.
+      UserError: there are more numbers than smaller sizes.
     """
-    given = list(given) or [last]
-    if len(given) > max(1, count - 1):
-        raise UserError(f"pyramid.steps = {tuple(given)}: {len(given)} numbers for {count - 1} smaller sizes")
-    if not all(number == int(number) >= 1 for number in given):
-        raise UserError(f"pyramid.steps = {tuple(given)}: give whole numbers, at least 1")
-    return [int(given[min(index, len(given) - 1)]) for index in range(count - 1)] + [last]
+    if len(updates) > max(1, count - 1):
+        raise UserError(
+            f"pyramid.steps = {tuple(updates)}: {len(updates)} numbers for {count - 1} smaller sizes"
+        )
+    updates = list(updates) or [last]
+    return [updates[min(index, len(updates) - 1)] for index in range(count - 1)] + [last]
 
 
 def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) -> optax.OptState | None:
-    """The optimiser's state at another size; None for L-BFGS, whose pairs of another size say nothing.
+    """Resamples the optimiser's state to another size.
 
-    Moments are resampled: first ones (and traces) bicubic, second ones (`nu`) bilinear, which leaves no
-    negative ones. Counts are kept, so that their bias correction goes on.
+    First moments (and traces) are resampled bicubically, second ones (`nu`) bilinearly, which leaves none of
+    them negative. Counts are kept, so that the correction of the moments' bias goes on.
+
+    Args:
+      optimizer: the static choices of the optimisation.
+      inner: the state of its method.
+      height, width: pixels of the new size.
+
+    Returns:
+      The state at that size; None for L-BFGS, whose pairs mean nothing for another image.
     """
     rule = method(optimizer)
     if not rule.carries:

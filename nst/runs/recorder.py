@@ -1,4 +1,4 @@
-"""What the host does between chunks: metrics, previews, checkpoints, progress."""
+"""The record of a run: metrics, previews, checkpoints and progress, in its folder or in memory."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from nst.devices import processes
 from nst.devices.mesh import put
 from nst.errors import UserError
 from nst.optimizers.steps import State
-from nst.runs import folder
+from nst.runs import folder, settings
 
 
 class Recorder:
@@ -26,49 +26,70 @@ class Recorder:
         workdir: Path | None,
         config: ConfigDict,
         show: Callable[[State], np.ndarray],
-        description: str,
         log: Callable[[str], None],
-        bar: bool = True,
     ):
-        self.workdir, self.config, self.show = workdir, config, show
-        self.description, self.log = description, log
-        self.with_bar = bar and processes.is_primary() and sys.stderr.isatty()
+        """Makes the recorder of a run; nothing is written yet.
+
+        Args:
+          workdir: the run folder, or None.
+          config: from `settings.resolve`.
+          show: returns the image of a state as it is shown to people, `HxWx3` in [0, 1].
+          log: receives one line of text.
+        """
+        self.workdir, self.config, self.show, self.log = workdir, config, show, log
+        self.plain = settings.as_dict(config)
+        self.description = f"nst config {settings.digest(self.plain)}"  # of images, for their metadata
         self.metrics: list[dict] = []
-        self.seconds = 0.0  # worked so far, over all sessions
+        self.seconds = 0.0  # of work so far, over all sessions
         self._saved_at = time.monotonic()
-        self._kept = None  # the last good state, where there is no folder
+        self._last_good = None  # the last finite state, where there is no folder
         self._bar = self._writer = None
 
     def begin(self, step: int, seconds: float = 0.0) -> None:
-        """Goes on from `step`: forgets what was recorded after it."""
+        """Continues the record from a step: whatever was recorded after it is dropped.
+
+        Args:
+          step: of the checkpoint; -1: there is none.
+          seconds: of work up to there.
+        """
         self.seconds = seconds
         if self.workdir:
             self.metrics = folder.rewind_metrics(self.workdir, step)
             if self.config.log.tensorboard and processes.is_primary():
                 self._writer = folder.tensorboard_writer(self.workdir, step)
-        if self.with_bar:
-            self._bar = tqdm(total=self.config.steps, initial=max(step, 0), unit="step", dynamic_ncols=True)
+
+    def show_progress(self, step: int) -> None:
+        """Shows a progress bar from this step on if the program runs in a terminal."""
+        if processes.is_primary() and sys.stderr.isatty():
+            self._bar = tqdm(total=self.config.steps, initial=step, unit="step", dynamic_ncols=True)
 
     def close(self) -> None:
+        """Ends the progress bar and the TensorBoard events."""
         for resource in (self._bar, self._writer):
             if resource is not None:
                 resource.close()
         self._bar = self._writer = None
 
     def note(self, **facts) -> None:
-        """Adds what became known of this session to the manifest."""
+        """Adds facts to this session's entry in the manifest."""
         if self.workdir:
             folder.note(self.workdir, facts)
 
     def advance(self, step: int, loss: float, seconds: float) -> None:
-        """Notes that the work has come to `step`, `seconds` after the last note."""
+        """Counts the steps made up to `step`, in `seconds` since the last call."""
         self.seconds += seconds
         if self._bar is not None:
             self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
             self._bar.update(step - self._bar.n)
 
     def record(self, state: State, terms: dict[str, float], pace: float) -> None:
-        """Adds a line of metrics; on a terminal the bar shows the loss, elsewhere a line is said."""
+        """Adds a line to the metrics, and to the log where there is no progress bar.
+
+        Args:
+          state: of the optimisation.
+          terms: of the loss at that state, by name.
+          pace: seconds a step; 0: not known yet.
+        """
         step, loss = int(state.step), sum(terms.values())
         head = {"step": step, "evaluations": int(state.evaluations)}
         line = head | {"seconds": round(self.seconds, 3), "loss": loss} | terms
@@ -86,18 +107,18 @@ class Recorder:
             )
 
     def preview(self, state: State) -> None:
-        """Writes the picture as it is now to previews/."""
+        """Writes the image of a state to previews/."""
         if not self.workdir:
             return
-        rgb = self.show(state)
+        rgb_HxWx3 = self.show(state)
         name = f"step_{int(state.step):06d}.jpg"
         path = self.workdir / "previews" / name
-        processes.on_primary(images.write)(path, rgb, description=self.description)
+        processes.on_primary(images.write)(path, rgb_HxWx3, description=self.description)
         if self._writer is not None:
-            self._writer.add_image("image", rgb, int(state.step), dataformats="HWC")
+            self._writer.add_image("image", rgb_HxWx3, int(state.step), dataformats="HWC")
 
     def due(self) -> bool:
-        """Whether the last checkpoint is old enough for another."""
+        """Whether the last checkpoint is so old that the next one is due."""
         return bool(processes.broadcast(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
@@ -106,18 +127,18 @@ class Recorder:
         if self.workdir:
             folder.save_checkpoint(self.workdir, state, self.seconds)
         else:
-            self._kept = state
+            self._last_good = state
         self._saved_at = time.monotonic()
 
     def last_good(self, start: State) -> State:
-        """The last saved state, or `start` if there is none."""
+        """Returns the last saved state, or `start` if there is none."""
         if self.workdir:
-            found = folder.load_checkpoint(self.workdir, start)
-            return found[0] if found else start
-        return start if self._kept is None else put(self._kept, start)
+            checkpoint = folder.load_checkpoint(self.workdir, start)
+            return checkpoint[0] if checkpoint else start
+        return start if self._last_good is None else put(self._last_good, start)
 
     def explain(self, error: OSError) -> UserError:
-        """A disk that is full, or gone: what is safe and how to go on."""
+        """Returns the error to raise when the disk is full or gone: what is safe, and how to go on."""
         return UserError(
             f"{self.workdir}: cannot write ({error.strerror or error}); the last checkpoint is intact: "
             "make room and run the same command again"

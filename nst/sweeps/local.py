@@ -16,9 +16,9 @@ from nst.losses.spec import Spec
 from nst.metrics.instrument import Instrument
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
-from nst.runs import settings
-from nst.runs.job import LoadNetwork, cached_loader, network_key
-from nst.runs.pictures import fitted, named_by, style_sizes
+from nst.runs import settings, specs
+from nst.runs.network import LoadNetwork, cached_loader, network_key
+from nst.runs.pictures import fitted, sources, style_sizes
 from nst.runs.stylize import stylize
 from nst.sweeps import results
 from nst.sweeps.points import Point
@@ -189,14 +189,15 @@ def program_key(config: ConfigDict) -> ProgramKey:
     Raises:
       UserError: as `nst.stylize` would; only the sizes of the pictures are read.
     """
-    _, spec = settings.read_network(config)
-    content, paths = named_by(None, None, config)
-    shapes = [images.target_size(*_shape(content), config.size, config.size_mode)]
+    config = settings.resolve(config)
+    _, spec = specs.read_network(config)
+    content, paths = sources(None, None, config)
+    shapes = [fitted(_shape(content), config.size, config)]
     shapes += [
-        fitted(_shape(path), size, config.size_mode, config.style_fit, shapes[0])
+        fitted(_shape(path), size, config, shapes[0])
         for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)
     ]
-    return ProgramKey(spec, settings.make_optimizer(config), tuple(shapes), network_key(config))
+    return ProgramKey(spec, specs.make_optimizer(config), tuple(shapes), network_key(config))
 
 
 @lru_cache(maxsize=256)

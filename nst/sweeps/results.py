@@ -23,7 +23,7 @@ from nst.metrics import measures
 from nst.metrics.instrument import Instrument, judge_files
 from nst.runs import folder as run_folder
 from nst.runs import settings
-from nst.runs.pictures import named_by
+from nst.runs.pictures import sources
 from nst.sweeps.points import Point, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
@@ -56,7 +56,7 @@ def enter(
       UserError: the folder holds a sweep of another base config (the error names every field that differs),
         or cannot be written.
     """
-    plain = settings.as_dict(base)
+    plain = settings.as_dict(settings.resolve(base))
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         _check_base(workdir, plain)
@@ -143,9 +143,9 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
       point: a point whose run is finished.
       instrument: of the sweep.
     """
-    config = point.config
+    config = settings.resolve(point.config)
     image = folder / f"result.{config.output.format}"
-    values = judge_files(instrument, image, *named_by(None, None, config))
+    values = judge_files(instrument, image, *sources(None, None, config))
     content = {"instrument": instrument.name, "step": config.steps, "measures": values}
     run_folder.write_json(folder / "measures.json", content)
     (folder / "failed.json").unlink(missing_ok=True)

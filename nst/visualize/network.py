@@ -14,8 +14,8 @@ from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.networks.checkpoints import convention
 from nst.networks.vgg import Network, features, minimum_size
-from nst.runs import settings
-from nst.runs.job import load_network
+from nst.runs import specs
+from nst.runs.network import load_network
 
 
 class Model(NamedTuple):
@@ -37,7 +37,7 @@ def load(config: ConfigDict, layers: Sequence[str]) -> Model:
     """
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    spec = Spec(settings.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
+    spec = Spec(specs.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
     return Model(spec.network, load_network(config, spec, made_for).variables)
 
 

@@ -14,7 +14,8 @@ from nst.devices import memory
 from nst.devices import mesh as device_mesh
 from nst.errors import UserError
 from nst.runs import sharding as run_sharding
-from nst.runs.job import compile_run, make_problem, prepare
+from nst.runs.compiling import compile_run
+from nst.runs.job import make_problem, prepare
 from nst.sweeps import batched
 from nst.sweeps.points import make_points
 from tests.helpers.running import picture, small, stop_after

@@ -7,7 +7,7 @@ import numpy as np
 
 from nst.losses.problem import Loss, make_problem
 from nst.losses.spec import Spec
-from nst.losses.weights import make_weights
+from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
 
 # inputs of unit variance, as the random weights expect
@@ -20,10 +20,7 @@ LOSS = Loss(SPEC)
 def problem():
     rng = np.random.default_rng(0)
     content, style = (jnp.asarray(rng.uniform(0, 1, (1, 16, 12, 3)), jnp.float32) for _ in range(2))
-    weighted = make_weights(
-        SPEC, content=1.0, style=10.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=1, tv=0.1,
-    )  # fmt: skip
+    weighted = make_weights(SPEC, WeightSettings(content=1.0, style=10.0, tv=0.1), 1)
     variables = vgg.freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
     return make_problem(SPEC, variables, content, [style], weighted)
 

@@ -9,7 +9,7 @@ from nst.errors import UserError
 from nst.losses.content import content_distance
 from nst.losses.problem import loss, make_problem, terms
 from nst.losses.spec import Spec
-from nst.losses.weights import make_weights
+from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
 from nst.networks.vgg import Network, features
 from nst.styles.grams import distance as gram_distance
@@ -27,12 +27,11 @@ def picture(seed, height=12, width=10):
     return jnp.asarray(np.random.default_rng(seed).uniform(0, 1, (1, height, width, 3)), jnp.float32)
 
 
-def weigh(spec=SPEC, **changes):
-    settings = dict(
-        content=2.0, style=3.0, content_layers=(1.0, 0.5), style_layers=(0.25, 4.0), styles=(1.0,),
-        style_count=1, tv=5.0,
-    )  # fmt: skip
-    return make_weights(spec, **(settings | changes))
+def weigh(spec=SPEC, style_count=1, **changes):
+    settings = WeightSettings(
+        content=2.0, style=3.0, content_layers=(1.0, 0.5), style_layers=(0.25, 4.0), tv=5.0
+    )
+    return make_weights(spec, settings._replace(**changes), style_count)
 
 
 def test_terms_follow_the_equation(variables):

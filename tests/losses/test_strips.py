@@ -15,16 +15,18 @@ from nst.losses import problem, statistics, strips
 from nst.losses.content import CONTENT
 from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
-from nst.losses.weights import make_weights
+from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
 from nst.networks.convolution import PADDING
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
 from nst.networks.vgg import FIRST, Network
-from nst.runs import job as run_job
+from nst.runs.compiling import compile_run
+from nst.runs.fitting import check_memory
+from nst.runs.job import prepare
 from nst.styles.positions import Positions
 from nst.styles.table import STYLES, linear, style
-from nst.sweeps import batched
+from nst.sweeps.stacked import side_by_side
 from tests.helpers.describing import plain
 from tests.helpers.running import picture as photograph
 from tests.helpers.running import small, stylize
@@ -47,10 +49,8 @@ def changed(spec, **changes):
 
 
 def weigh(spec, count=1, regions=1):
-    return make_weights(
-        spec, content=1.0, style=2.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=count, tv=0.1, regions=(1.0,) * regions,
-    )  # fmt: skip
+    settings = WeightSettings(style=2.0, tv=0.1, regions=(1.0,) * regions)
+    return make_weights(spec, settings, count)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -232,7 +232,7 @@ def test_many_images_side_by_side():
     )
     images = [picture(seed, 67) for seed in (3, 4)]
     each = partial(measured, spec, made)
-    found = jax.jit(lambda x: batched.side_by_side(each, x))(jnp.stack(images))
+    found = jax.jit(lambda x: side_by_side(each, x))(jnp.stack(images))
     for index, image in enumerate(images):
         agree(jax.tree.map(lambda leaf, index=index: leaf[index], found), each(image))
 
@@ -311,14 +311,14 @@ def test_too_little_memory_advises_strips(monkeypatch):
     for beside in ("_OVERHEAD", "_COMPILER_OVERHEAD"):  # of the process, which these sizes are nothing beside
         monkeypatch.setattr(memory, beside, 0)
     config = small(size=400, **{"optimizer.name": "adam", "content_loss.layers": ("relu1_2",)})
-    job = run_job.prepare(photograph(0, 400, 24), photograph(1), config)
-    program = run_job.compile_run(job)
-    cut = run_job.compile_run(job._replace(spec=changed(job.spec, strip=64)))
+    job = prepare(photograph(0, 400, 24), photograph(1), config)
+    program = compile_run(job)
+    cut = compile_run(job._replace(spec=changed(job.spec, strip=64)))
     need, less = program_bytes(program), program_bytes(cut)
     assert less < 0.7 * need
     for limit, advised in ((less, True), (0, False)):
         with pytest.raises(UserError, match="px needs") as error:
-            run_job.check_memory(job, program, limit)
+            check_memory(job, program, limit)
         assert ("or, at this size, --config.strip=64" in str(error.value)) == advised
 
 

@@ -24,10 +24,7 @@ def gradient(spec, params, height=37, width=50):
     variables = vgg.freeze(params, spec.network.dtype)
     shape = (1, height, width, 3)
     image, photo, painting = (jnp.asarray(sweeping.picture(seed, *shape[1:3]))[None] for seed in range(3))
-    loss_weights = weights.make_weights(
-        spec, content=1.0, style=1.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=1, tv=0.0,
-    )  # fmt: skip
+    loss_weights = weights.make_weights(spec, weights.WeightSettings(), 1)
     made = problem.make_problem(spec, variables, photo, [painting], loss_weights)
     function = jax.jit(jax.value_and_grad(lambda made, x: problem.loss(spec, made, x), argnums=1))
     compiled = function.lower(made, image).compile()

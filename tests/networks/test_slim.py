@@ -229,10 +229,7 @@ def terms_and_gradient(frame, content, style, layers):
         network=network(frame), content_layers=layers[:1], style_layers=layers[1:],
         content_normalization=content, style_normalization=style,
     )  # fmt: skip
-    weighted = weights.make_weights(
-        spec, content=1.0, style=2.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=1, tv=0.0,
-    )  # fmt: skip
+    weighted = weights.make_weights(spec, weights.WeightSettings(style=2.0), 1)
     frozen = variables(frame, spec.layers)
 
     @jax.jit

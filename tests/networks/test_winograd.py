@@ -10,10 +10,10 @@ from configs import default
 from nst.errors import UserError
 from nst.losses.problem import loss, make_problem
 from nst.losses.spec import Spec
-from nst.losses.weights import make_weights
+from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg, winograd
 from nst.networks.convolution import CONVOLUTIONS, adjoint_kernel, frozen_convolve
-from nst.runs import settings
+from nst.runs import specs
 
 EXACT = lax.Precision.HIGHEST
 
@@ -64,10 +64,7 @@ def test_the_network_and_its_gradient_are_the_same(padding):
             preprocessing=vgg.PREPROCESSING["torchvision"], padding=padding, convolution=convolution
         )
         spec = Spec(network=network, content_layers=layers[:1], style_layers=layers)
-        weighted = make_weights(
-            spec, content=1.0, style=10.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-            style_count=1, tv=0.0,
-        )  # fmt: skip
+        weighted = make_weights(spec, WeightSettings(content=1.0, style=10.0), 1)
         variables = vgg.freeze(params, convolution=convolution)
         problem = make_problem(spec, variables, jnp.asarray(content), [jnp.asarray(style)], weighted)
         gradient = jax.jit(jax.value_and_grad(lambda x, s=spec, p=problem: loss(s, p, x)))
@@ -118,12 +115,12 @@ def test_the_config_chooses():
     config = default.get_config()
     config.weights.name = "random"
     expected = "winograd" if jax.default_backend() == "cpu" else "direct"
-    assert settings.read_network(config)[1].network.convolution == expected
+    assert specs.read_network(config)[1].network.convolution == expected
     config.network.dtype = "bfloat16"
-    assert settings.read_network(config)[1].network.convolution == "direct"
+    assert specs.read_network(config)[1].network.convolution == "direct"
     config.network.convolution = "winograd"
     with pytest.raises(UserError, match="network.convolution = winograd.*bfloat16"):
-        settings.read_network(config)
+        specs.read_network(config)
     config.network.convolution = "fft"
     with pytest.raises(UserError, match="network.convolution = 'fft'"):
-        settings.read_network(config)
+        specs.read_network(config)

@@ -12,7 +12,9 @@ from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.optimizers import steps as optimizer_steps
 from nst.optimizers.table import Optimizer
-from nst.runs import job, pyramid
+from nst.runs import compiling, pyramid, settings
+from nst.runs.network import load_network
+from nst.runs.stylize import climb
 from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT_2 = 2**0.5
@@ -32,7 +34,7 @@ def test_sizes(size, factor, least, expected):
 
 @pytest.mark.parametrize("given, last, count, expected", [
     ((1000, 500), 500, 5, [1000, 500, 500, 500, 500]), ((), 7, 3, [7, 7, 7]), ((4,), 9, 1, [9]),
-    ((3, 2, 1), 8, 4, [3, 2, 1, 8]), ((3.0,), 8, 2, [3, 8]),
+    ((3, 2, 1), 8, 4, [3, 2, 1, 8]), ((3,), 8, 2, [3, 8]),
 ])  # fmt: skip
 def test_steps(given, last, count, expected):
     assert pyramid.steps(given, last, count) == expected
@@ -42,8 +44,8 @@ def test_steps(given, last, count, expected):
     (lambda: pyramid.sizes(64, 1.0, 32), "pyramid.factor = 1.0: must be larger than 1"),
     (lambda: pyramid.sizes(0, 2.0, 32), "pyramid.min_size: .* give it in pixels"),
     (lambda: pyramid.steps((1, 2, 3), 5, 3), r"pyramid.steps = \(1, 2, 3\): 3 numbers for 2 smaller sizes"),
-    (lambda: pyramid.steps((0,), 5, 3), "pyramid.steps = .* at least 1"),
-    (lambda: pyramid.steps((1.5,), 5, 3), "pyramid.steps = .* whole numbers"),
+    (lambda: settings.resolve(small(**{"pyramid.steps": (0,)})), "pyramid.steps = .* at least 1"),
+    (lambda: settings.resolve(small(**{"pyramid.steps": (1.5,)})), "pyramid.steps = .* whole numbers"),
 ])  # fmt: skip
 def test_what_makes_no_pyramid_is_said(call, message):
     with pytest.raises(UserError, match=message):
@@ -109,7 +111,8 @@ def test_each_size_starts_from_the_one_before(pictures, tmp_path):  # noqa: F811
     assert [line for line in lines if line.startswith("first at")] == ["first at 24 px", "first at 34 px"]
     start = None
     for size, steps in ((24, 4), (34, 3), (48, 6)):
-        alone, _ = stylize(*pictures, small(size=size, steps=steps), start=start)
+        level = pyramid.Level(settings.resolve(small(size=size, steps=steps)), None)
+        alone = climb(*pictures, [level], start, stop=stop_after(99), log=print, load=load_network)
         start = alone
         folder = tmp_path / "run" / (f"size_{size}" if size < 48 else "")
         assert records(folder)[-1]["step"] == steps
@@ -154,10 +157,10 @@ def test_the_paintings_shrink_with_the_picture_or_do_not(pictures, tmp_path, sty
 
 
 def test_only_the_schedule_changes_and_each_size_compiles_once(pictures):  # noqa: F811
-    job._compiled.cache_clear()
+    compiling._compiled.cache_clear()
     for steps in ((4, 3), (2, 5), (1, 1)):
         stylize(*pictures, small(**(THREE | {"pyramid.steps": steps})))
-    assert job._compiled.cache_info().misses == 3
+    assert compiling._compiled.cache_info().misses == 3
 
 
 def test_the_network_is_read_once(pictures, monkeypatch):  # noqa: F811

@@ -10,7 +10,7 @@ from configs import default, distill
 from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
-from nst.runs import settings
+from nst.runs import settings, specs
 
 FILES = sorted(Path("configs").glob("*.py"))
 CONFIGS = [path for path in FILES if path.stem not in ("__init__", "distill")]
@@ -41,6 +41,24 @@ def test_a_path_that_exists_keeps_its_comma(tmp_path):
     assert settings.paths("x.jpg") == ("x.jpg",)
 
 
+def test_a_resolved_config_has_every_sequence_in_its_normal_form_and_resolves_to_itself():
+    typed = default.get_config()
+    typed.update_from_flattened_dict({
+        "style": ("a.jpg,b.jpg",), "style_scale": ("1,0.5",), "pyramid.steps": ("4,3",),
+        "style_loss.layers": ("relu1_1, relu2_1",), "style_loss.image_weights": (1, 2),
+        "guidance.content_masks": ("m.png,all",), "guidance.weights": ("2",), "size": 64,
+    })  # fmt: skip
+    config = settings.resolve(typed)
+    assert config.style == ("a.jpg", "b.jpg") and config.style_scale == (1.0, 0.5)
+    assert config.pyramid.steps == (4, 3) and config.style_loss.layers == ("relu1_1", "relu2_1")
+    assert config.style_loss.image_weights == (1.0, 2.0) and config.guidance.weights == (2.0,)
+    assert config.guidance.content_masks == ("m.png", "all") and config.guidance.styles == ("0", "1")
+    assert typed.style == ("a.jpg,b.jpg",)  # as it was
+    assert settings.as_dict(settings.resolve(config)) == settings.as_dict(config)
+    config.guidance.styles = (1, "0+1")
+    assert settings.resolve(config).guidance.styles == ("1", "0+1")
+
+
 def load(path):
     module = importlib.util.spec_from_file_location(path.stem, path)
     loaded = importlib.util.module_from_spec(module)
@@ -51,19 +69,18 @@ def load(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_makes_a_spec(path):
     module = load(path)
-    config = module.get_config()
+    config = settings.resolve(module.get_config())
     program = "benchmark" if path.stem == "benchmark" else "stylize"
     assert f"python -m experiments.{program}" in module.__doc__
     fields = set(dict(flat(default.get_config())))
     assert {name for name, _ in flat(config)} == fields
     chosen = config.weights
     made_for = checkpoints.convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    network = settings.make_network(config, made_for)
+    network = specs.make_network(config, made_for)
     assert (network.architecture, network.widths) == (made_for.architecture, made_for.widths)
-    spec = settings.make_spec(config, network)
-    settings.make_problem_weights(config, spec, 1)
-    settings.make_optimizer(config)
-    settings.check_counts(config)
+    spec = specs.make_spec(config, network)
+    specs.make_problem_weights(config, spec, 1)
+    specs.make_optimizer(config)
 
 
 def flat(config, prefix=""):
@@ -80,7 +97,7 @@ def test_the_config_of_the_distillation():
     config = distill.get_config()
     assert "python -m experiments.distill" in distill.__doc__
     check(config)
-    assert set(config.layers) == set(settings.layers(default.get_config())) - {""}
+    assert set(config.layers) == set(specs.layers(default.get_config())) - {""}
 
 
 @pytest.mark.parametrize("module", [default, distill], ids=["default", "distill"])
@@ -101,63 +118,69 @@ def test_every_field_is_commented(module):
     assert not bare
 
 
+def plain(config):
+    return settings.as_dict(settings.resolve(config))
+
+
 def test_differences_name_the_fields():
     old, new = default.get_config(), default.get_config()
     new.size = 256
     new.optimizer.name = "adam"
     new.steps, new.log.every, new.output.format = 9, 3, "tiff"  # free to differ
     new.content, new.style, new.weights.name = "a.jpg", ("b.jpg",), "c.h5"  # compared by content
-    found = settings.differences(settings.as_dict(old), settings.as_dict(new))
+    found = settings.differences(plain(old), plain(new))
     assert found == ["optimizer.name: 'lbfgs' -> 'adam'", "size: 512 -> 256"]
 
 
 def test_digest_stands_for_what_changes_the_result():
     base = default.get_config()
-    digest = settings.digest(settings.as_dict(base))
+    digest = settings.digest(plain(base))
     base.log.every = 3
-    assert settings.digest(settings.as_dict(base)) == digest
+    assert settings.digest(plain(base)) == digest
     base.style_loss.layers = ("relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",)  # the flag parser's way
-    assert settings.digest(settings.as_dict(base)) == digest
+    assert settings.digest(plain(base)) == digest
     base.tv.weight = 0.5
-    assert settings.digest(settings.as_dict(base)) != digest
+    assert settings.digest(plain(base)) != digest
 
 
 @pytest.mark.parametrize("field, value", [
     ("steps", 0), ("size", -1), ("style_size", -5), ("log.every", 0),
-    ("log.preview_every", -1), ("checkpoint.seconds", -1.0),
+    ("log.preview_every", -1), ("checkpoint.seconds", -1.0), ("style_scale", (0.0,)), ("init.blend", 1.5),
+    ("init.center", (1.0, 2.0)), ("pyramid.steps", (0,)), ("pyramid.steps", (1.5,)),
+    ("guidance.styles", ("a",)),
 ])  # fmt: skip
 def test_senseless_counts_are_refused(field, value):
     config = default.get_config()
     config.update_from_flattened_dict({field: value})
     with pytest.raises(UserError, match=field):
-        settings.check_counts(config)
+        settings.resolve(config)
 
 
 def test_no_layers_at_all_is_refused():
     config = default.get_config()
     config.content_loss.layers = config.style_loss.layers = ()
     with pytest.raises(UserError, match="both empty"):
-        settings.make_spec(config, settings.make_network(config, CAFFE))
+        specs.make_spec(config, specs.make_network(config, CAFFE))
 
 
 def test_the_matching_gain_and_where_it_is_unknown():
     config = default.get_config()
     config.network.pooling, config.network.pooling_gain = "average", 0.0
-    assert 1.5 < settings.make_network(config, CAFFE).pooling_gain < 2.5
+    assert 1.5 < specs.make_network(config, CAFFE).pooling_gain < 2.5
     config.network.pooling, config.network.pooling_p = "lp", 4.0
     with pytest.raises(UserError, match="network.pooling_gain"):
-        settings.make_network(config, CAFFE)
+        specs.make_network(config, CAFFE)
 
 
 def test_a_network_is_made_for_its_weights():
     config = default.get_config()
-    network = settings.make_network(config, Convention("vgg16", "torchvision", (4, 5)))
+    network = specs.make_network(config, Convention("vgg16", "torchvision", (4, 5)))
     assert network.architecture == "vgg16" and network.widths == (4, 5) and network.frame == "compact"
     assert network.preprocessing.channels == "RGB" and network.preprocessing.scale == 1
     config.network.frame, config.network.input_scale = "vgg", 2.0
-    network = settings.make_network(config, CAFFE)
+    network = specs.make_network(config, CAFFE)
     assert network.widths == () and network.frame == "vgg"
     assert network.preprocessing.channels == "BGR" and network.preprocessing.scale == 2
     config.network.frame = "vg"
     with pytest.raises(UserError, match="network.frame = 'vg': did you mean 'vgg'"):
-        settings.make_network(config, CAFFE)
+        specs.make_network(config, CAFFE)

@@ -11,6 +11,7 @@ from nst.runs import folder
 from nst.runs.folder import read_metrics
 from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
+from nst.sweeps.stacked import in_turn, side_by_side
 from tests.helpers import sharding
 from tests.helpers.sweeping import break_start, enter, file, launching, near, program, table
 
@@ -57,7 +58,7 @@ def manifest(workdir, name):
 
 
 @pytest.mark.parametrize("each, changes",
-                         [(sweep_batched.in_turn, LBFGS), (sweep_batched.side_by_side, ADAM)],
+                         [(in_turn, LBFGS), (side_by_side, ADAM)],
                          ids=["lbfgs_in_turn", "adam_side_by_side"])  # fmt: skip
 def test_equal_to_the_local_launcher_in_every_number(tmp_path, each, changes):
     batched, local = both(tmp_path, MANY, each, **changes)
@@ -110,7 +111,7 @@ def test_several_devices_share_a_batch(tmp_path):
 DESCENT = {"optimizer.name": "gradient_descent", "optimizer.learning_rate": 1e-4, "steps": 20}
 
 
-@pytest.mark.parametrize("each", [sweep_batched.in_turn, sweep_batched.side_by_side])
+@pytest.mark.parametrize("each", [in_turn, side_by_side])
 def test_a_failing_point_does_not_touch_the_others(tmp_path, monkeypatch, each):
     overrides = [
         {}, {"style_loss.weight": 3e38}, {"style_loss.weight": 1e3}, {"seed": 7},

@@ -10,7 +10,7 @@ import pytest
 from nst.networks import checkpoints, vgg
 from nst.networks.pooling import MATCHED_GAIN, POOLING
 from nst.optimizers.table import LINE_SEARCHES
-from nst.runs import pictures, settings
+from nst.runs import pictures, settings, specs
 from nst.sweeps.points import get_field, make_points
 
 FILES = sorted(path for path in Path("configs/sweeps").glob("*.py") if path.stem != "__init__")
@@ -27,13 +27,12 @@ def test_every_point_of_every_sweep_can_run(path):
     module, made = load(path)
     used = {}
     for point in made:
-        config = point.config
-        settings.check_counts(config)
-        settings.make_optimizer(config)
+        config = settings.resolve(point.config)
+        specs.make_optimizer(config)
         chosen = config.weights
         made_for = checkpoints.convention(chosen.name, chosen.architecture, chosen.preprocessing)
-        spec = settings.make_spec(config, settings.make_network(config, made_for))
-        settings.make_problem_weights(config, spec, len(config.style))
+        spec = specs.make_spec(config, specs.make_network(config, made_for))
+        specs.make_problem_weights(config, spec, len(config.style))
         vgg.layers_to(made_for.architecture, spec.layers)
         assert config.init.kind in pictures.INITS
         assert all(Path(name).exists() for name in (config.content, *config.style))
@@ -51,7 +50,7 @@ def test_every_sweep_has_a_runbook(path):
     assert command in words and "Gatys" in words
     assert re.search(r"(\d+)\s+points", words)[1] == str(len(made))
     assert {point.config.size for point in made} == {512 if path.stem == "pyramids" else 256}
-    assert len({json.dumps(settings.as_dict(point.config)) for point in made}) == len(made)
+    assert len({json.dumps(settings.as_dict(settings.resolve(point.config))) for point in made}) == len(made)
 
 
 def test_the_sweeps_cover_what_there_is():
@@ -65,6 +64,6 @@ def test_the_sweeps_cover_what_there_is():
     networks = {point.config.weights.name for point in load(Path("networks"))[1]}
     assert networks >= {"vgg19_slim", "vgg19", "vgg16", "random"}
     made = load(Path("layers"))[1]
-    used = {layer for point in made for layer in settings.layers(point.config)}
+    used = {layer for point in made for layer in specs.layers(point.config)}
     assert {layer[4] for layer in used if layer.startswith("conv")} == set("12345")
     assert {layer[4] for layer in used if layer.startswith("relu")} == set("12345")

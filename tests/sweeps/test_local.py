@@ -10,8 +10,9 @@ import nst
 from nst import images
 from nst.errors import UserError
 from nst.networks import checkpoints
+from nst.runs import compiling, job, pictures
 from nst.runs import folder as run_folder
-from nst.runs import job, pictures
+from nst.runs.network import cached_loader
 from nst.sweeps import local as sweep_local
 from nst.sweeps import results
 from nst.sweeps.local import Shared, drop_other_programs, group_by_program, pending, run_points
@@ -33,9 +34,9 @@ def statuses(workdir):
 
 def compiled_while(work):
     """How many programs were compiled."""
-    before = job._compiled.cache_info().misses
+    before = compiling._compiled.cache_info().misses
     work()
-    return job._compiled.cache_info().misses - before
+    return compiling._compiled.cache_info().misses - before
 
 
 # --- what is run
@@ -217,7 +218,7 @@ def test_the_last_network_is_kept_and_only_that(tmp_path, monkeypatch):
     read = []
     load = checkpoints.load
     monkeypatch.setattr(checkpoints, "load", lambda *rest: read.append(rest[-1]) or load(*rest))
-    remembered = job.cached_loader()
+    remembered = cached_loader()
 
     def ask(**changes):
         job.prepare(None, None, config(tmp_path, **{"weights.name": "random"} | changes), remembered)

@@ -50,10 +50,7 @@ CASES = [
 def test_rows_are_pictures_and_columns_targets(model, case):
     spec, images, seed = make_spec(model, *case), pictures(), 3
     found = distances(spec, model.variables, images, seed)
-    weights = loss_weights.make_weights(
-        spec, content=0.0, style=1.0, content_layers=(1.0,), style_layers=(1.0,), styles=(1.0,),
-        style_count=1, tv=0.0,
-    )  # fmt: skip
+    weights = loss_weights.make_weights(spec, loss_weights.WeightSettings(content=0.0), 1)
     picture, painting = (jnp.asarray(images[k])[None] for k in (0, 2))
     known = problem.make_problem(spec, model.variables, picture, [painting], weights, seed=seed)
     terms = jax.jit(problem.terms, static_argnums=0)(spec, known, picture)

@@ -31,9 +31,8 @@ def made():
     model = load(quickstart.get_config(), CHOICES["style_layers"])
     spec = Spec(network=model.network, **CHOICES)
     weights = loss_weights.make_weights(
-        spec, content=2.0, style=3.0, content_layers=(1.0,), style_layers=(1.0, 0.5), styles=(1.0,),
-        style_count=1, tv=7.0,
-    )  # fmt: skip
+        spec, loss_weights.WeightSettings(content=2.0, style=3.0, style_layers=(1.0, 0.5), tv=7.0), 1
+    )
     photo, painting = (jnp.asarray(noise(seed=seed))[None] for seed in (1, 2))
     return spec, problem.make_problem(spec, model.variables, photo, [painting], weights)
 

@@ -1,0 +1,94 @@
+"""The compiled loop of a run, from shapes alone: jobs of the same choices and shapes share one program."""
+
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from nst.devices import memory
+from nst.devices import mesh as device_mesh
+from nst.losses import problem
+from nst.losses.guidance import Regions
+from nst.losses.problem import Loss
+from nst.losses.spec import Spec
+from nst.optimizers import steps
+from nst.optimizers.table import Optimizer
+from nst.runs import masks, sharding
+from nst.runs.job import Job
+
+Size = tuple[int, int]  # height and width
+
+
+class _Shapes(NamedTuple):
+    """The shapes of a job's arrays; hashable."""
+
+    content: Size
+    styles: tuple[Size, ...]
+    guided: tuple[bool, ...]  # a region each: whether it is a part of the photograph, or the whole of it
+    style_guided: tuple[bool, ...]  # the same for its painting
+    structure: Any  # of the tree of the network's variables and the weights of the loss
+    leaves: tuple  # of that tree: (shape, dtype)
+
+
+def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
+    """Returns the compiled loop (`optimizers.steps.run`) of a job.
+
+    Args:
+      job: from `prepare`.
+      size: height and width of the image, in place of the job's own.
+    """
+    leaves, structure = jax.tree.flatten((job.variables, job.loss_weights))
+    shapes = _Shapes(
+        content=size or job.content.rgb_HxWx3.shape[:2],
+        styles=tuple(style.rgb_HxWx3.shape[:2] for style in job.styles),
+        guided=tuple(map(bool, job.regions.guides)),
+        style_guided=tuple(map(bool, job.regions.style_guides)),
+        structure=structure,
+        leaves=tuple((leaf.shape, leaf.dtype) for leaf in leaves),
+    )
+    return _compiled(job.spec, job.optimizer, job.mesh, shapes)
+
+
+@lru_cache(maxsize=16)  # a pyramid has no more sizes
+def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shapes) -> jax.stages.Compiled:
+    content, *styles = (
+        jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in (shapes.content, *shapes.styles)
+    )
+    variables, loss_weights = shapes.structure.unflatten(
+        jax.ShapeDtypeStruct(*leaf) for leaf in shapes.leaves
+    )
+    # a region's painting gives its guide the size; paintings that share a region have no guide
+    paintings = [shapes.styles[numbers[0]] for numbers in spec.regions or [(0,)]]
+    guides = [masks.guide_like(spec, shapes.content) if guided else {} for guided in shapes.guided]
+    style_guides = [
+        masks.guide_like(spec, size) if guided else {}
+        for size, guided in zip(paintings, shapes.style_guided, strict=True)
+    ]
+    targets = partial(problem.make_problem, spec)
+    regions = Regions(guides, style_guides)
+    made = jax.eval_shape(targets, variables, content, styles, loss_weights, regions)
+    state = jax.eval_shape(partial(steps.init, optimizer), content)
+    count = jax.ShapeDtypeStruct((), jnp.int32)
+    if mesh is None:
+        lowered = steps.run.lower(Loss(spec), optimizer, made, state, count)
+    else:
+        made, state, count = (
+            sharding.problem(mesh, made),
+            sharding.state(mesh, state),
+            device_mesh.sharded(mesh, count),
+        )
+        # the state comes out divided as it went in, so that it can go in again
+        results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
+        run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
+        lowered = run.lower(made, state, count)
+    compiled = lowered.compile()
+    memory.release()
+    return compiled
+
+
+def drop_programs() -> None:
+    """Drops every compiled program from memory; those on disk (nst/devices/compilation_cache.py) stay."""
+    jax.clear_caches()
+    _compiled.cache_clear()

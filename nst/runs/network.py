@@ -1,0 +1,97 @@
+"""The frozen network of a run: loaded once, and shared by the runs of one process that need the same one."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from nst import images
+from nst.errors import UserError
+from nst.files import digest
+from nst.images import folders
+from nst.losses.spec import Spec
+from nst.networks import checkpoints, vgg
+from nst.networks.checkpoints import Convention
+
+
+class FrozenNetwork(NamedTuple):
+    """A network whose weights do not change any more, and where they came from."""
+
+    variables: dict  # from vgg.freeze
+    inputs: dict[str, str]  # role -> sha256 of the file
+    notes: tuple[str, ...]  # lines for the log
+
+
+LoadNetwork = Callable[[ConfigDict, Spec, Convention], FrozenNetwork]
+
+
+def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> FrozenNetwork:
+    """Loads the network that a config names, up to the deepest layer that the loss reads.
+
+    Args:
+      config: from `settings.resolve`; its `weights` and `seed` count.
+      spec: the static choices of the loss.
+      convention: how the weights were trained.
+
+    Raises:
+      UserError: the weights cannot be read, or cannot be normalized.
+    """
+    weights = config.weights
+    loaded = checkpoints.load(weights.name, convention.architecture, spec.layers, config.seed)
+    source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
+    inputs = {"weights": loaded.sha256}
+    notes = [f"weights: {weights.name} ({source}), {convention.preprocessing} input"]
+    if convention.widths:
+        notes.append(
+            "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"
+        )
+    params = loaded.params
+    if weights.normalize:
+        if convention.widths:
+            raise UserError(
+                f"weights.normalize: {weights.name} is read through maps to VGG-19's scale; leave it empty"
+            )
+        files = folders.files(weights.normalize, "weights.normalize")
+        params = vgg.normalize(spec.network, params, _small_images(files))
+        inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
+    net = spec.network
+    return FrozenNetwork(vgg.freeze(params, net.dtype, net.frame, net.convolution), inputs, tuple(notes))
+
+
+def _small_images(files: list[Path]) -> Iterator[np.ndarray]:
+    """The images of files, 1xHxWx3, no edge longer than 512 pixels: means over them need no more."""
+    for path in files:
+        rgb_HxWx3 = images.read(path).rgb_HxWx3
+        height, width = images.target_size(*rgb_HxWx3.shape[:2], min(512, max(rgb_HxWx3.shape)), "long")
+        yield images.resize(rgb_HxWx3, height, width, "lanczos")[None]
+
+
+def cached_loader() -> LoadNetwork:
+    """Returns a `load_network` that keeps the last network, for the next run that needs the same one."""
+    cache = {}
+
+    def load(config: ConfigDict, spec: Spec, convention: Convention) -> FrozenNetwork:
+        key = network_key(config), spec.network, spec.layers
+        if key not in cache:
+            cache.clear()  # before another network is read: two may not fit into memory
+            cache[key] = load_network(config, spec, convention)
+        return cache[key]
+
+    return load
+
+
+def network_key(config: ConfigDict) -> tuple:
+    """Returns what decides a network's weights besides the Spec: equal for configs that share a network.
+
+    Args:
+      config: from `settings.resolve`.
+
+    Returns:
+      A hashable key.
+    """
+    weights = config.weights
+    return weights.to_json(), config.seed if weights.name == "random" else None

@@ -1,0 +1,144 @@
+"""A run: its job, its record and how far it is, while its folder is held for this process."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from nst import images
+from nst.devices import processes
+from nst.errors import UserError
+from nst.images import Source
+from nst.optimizers import steps
+from nst.optimizers.steps import State
+from nst.runs import folder, pyramid, sharding
+from nst.runs.job import Job, first_state, prepare, shown
+from nst.runs.network import LoadNetwork
+from nst.runs.pyramid import Level
+from nst.runs.recorder import Recorder
+
+
+class Run(NamedTuple):
+    """A run that is ready for its next step."""
+
+    job: Job
+    config: ConfigDict
+    recorder: Recorder
+    state: State | None  # of the checkpoint; None: no step was saved
+
+
+class Result(NamedTuple):
+    """What a run leaves."""
+
+    image: np.ndarray  # HxWx3, or HxWx4 if the photograph had alpha; float32 in [0, 1]
+    state: State  # of the optimisation
+    metrics: list[dict]  # the records of metrics.jsonl
+    config: dict  # every field, resolved
+    step: int  # updates made
+    finished: bool  # False: stopped before config.steps
+
+
+@contextlib.contextmanager
+def opened(
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    level: Level,
+    *,
+    log: Callable[[str], None],
+    load: LoadNetwork,
+) -> Iterator[Run]:
+    """Prepares a run, and holds its folder to the end of the block. No step is made.
+
+    Args:
+      content, style: as for `prepare`.
+      level: the run's config and folder.
+      log: receives one line of text.
+      load: loads the network.
+
+    Raises:
+      UserError: an input is wrong, another process holds the folder, the folder holds another run, or it
+        cannot be written.
+    """
+    config, workdir = level
+    job = prepare(content, style, config, load)
+    recorder = Recorder(workdir, config, lambda state: shown(job, state)[0], log)
+    try:
+        with (
+            folder.locked(workdir) if workdir else contextlib.nullcontext(),
+            contextlib.closing(recorder),
+        ):
+            if workdir:
+                sharing = job.mesh.size if job.mesh else 1
+                # only the primary process has the warnings
+                for warning in folder.enter(workdir, recorder.plain, job.inputs, job.notes, sharing) or ():
+                    log(warning)
+            yield Run(job, config, recorder, _restore(recorder, job))
+    except OSError as error:
+        raise recorder.explain(error) from error
+
+
+def _restore(recorder: Recorder, job: Job) -> State | None:
+    """The state of the folder's checkpoint, or None; the recorder continues from there."""
+    template = sharding.state(job.mesh, jax.eval_shape(partial(steps.init, job.optimizer), job.start))
+    checkpoint = folder.load_checkpoint(recorder.workdir, template) if recorder.workdir else None
+    state, seconds = checkpoint or (None, 0.0)
+    step = -1 if state is None else int(state.step)
+    if step > recorder.config.steps:
+        raise UserError(f"steps = {recorder.config.steps}: this run is at step {step} already; raise steps")
+    recorder.begin(step, seconds)
+    if state is not None:
+        recorder.log(f"continuing from step {step}")
+    return state
+
+
+def follow(run: Run, result: Result | None) -> Run:
+    """Returns a run that starts where one at another size has ended, in place of `config.init`.
+
+    Args:
+      run: from `opened`; a state that it has from its checkpoint stays.
+      result: of the other run; None: `run` is returned as it is.
+    """
+    if result is None:
+        return run
+    job, config = run.job, run.config
+    height, width = job.start.shape[1:3]
+    # the iterate, not the image as it is shown, whose colours may have been changed
+    last_1xHxWx3 = processes.gather(steps.image(job.optimizer, result.state))
+    start = images.resize(np.clip(last_1xHxWx3[0], 0, 1), height, width, config.resize_filter)
+    carried = None
+    if config.pyramid.carry:
+        carried = pyramid.carry(job.optimizer, result.state.optimizer, height, width)
+    return run._replace(job=job._replace(start=start[None], carried=carried))
+
+
+def finish(run: Run, state: State | None) -> Result:
+    """Returns the result of a run, and writes its image if the run has come to its end.
+
+    Args:
+      run: from `opened`.
+      state: where it has ended; None: before its first step.
+    """
+    job, config, recorder = run.job, run.config, run.recorder
+    state = first_state(job) if state is None else state
+    finished = int(state.step) >= config.steps
+    image, alpha = shown(job, state)
+    if recorder.workdir and finished:
+        path = recorder.workdir / f"result.{config.output.format}"
+        processes.on_primary(images.write)(
+            path, image, alpha, bits=config.output.bits, description=recorder.description
+        )
+        recorder.log(f"done: {path}")
+    if alpha is not None:
+        image = np.concatenate([image, alpha[..., None]], axis=-1)
+    return Result(
+        image=image,
+        state=state,
+        metrics=recorder.metrics,
+        config=recorder.plain,
+        step=int(state.step),
+        finished=finished,
+    )

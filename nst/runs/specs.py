@@ -1,0 +1,161 @@
+"""Makes the records that the packages below compute with, of a resolved config.
+
+Only this package knows both the fields of configs/default.py and the records Network, Spec, Weights and
+Optimizer, which know nothing of the config.
+"""
+
+import jax
+from ml_collections import ConfigDict
+
+from nst.errors import UserError, choose
+from nst.losses.regularizers import REGULARIZERS
+from nst.losses.spec import Spec
+from nst.losses.weights import Weights, WeightSettings, make_weights
+from nst.networks import checkpoints
+from nst.networks.checkpoints import Convention
+from nst.networks.pooling import MATCHED_GAIN, POOLING
+from nst.networks.vgg import PREPROCESSING, Network
+from nst.optimizers.table import Optimizer
+
+
+def layers(config: ConfigDict) -> tuple[str, ...]:
+    """Returns every layer that a config names, for content and for style.
+
+    Args:
+      config: from `settings.resolve`.
+    """
+    return config.content_loss.layers + config.style_loss.layers
+
+
+def make_network(config: ConfigDict, convention: Convention) -> Network:
+    """Returns the Network that a config describes.
+
+    Args:
+      config: from `settings.resolve`.
+      convention: how the weights that it names were trained.
+
+    Raises:
+      UserError: a choice is unknown, or the gain of a pooling is.
+    """
+    net = config.network
+    prepare = PREPROCESSING[convention.preprocessing]
+    if net.input_scale:
+        prepare = prepare._replace(scale=float(net.input_scale))
+    measured = {"lp": net.pooling_p == 3, "mixed": net.pooling_mix == 0.5}.get(net.pooling, True)
+    if net.pooling_gain == 0 and not measured:
+        raise UserError(
+            "network.pooling_gain = 0: the matching gain is known for pooling_p = 3 and pooling_mix = 0.5; "
+            "give a number"
+        )
+    choose("network.pooling", net.pooling, POOLING)
+    gain = net.pooling_gain or MATCHED_GAIN[net.pooling]
+    return Network(
+        architecture=convention.architecture,
+        widths=convention.widths,
+        frame=net.frame,
+        preprocessing=prepare,
+        pooling=net.pooling,
+        pooling_p=net.pooling_p,
+        pooling_mix=net.pooling_mix,
+        pooling_gain=gain,
+        padding=net.padding,
+        dtype=net.dtype,
+        precision=net.precision,
+        convolution=_convolution(config),
+        remat=net.remat,
+    )
+
+
+def _convolution(config: ConfigDict) -> str:
+    """Returns how wide layers are convolved.
+
+    Winograd's method pays on a CPU only; accelerators choose their own method, and its tiles would cut across
+    the rows that several devices exchange.
+    """
+    net = config.network
+    if net.convolution != "auto":
+        return net.convolution
+    pays = jax.default_backend() == "cpu" and net.dtype == "float32" and config.devices == 1
+    return "winograd" if pays else "direct"
+
+
+def make_spec(config: ConfigDict, network: Network) -> Spec:
+    """Returns the Spec of the loss that a config describes.
+
+    Args:
+      config: from `settings.resolve`.
+      network: from `make_network`.
+
+    Raises:
+      UserError: no layers, or choices that do not fit together.
+    """
+    if not layers(config):
+        raise UserError("content_loss.layers and style_loss.layers are both empty: nothing to optimise")
+    return Spec(
+        network=network,
+        content_layers=config.content_loss.layers,
+        content_representation=config.content_loss.representation,
+        content_normalization=config.content_loss.normalization,
+        content_samples=config.content_loss.samples,
+        style_layers=config.style_loss.layers,
+        representation=config.style_loss.representation,
+        style_normalization=config.style_loss.normalization,
+        style_options=config.style_loss.options,
+        style_blend=config.style_loss.blend,
+        resample=config.style_loss.resample,
+        regions=tuple(tuple(map(int, region.split("+"))) for region in config.guidance.styles),
+        tv=config.tv.kind,
+        tv_beta=config.tv.beta,
+        regularizers=tuple(name for name in REGULARIZERS if config[name].weight),
+        laplacian_pool=config.laplacian.pool,
+        alpha_norm_power=config.alpha_norm.power,
+        strip=config.strip,
+    )
+
+
+def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
+    """Returns what is known of a run's loss before its weights and pictures are read.
+
+    Args:
+      config: from `settings.resolve`.
+
+    Returns:
+      The convention of the weights that the config names, and the Spec for a network with these weights.
+    """
+    weights = config.weights
+    convention = checkpoints.convention(weights.name, weights.architecture, weights.preprocessing)
+    return convention, make_spec(config, make_network(config, convention))
+
+
+def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> Weights:
+    """Returns the weights of the loss that a config asks for.
+
+    Args:
+      config: from `settings.resolve`.
+      spec: made of the same config.
+      style_count: the number of paintings.
+
+    Raises:
+      UserError: weights of the wrong number or sign.
+    """
+    values = WeightSettings(
+        content=config.content_loss.weight,
+        style=config.style_loss.weight,
+        content_layers=config.content_loss.layer_weights,
+        style_layers=config.style_loss.layer_weights,
+        representations=config.style_loss.representation_weights,
+        styles=config.style_loss.image_weights,
+        regions=config.guidance.weights,
+        tv=config.tv.weight,
+        regularizers={name: config[name].weight for name in REGULARIZERS},
+    )
+    return make_weights(spec, values, style_count)
+
+
+def make_optimizer(config: ConfigDict) -> Optimizer:
+    """Returns the Optimizer that a config describes.
+
+    Args:
+      config: from `settings.resolve`.
+    """
+    return Optimizer(**config.optimizer.to_dict())
