@@ -10,6 +10,8 @@ import pytest
 from nst import images
 from tests.helpers import sweeping
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 CODE = (
     "import jax; from nst.devices import compilation_cache as cache; cache.keep(); "

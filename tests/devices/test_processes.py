@@ -71,6 +71,7 @@ def records(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.processes
 def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
     found = ends(together(tmp_path / "two", pictures))
     assert [status for status, *_ in found] == [0, 0], found
@@ -94,6 +95,7 @@ def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
             assert status == 1 and "another process works in this folder" in said
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("told", [0, 1])
 def test_stopped_by_a_signal_to_either_and_continued_by_one(pictures, tmp_path, told):
     adam = pictures | {"optimizer.name": "adam", "optimizer.learning_rate": 0.02, "log.preview_every": 0}
@@ -118,6 +120,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.processes
 def test_wrong_flags_are_one_line(pictures, tmp_path):
     cases = [(command(tmp_path / "run", pictures, *flags), message) for flags, message in WRONG]
     ends = run_each("experiments.stylize", [flags for flags, _ in cases], **environment(8))

@@ -688,6 +688,7 @@ def leave_remains(workdir):
     (workdir / "metrics.jsonl").write_text(json.dumps({"step": 0, "seconds": 0.0} | record) + "\n")
 
 
+@pytest.mark.processes
 def test_stopped_and_continued_to_the_same_bytes(inputs, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     status, output = finish(command(inputs, whole))
@@ -754,6 +755,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.processes
 def test_errors_are_one_line_and_status_one(inputs, tmp_path):
     cases = []
     for changes, message in WRONG:

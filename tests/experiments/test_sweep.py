@@ -5,9 +5,12 @@ import signal
 import time
 
 import numpy as np
+import pytest
 
 from tests.helpers.programs import check_one_line_errors, run_each
 from tests.helpers.sweeping import csv_without_timings, file, program, start
+
+pytestmark = pytest.mark.processes
 
 # enough work a point that a kill meets it on its way; records and checkpoints at every step
 LONG = {"steps": 60, "log.every": 1, "init.kind": "noise"}

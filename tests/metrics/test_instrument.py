@@ -385,6 +385,7 @@ def finish(*arguments):
     return process.returncode, process.stdout, process.stderr
 
 
+@pytest.mark.processes
 def test_the_command(tmp_path):
     for name, rgb in (("photo", picture(0)), ("paint", picture(1)), ("x", picture(2))):
         images.write(tmp_path / f"{name}.png", rgb)
@@ -399,6 +400,7 @@ def test_the_command(tmp_path):
     assert row == pytest.approx([expected[name] for name in measure.SUMMARY], rel=1e-3)
 
 
+@pytest.mark.processes
 def test_wrong_commands_are_one_line():
     cases = [
         ([], "give --content=photo.jpg"),

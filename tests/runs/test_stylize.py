@@ -362,6 +362,7 @@ def wait_for(path, process):
         time.sleep(0.01)
 
 
+@pytest.mark.processes
 def test_killed_at_any_moment_and_continued_to_the_same_bytes(pictures, tmp_path):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}", "--config.steps=400"]
     flags += ["--config.checkpoint.seconds=0", "--config.optimizer.memory=5"]
@@ -382,6 +383,7 @@ def test_killed_at_any_moment_and_continued_to_the_same_bytes(pictures, tmp_path
     assert records(whole) == records(parts)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}", "--config.steps=100000"]
@@ -406,6 +408,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.processes
 def test_errors_are_one_line_and_status_one_but_for_debug(tmp_path):
     cases = [(command(tmp_path / "run", *flags)[3:], message) for flags, message in WRONG]
     debug = command(tmp_path / "run", "--config.content=none.jpg", "--debug")[3:]
