@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from nst import files, images
 from nst.errors import UserError
+from nst.images import io as image_writing
 
 HEIGHT, WIDTH = 24, 40
 
@@ -665,7 +666,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, where, suffix
         raise OSError(28, "No space left on device")
 
     if where == "encode":
-        monkeypatch.setitem(images._ENCODERS, images.SUFFIXES[path.suffix], fail)
+        monkeypatch.setitem(image_writing._ENCODERS, images.SUFFIXES[path.suffix], fail)
     else:
         monkeypatch.setattr(files.os, where, fail)
     with pytest.raises(OSError, match="No space left"):
