@@ -59,9 +59,6 @@ def get_config() -> ConfigDict:
     config.network.pooling_p = 3.0  # exponent of lp pooling, > 0
     config.network.pooling_mix = 0.5  # share of max pooling in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on pooled values; 0: the one that matches max pooling's mean
-    # channels of a slim network's activations: compact, as few as keep every inner product; vgg, VGG's own
-    # (nst/networks/vgg.py, `compact`)
-    config.network.frame = "compact"
     # border of the convolutions: zero, reflect, replicate; replicate_first: replicate at conv1_1, else zero
     config.network.padding = "zero"
     config.network.dtype = "float32"  # of activations: float32, bfloat16; Gram matrices are always float32

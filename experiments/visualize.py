@@ -30,6 +30,7 @@ from nst.errors import UserError, choose
 from nst.images import folders
 from nst.runs import settings, specs
 from nst.runs.job import make_problem, prepare
+from nst.runs.network import load_network
 from nst.visualize import (
     deconvnet,
     distances,
@@ -123,7 +124,7 @@ def show_reconstructions(config: ConfigDict) -> Iterator[Output]:
 def show_maps(config: ConfigDict) -> Iterator[Output]:
     """Yields the figures of feature maps and of Gram matrices."""
     photo, names = photograph(config), layers(config)
-    activations = network.activations(network.load(config, names), photo, names)
+    activations = network.activations(network.load(config, names, single_channels=True), photo, names)
     chosen = {
         layer: channels(lambda maps_hxwxC=maps_hxwxC: maps.strongest_channels(maps_hxwxC, COUNT.value))
         for layer, maps_hxwxC in activations.items()
@@ -141,7 +142,7 @@ def show_units(config: ConfigDict) -> Iterator[Output]:
     """Yields a figure of strong units and their projections for each layer."""
     photo, names = photograph(config), layers(config)
     below = subtitle(config, Path(config.content).stem, photo)
-    model = network.load(config, names)
+    model = network.load(config, names, single_channels=True)
     for layer in names:
         units = deconvnet.examine(model, photo, layer, COUNT.value)
         arrays = {"units": np.array(units.units), "values": units.values_N, "patches": units.patches_Nxsxsx3}
@@ -152,7 +153,8 @@ def show_patches(config: ConfigDict) -> Iterator[Output]:
     """Yields a figure of the strongest patches of --folder for each layer."""
     paths, names = folder(), layers(config)
     below = f"{len(paths)} pictures of {Path(FOLDER.value).name} at {config.size} px, {config.weights.name}"
-    model, chosen = network.load(config, names), channels(lambda: tuple(range(COUNT.value)))
+    model = network.load(config, names, single_channels=True)
+    chosen = channels(lambda: tuple(range(COUNT.value)))
     for layer in names:
         top = patches.top(model, paths, layer, chosen, 9, config.size)
         cut = patches.cut_out(model, paths, layer, chosen, top, config.size, RULE.value)
@@ -164,7 +166,8 @@ def show_patches(config: ConfigDict) -> Iterator[Output]:
 def show_maximized(config: ConfigDict) -> Iterator[Output]:
     """Yields a figure of images that excite channels most for each layer."""
     names = layers(config)
-    model, chosen = network.load(config, names), channels(lambda: tuple(range(COUNT.value)))
+    model = network.load(config, names, single_channels=True)
+    chosen = channels(lambda: tuple(range(COUNT.value)))
     for layer in names:
         images_CxHxWx3 = maximize.maximize(model, layer, chosen, config.size, config.steps, config.seed)
         below = f"{config.weights.name}, {config.size} px, {config.steps} updates"
@@ -217,10 +220,10 @@ def show_occlusion(config: ConfigDict) -> Iterator[Output]:
 def show_distances(config: ConfigDict) -> Iterator[Output]:
     """Yields a figure and a table of style distances for each term and for their sum."""
     paths = folder()
-    _, spec = specs.read_network(config)
-    model = network.load(config, spec.layers)
+    convention, spec = specs.read_network(config)
+    variables = load_network(config, spec, convention).variables
     pictures = [picture(path, config) for path in paths]
-    tables = distances.distances(spec, model.variables, pictures, config.seed)
+    tables = distances.distances(spec, variables, pictures, config.seed)
     weights = specs.make_problem_weights(config, spec, len(config.style))
     tables["total"] = distances.total(tables, np.asarray(weights.style_terms))
     nearest = distances.neighbours(tables["total"], min(COUNT.value, len(paths) - 1))
@@ -245,7 +248,6 @@ COMMANDS = {
     "occlusion": show_occlusion,
     "distances": show_distances,
 }
-OF_CHANNELS = ("maps", "units", "patches", "maximize")
 
 
 def main(argv) -> None:
@@ -258,8 +260,6 @@ def main(argv) -> None:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     command = choose("what to show", argv[1], COMMANDS)
     workdir, config = Path(cli.workdir("runs/seen")), settings.resolve(cli.CONFIG.value)
-    if command in OF_CHANNELS:
-        config.network.frame = "vgg"
     for output in COMMANDS[command](config):
         paths = figures.save(output.figure, workdir / output.stem, output.arrays)
         if output.table:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from nst.losses.content import CONTENT
-from nst.networks import vgg
+from nst.networks.table import layers_to
 from nst.runs.job import Job
 from nst.styles import grams
 
@@ -48,7 +48,7 @@ def torch_loss(job: Job, autocast: bool = False) -> Callable:
     weights = job.loss_weights
     style_factors = {
         layer: float(weights.style * weight)
-        * grams.GRAM_DISTANCE[spec.style_normalization](vgg.channels(layer), None, None)
+        * grams.GRAM_DISTANCE[spec.style_normalization](spec.channels(layer), None, None)
         for weight, layer in zip(weights.style_terms, spec.style_layers, strict=True)
     }
     content_factors = {}
@@ -94,12 +94,12 @@ def torch_activations(job: Job, autocast: bool) -> Callable:
         x = (prepare.scale * (x.flip(1) if prepare.channels == "BGR" else x) - shift) / spread
         layers = {}
         with torch.autocast(device, torch.bfloat16, enabled=autocast):
-            for name in vgg.layers_to(spec.network.architecture, spec.layers):
-                if name.startswith("conv"):
-                    x = functional.conv2d(x, *kernels[name], padding=1)
+            for layer in layers_to(spec.network.architecture, spec.layers):
+                if layer.kind == "conv":
+                    x = functional.conv2d(x, *kernels[layer.name], padding=1)
                 else:
-                    x = functional.relu(x) if name.startswith("relu") else functional.max_pool2d(x, 2)
-                layers[name] = x
+                    x = functional.relu(x) if layer.kind == "relu" else functional.max_pool2d(x, 2)
+                layers[layer.name] = x
         return {name: layers[name].float() for name in spec.layers}
 
     return activations

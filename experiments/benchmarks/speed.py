@@ -31,7 +31,7 @@ from experiments import cli
 from experiments.benchmarks import batch, contestants, tables
 from experiments.benchmarks.contestants import NAMES, TORCH, Contestant, timed
 from nst.devices import memory
-from nst.networks import vgg
+from nst.networks.table import layers_to
 
 PARTS = flags.DEFINE_list("parts", ["speed"], "Parts to run: speed, batch, or both.")
 SIZES = flags.DEFINE_list("sizes", ["256", "512"], "Part speed: edges of the square images in pixels.")
@@ -55,12 +55,12 @@ def operations(spec, size: int) -> float:
     They are two for each product of a convolution or a Gram matrix.
     """
     total, edge, before = 0, size, 3
-    for name in vgg.layers_to(spec.network.architecture, spec.layers):
-        edge = edge // 2 if name.startswith("pool") else edge
-        if name.startswith("conv"):
-            total += 2 * 9 * edge**2 * before * vgg.channels(name)
-            before = vgg.channels(name)
-        total += 2 * edge**2 * before**2 * (name in spec.style_layers)
+    for layer in layers_to(spec.network.architecture, spec.layers):
+        edge = edge // 2 if layer.kind == "pool" else edge
+        if layer.kind == "conv":
+            total += 2 * 9 * edge**2 * before * layer.channels
+            before = layer.channels
+        total += 2 * edge**2 * before**2 * (layer.name in spec.style_layers)
     return total
 
 

@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 
 from nst.errors import UserError, choose
-from nst.networks import vgg
+from nst.networks import table
 
 _POSITIVE = (
     "steps",
@@ -50,7 +50,7 @@ def check(config: ConfigDict) -> None:
 
 def _check_layers(config: ConfigDict) -> None:
     """Checks the student's widths and the layers that it has."""
-    convolutions = vgg.convolutions("vgg19")
+    convolutions = table.convolutions("vgg19")
     if not 1 <= len(config.widths) <= len(convolutions) or min(config.widths) < 1:
         raise UserError(
             f"widths = {tuple(config.widths)}: give 1 to {len(convolutions)} positive numbers of channels"

@@ -8,13 +8,13 @@ import numpy as np
 import safetensors.numpy
 
 from nst.files import replacing
-from nst.networks import vgg
+from nst.networks.slim import compact
 
 
 def finish(params: dict, scales: Mapping[str, float], dtype=np.float16) -> dict:
     """Returns the params of the shipped network, whose maps give the teacher's activations undivided.
 
-    Maps of conv layers are put into the compact frame (nst.networks.vgg.compact), which saves space.
+    Maps of conv layers are put into the compact frame (nst.networks.slim.compact), which saves space.
 
     Args:
       params: the student's in training.
@@ -26,7 +26,7 @@ def finish(params: dict, scales: Mapping[str, float], dtype=np.float16) -> dict:
         scale = float(scales[name.removesuffix("_map")]) if name.endswith("_map") else 1.0
         kernel, bias = (np.asarray(layer[part], np.float32) * scale for part in ("kernel", "bias"))
         if name.startswith("conv") and name.endswith("_map"):
-            kernel, bias = vgg.compact(kernel, bias)
+            kernel, bias = compact(kernel, bias)
         # safetensors writes the memory as it lies
         result[name] = {"kernel": kernel.astype(dtype, order="C"), "bias": bias.astype(dtype)}
     return result

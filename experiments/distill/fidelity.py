@@ -25,7 +25,9 @@ from experiments import cli
 from experiments.distill.dataset import split
 from nst import images
 from nst.metrics import measures
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
+from nst.networks.network import Network
+from nst.networks.table import freeze
 
 NETWORKS = flags.DEFINE_list(
     "networks", ["vgg19_slim", "random"], "Networks to compare with the teacher: values of weights.name."
@@ -40,8 +42,8 @@ def judge(config):
     Args:
       config: of the distillation, which names the teacher.
     """
-    network = vgg.Network()
-    variables = vgg.freeze(checkpoints.load(config.weights, "vgg19", measures.LAYERS).params)
+    network = Network()
+    variables = freeze(network, checkpoints.load(config.weights, "vgg19", measures.LAYERS).params)
 
     @jax.jit
     def distances(variables, image, photo, painting):

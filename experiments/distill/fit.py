@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from nst.networks import vgg
 from nst.networks.convolution import PRECISION, convolve
+from nst.networks.network import PREPROCESSING
 from nst.networks.pooling import max_pool
+from nst.networks.table import convolutions
 
 _RIDGE = 1e-4  # of the least squares, relative to the mean of the diagonal
 _ROWS = 100  # equations for each unknown, which are enough
@@ -181,9 +182,9 @@ def layer_pairs(
       The name of a conv or relu layer, the teacher's activations and the student's, a list over the batches
       each.
     """
-    above = [vgg.PREPROCESSING["caffe"](jnp.asarray(batch)) for batch in batches]
-    below = [vgg.PREPROCESSING["torchvision"](jnp.asarray(batch)) for batch in batches]
-    for conv in vgg.convolutions("vgg19")[:count]:
+    above = [PREPROCESSING["caffe"](jnp.asarray(batch)) for batch in batches]
+    below = [PREPROCESSING["torchvision"](jnp.asarray(batch)) for batch in batches]
+    for conv in convolutions("vgg19")[:count]:
         if conv.endswith("_1") and conv != "conv1_1":
             above, below = ([max_pool(x) for x in xs] for xs in (above, below))
         above = [_convolve(x, teacher[conv]) for x in above]

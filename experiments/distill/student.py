@@ -15,8 +15,10 @@ import numpy as np
 import optax
 
 from experiments.distill.fit import layer_pairs
-from nst.networks import vgg
-from nst.networks.vgg import VGG, Network
+from nst.networks import slim
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import ARCHITECTURES, features, layer_names
+from nst.networks.vgg import VGG
 from nst.styles.grams import gram
 
 _FLOOR = 1e-6  # added to the energies that divide: an image of one colour may leave none
@@ -42,7 +44,7 @@ def student_network(widths: Sequence[int]) -> Network:
       widths: channels, one number for each convolution.
     """
     widths = tuple(widths)
-    return Network(widths=widths, preprocessing=vgg.PREPROCESSING["torchvision"], frame="vgg")
+    return Network(widths=widths, preprocessing=PREPROCESSING["torchvision"], frame="vgg")
 
 
 def errors(predictions: dict, targets: dict) -> dict[str, dict[str, jax.Array]]:
@@ -105,7 +107,7 @@ def make_pool(
 
 def trained(params: dict, after: str) -> list[str]:
     """Returns the names in `params` that training changes: those after the layer `after`; all if it is ""."""
-    order = vgg.layer_names("vgg19")
+    order = layer_names("vgg19")
     return [
         name for name in params if not after or order.index(name.removesuffix("_map")) > order.index(after)
     ]
@@ -127,8 +129,9 @@ def student_features(
       {layer: activation divided by the layer's scale}.
     """
     module = VGG(network, tuple(layers), frozen=False, after=after)
-    activations = module.apply({"params": params}, x_BxHxWxC)
-    return {layer: activation.array() for layer, activation in activations.items()}
+    own = module.apply({"params": params}, x_BxHxWxC)
+    mapped = slim.read_through_maps(network, ARCHITECTURES["vgg19"].layers, params, own)
+    return {layer: activation.array() for layer, activation in mapped.items()}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
@@ -184,6 +187,6 @@ def evaluate(teacher, network, layers, variables, params, scales, image_BxHxWx3)
     Returns:
       {layer: {"features": scalar, "gram": scalar}}.
     """
-    activations = vgg.features(teacher, variables, image_BxHxWx3, layers)
+    activations = features(teacher, variables, image_BxHxWx3, layers)
     targets = {layer: activation / scales[layer] for layer, activation in activations.items()}
     return errors(student_features(network, layers, params, image_BxHxWx3), targets)

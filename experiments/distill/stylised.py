@@ -13,8 +13,8 @@ from experiments.distill import dataset
 from experiments.distill.export import finish
 from nst.losses import problem, weights
 from nst.losses.spec import Spec
-from nst.networks import vgg
-from nst.networks.vgg import Network
+from nst.networks.network import Network
+from nst.networks.table import freeze
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
 
@@ -45,7 +45,7 @@ def stylise(
       Images `HxWx3`, float32; those that are not finite are left out.
     """
     spec = _spec(config, student.network)
-    variables = vgg.freeze(finish(student.params, student.scales, np.float32), frame=student.network.frame)
+    variables = freeze(spec.network, finish(student.params, student.scales, np.float32))
     size, kept = config.stylised.size, []
     for _ in range(config.stylised.pairs):
         photo, painting = (

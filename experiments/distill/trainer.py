@@ -17,8 +17,9 @@ from experiments.distill.stylised import Student, stylise
 from nst.errors import UserError
 from nst.files import digest, replacing
 from nst.images import folders
-from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network
+from nst.networks import checkpoints
+from nst.networks.network import Network
+from nst.networks.table import ARCHITECTURES, convolutions, freeze, layer_names, layers_to
 
 TEACHER = Network()
 # Streams of random numbers: none depends on how many numbers another one has drawn
@@ -38,14 +39,14 @@ class Trainer:
         self.network = student.student_network(config.widths)
         loaded = checkpoints.load(config.weights, "vgg19", self.every_layer())
         self.teacher, self.sha256 = loaded.params, loaded.sha256
-        self.variables = vgg.freeze(vgg_params(loaded.params, self.layers))
+        self.variables = freeze(TEACHER, vgg_params(loaded.params, self.layers))
         photos, paintings, held_photos, held_paintings = dataset.split(config)
         least = max(config.size, config.stylised.size)
         self.data = dataset.Data(
             *(folders.load(paths, least) for paths in (photos, paintings, held_photos + held_paintings))
         )
         self.files = [*photos, *paintings, *held_photos, *held_paintings]
-        names = vgg.layer_names("vgg19")
+        names = layer_names("vgg19")
         begin = names.index(self.after) + 1 if self.after else 0
         self.targets = [layer for layer in self.layers if layer in names[begin:]]
         schedule = optax.warmup_cosine_decay_schedule(
@@ -57,7 +58,7 @@ class Trainer:
 
     def every_layer(self) -> list[str]:
         """Returns all conv and relu layers that the student has."""
-        convs = vgg.convolutions("vgg19")[: len(self.config.widths)]
+        convs = convolutions("vgg19")[: len(self.config.widths)]
         return [name for conv in convs for name in (conv, conv.replace("conv", "relu"))]
 
     def inputs(self) -> dict[str, str]:
@@ -98,9 +99,11 @@ class Trainer:
 
     def template(self) -> State:
         """Returns the shapes of a state, for reading a checkpoint."""
-        module = vgg.VGG(self.network, self.layers, frozen=False)
-        image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-        params = jax.eval_shape(module.init, jax.random.key(0), image)["params"]
+        shapes = ARCHITECTURES["vgg19"].parameter_shapes(self.network.widths, self.layers)
+        params = {
+            name: {part: jax.ShapeDtypeStruct(shape, jnp.float32) for part, shape in parts.items()}
+            for name, parts in shapes.items()
+        }
         return jax.eval_shape(lambda params: self.state(params, dict.fromkeys(self.layers, 1.0)), params)
 
     def _stylise(self, params: dict, scales: dict, step: int) -> list[np.ndarray]:
@@ -163,4 +166,5 @@ class Trainer:
 
 def vgg_params(params: dict, layers: Sequence[str]) -> dict:
     """Returns those of VGG-19's params that `layers` need."""
-    return {name: params[name] for name in vgg.layers_to("vgg19", layers) if name in params}
+    needed = [layer.name for layer in layers_to("vgg19", layers)]
+    return {name: params[name] for name in needed if name in params}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nst.errors import UserError, choose
-from nst.networks.vgg import layers_to
+from nst.networks.table import layers_to
 
 # How a mask passes the layers: "simple" pools it as it pools activations; "inside" keeps the positions whose
 # receptive field lies wholly in the region; "all" those whose receptive field touches it.
@@ -49,17 +49,17 @@ def propagate(
     reduce = PROPAGATION[choose("guidance.propagation", kind, PROPAGATION)]
     mask_HxW = np.asarray(mask_HxW, np.float32)
     masks = {"image": mask_HxW} if "image" in layers else {}
-    for name in layers_to(architecture, [layer for layer in layers if layer != "image"]):
-        if name.startswith("pool"):
+    for each in layers_to(architecture, [layer for layer in layers if layer != "image"]):
+        if each.kind == "pool":
             height, width = mask_HxW.shape[0] // 2, mask_HxW.shape[1] // 2
             windows = mask_HxW[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
             mask_HxW = reduce(windows, axis=(1, 3))
-        elif name.startswith("conv") and kind != "simple":
+        elif each.kind == "conv" and kind != "simple":
             padded = np.pad(mask_HxW, 1, mode="edge")
             windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
             mask_HxW = reduce(windows, axis=(2, 3))
-        if name in layers:
-            masks[name] = mask_HxW
+        if each.name in layers:
+            masks[each.name] = mask_HxW
     return masks
 
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from nst.errors import UserError
 from nst.losses import content, regularizers, strips
 from nst.losses.guidance import EVERYWHERE, Regions
-from nst.losses.spec import Spec, channels_of
+from nst.losses.spec import Spec
 from nst.losses.statistics import (
     Guide,
     activations,
@@ -36,7 +36,7 @@ from nst.losses.weights import Weights
 class Problem:
     """The arrays of the loss."""
 
-    variables: dict  # the frozen network, from vgg.freeze
+    variables: dict  # the frozen network, from networks.table.freeze
     content: dict[str, jax.Array]  # layer -> activation of the photograph, 1xhxwxc
     # region -> style image (only one if they are blended as targets) -> term -> target
     styles: tuple[tuple[tuple, ...], ...]
@@ -56,7 +56,7 @@ def _content_loss(spec: Spec, problem: Problem, statistics: dict) -> dict[str, j
         return {"content/self_similarity": weights.content * statistics["self_similarity"]}
     losses = {}
     for index, layer in enumerate(spec.content_layers):
-        target, channels = problem.content[layer], channels_of(layer)
+        target, channels = problem.content[layer], spec.channels(layer)
         loss = content.content_loss(statistics[layer], target, channels, spec.content_normalization)
         losses[f"content/{layer}"] = weights.content * weights.content_layers[index] * loss
     return losses
@@ -198,7 +198,7 @@ def make_problem(
 
     Args:
       spec: static choices.
-      variables: from vgg.freeze.
+      variables: from networks.table.freeze.
       content_1xHxWx3: the photograph, RGB, [0, 1].
       styles_1xHxWx3: the paintings, of any sizes.
       weights: from make_weights.

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from nst.errors import UserError, choose
 from nst.losses.content import CONTENT, CONTENT_REPRESENTATIONS
 from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION
-from nst.networks.vgg import Network, channels, layers_to
+from nst.networks.network import Network
+from nst.networks.table import layer, layers_to
 from nst.styles.representation import Representation
 from nst.styles.table import linear, style
 
 BLENDS = ("targets", "losses")
 IMAGE = "image"  # the image itself, as a layer of three channels
+_IMAGE_KEY = 6645601  # as layers.Layer.key: any number that no layer has
 
 
 class Term(NamedTuple):
@@ -23,22 +25,15 @@ class Term(NamedTuple):
     kind: str  # name of the representation in nst.styles.table.STYLES
     representation: Representation
     part: tuple[str, ...]  # the layers that it reads
-
-    @property
-    def channels(self) -> float:
-        return self.representation.channels([channels_of(layer) for layer in self.part])
-
-
-def channels_of(layer: str) -> int:
-    """Returns the channels of a layer of VGG; of the image itself 3."""
-    return 3 if layer == IMAGE else channels(layer)
+    channels: float  # of these in the published network, as the normalisation counts them
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """The static choices of the loss: fields of the config, which are checked here.
 
-    It is hashable, and specs with equal fields are equal, so that they share a compiled program.
+    It is hashable, and specs with equal fields are equal, so that they share a compiled program. The frame of
+    a slim `network` becomes "vgg" where the loss needs single channels.
     """
 
     network: Network = Network()
@@ -72,13 +67,9 @@ class Spec:
             raise UserError(f"alpha_norm.power = {self.alpha_norm_power}: must be greater than 1")
         terms = self.style_terms  # this checks the representation, its normalisation and its options
         self._check_strip(terms)
-        conv = [layer for layer in self.layers if layer.startswith("conv")]
-        if self.network.widths and self.network.frame == "vgg" and conv:
-            raise UserError(
-                "network.frame = vgg: a slim network has relu and pool layers in it, not conv layers"
-            )
-        if self.network.widths and self.network.frame == "compact":
-            self._check_frame(terms)
+        if self.network.widths and self._needs_single_channels(terms):
+            # the only way to set a field of a frozen dataclass, here while it is made
+            object.__setattr__(self, "network", dataclasses.replace(self.network, frame="vgg"))
 
     def _check_strip(self, terms: tuple[Term, ...]):
         """Raises UserError if the image is to be computed in strips, and a term is not a sum over them."""
@@ -98,22 +89,29 @@ class Spec:
         if self.strip and whole:
             raise UserError(f"strip = {self.strip}: {whole[0]}")
 
-    def _check_frame(self, terms: tuple[Term, ...]):
-        """Raises UserError for what a rotation of the channels changes: the compact frame is one."""
-        found = [
-            f"style_loss.representation = {self.representation}"
+    def _needs_single_channels(self, terms: tuple[Term, ...]) -> bool:
+        """Returns whether a rotation of the channels, such as the compact frame's, changes the loss.
+
+        Raises:
+          UserError: where single channels of a conv layer are needed, which a slim network does not have.
+        """
+        needs = [
+            (f"style_loss.representation = {term.kind}", of_network(term.part))
             for term in terms
-            if not term.representation.rotates and term.part != (IMAGE,)
+            if not term.representation.rotates
         ]
-        found += [
-            f"{group}.normalization = scaled"
-            for group, normalization in (
-                ("content_loss", self.content_normalization), ("style_loss", self.style_normalization),
-            )
-            if normalization == "scaled"
-        ]  # fmt: skip
-        if found:
-            raise UserError(f"{found[0]}: needs single channels; set network.frame = vgg")
+        if self.content_normalization == "scaled":
+            needs.append(("content_loss.normalization = scaled", of_network(self.content_layers)))
+        if self.style_normalization == "scaled":
+            needs.append(("style_loss.normalization = scaled", of_network(self.style_layers)))
+        for field, names in needs:
+            for name in names:
+                if layer(self.network.architecture, name).kind == "conv":
+                    raise UserError(
+                        f"{field} needs single channels, which a slim network has at relu and pool layers, "
+                        f"not at {name}: use relu layers, or the full network (weights.name = vgg19)"
+                    )
+        return any(names for _, names in needs)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -123,8 +121,17 @@ class Spec:
     @property
     def style_terms(self) -> tuple[Term, ...]:
         """The terms of the style loss of one region and painting."""
+        channels = tuple(map(self.channels, self.style_layers))
         options = self.style_normalization, self.style_options
-        return _style_terms(self.representation, *options, self.style_layers)
+        return _style_terms(self.representation, *options, self.style_layers, channels)
+
+    def key(self, name: str) -> int:
+        """Returns the number that is folded into the random key of a layer's sampled positions."""
+        return _IMAGE_KEY if name == IMAGE else layer(self.network.architecture, name).key
+
+    def channels(self, name: str) -> int:
+        """Returns the channels of a layer in the published network; 3 for the image."""
+        return 3 if name == IMAGE else layer(self.network.architecture, name).channels
 
     def regularizer_options(self, name: str) -> tuple:
         """Returns the arguments of a regulariser's loss that follow the image and the target."""
@@ -133,17 +140,20 @@ class Spec:
 
 @lru_cache(maxsize=256)
 def _style_terms(
-    representation: str, normalization: str, options: str, layers: tuple[str, ...]
+    representation: str, normalization: str, options: str, layers: tuple[str, ...], channels: tuple[int, ...]
 ) -> tuple[Term, ...]:
     # cached, since a property of Spec that is read often should not parse options each time
     terms, kinds = [], style(representation, normalization, options)
+    channels_of = dict(zip(layers, channels, strict=True)) | {IMAGE: 3}
     for kind, one in kinds.items():
         for part in one.parts(layers) if layers else ():
             label = "*".join(part) if len(part) < 3 else "hypercolumns"
-            terms.append(Term(f"{kind}/{label}" if len(kinds) > 1 else label, kind, one, part))
+            name = f"{kind}/{label}" if len(kinds) > 1 else label
+            count = one.channels([channels_of[layer] for layer in part])
+            terms.append(Term(name=name, kind=kind, representation=one, part=part, channels=count))
     return tuple(terms)
 
 
 def of_network(layers: Sequence[str]) -> tuple[str, ...]:
-    """Returns the layers without the image itself."""
+    """Returns the names of layers without that of the image itself."""
     return tuple(layer for layer in layers if layer != IMAGE)

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from nst.losses import content, strips
 from nst.losses.spec import IMAGE, Spec, of_network
 from nst.losses.strips import Strip
-from nst.networks.slim import evaluated
-from nst.networks.vgg import features
+from nst.networks.slim import materialize
+from nst.networks.table import features
 from nst.styles import matching
 from nst.styles.positions import Positions, sample
 
@@ -33,16 +33,15 @@ def _positions(
     source: Activations,
     guide: Guide,
     samples: int,
-    seed: jax.Array,
+    keys: dict[str, jax.Array],
     step: int | jax.Array,
     strip: Strip | None = None,
 ) -> list[Positions]:
     """Returns the positions of each layer that count: the same for two images of one size and guide."""
     positions = []
     for layer in layers:
-        # A layer's key follows from its name, so that it does not depend on what other layers are used.
-        key = jax.random.fold_in(jax.random.key(seed), _index(layer))
-        shape = jax.eval_shape(evaluated, source[layer]).shape[1:3]
+        key = keys[layer]
+        shape = jax.eval_shape(materialize, source[layer]).shape[1:3]
         weights_HxW, sampled_S = strips.position_weights(strip, guide.get(layer), layer, shape[1]), None
         if samples:
             # Only the sample depends on the step. What else is random, such as projections, has to be what it
@@ -52,9 +51,10 @@ def _positions(
     return positions
 
 
-def _index(layer: str) -> int:
-    """Returns a number that no other layer has."""
-    return sum(256**k * ord(letter) for k, letter in enumerate(layer[-3:]))
+def _keys(spec: Spec, seed: jax.Array) -> dict[str, jax.Array]:
+    """Returns the random key of each layer, which does not depend on what other layers are used."""
+    key = jax.random.key(seed)
+    return {layer: jax.random.fold_in(key, spec.key(layer)) for layer in (*spec.layers, IMAGE)}
 
 
 # --- content
@@ -66,7 +66,7 @@ def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> d
 
     Args:
       spec: static choices.
-      variables: from vgg.freeze.
+      variables: from networks.table.freeze.
       image_1xHxWx3: the photograph, RGB, [0, 1].
 
     Returns:
@@ -75,7 +75,7 @@ def describe_content(spec: Spec, variables: dict, image_1xHxWx3: jax.Array) -> d
 
     def on_window(window_1xHxWx3, strip):
         source = activations(spec, variables, window_1xHxWx3, spec.content_layers)
-        return {layer: evaluated(source[layer]) for layer in spec.content_layers}
+        return {layer: materialize(source[layer]) for layer in spec.content_layers}
 
     layout = strips.layout(spec, spec.content_layers, image_1xHxWx3.shape[1])
     return strips.join_strips(layout, image_1xHxWx3, on_window)
@@ -93,14 +93,14 @@ def content_statistics(
     layers = spec.content_layers
     if spec.content_representation == "self_similarity" and layers:
         # It compares pairs of positions, which are no sum over strips: Spec allows no strips here.
-        positions = _positions(layers, source, {}, spec.content_samples, seed, step)
+        positions = _positions(layers, source, {}, spec.content_samples, _keys(spec, seed), step)
         columns, target_columns = (
             matching.hypercolumns([of[layer] for layer in layers], positions) for of in (source, target)
         )
         return {"self_similarity": matching.self_similarity_distance(columns, target_columns)}
     return {
         layer: content.content_sums(
-            evaluated(source[layer]),
+            materialize(source[layer]),
             strips.window_rows(strip, target[layer], layer),
             strips.own_rows(strip, layer),
         )
@@ -119,7 +119,7 @@ def describe_style(
 
     Args:
       spec: static choices.
-      variables: from vgg.freeze.
+      variables: from networks.table.freeze.
       image_1xHxWx3: the painting, RGB, [0, 1], of any size.
       guide: weights of its positions, {layer: HxW}; {}: all alike.
       seed: for what is random.
@@ -132,7 +132,7 @@ def describe_style(
         source = activations(spec, variables, window_1xHxWx3, spec.style_layers)
         # Relative distances are in units of the distance from an image without features. It has the size and
         # the guide of the painting, and so the same sampled positions.
-        blank = {layer: jnp.zeros_like(evaluated(activation)) for layer, activation in source.items()}
+        blank = {layer: jnp.zeros_like(materialize(activation)) for layer, activation in source.items()}
         both = (style_statistics(spec, of, guide, seed, 0, strip) for of in (source, blank))
         return tuple(zip(*both, strict=True))
 
@@ -149,10 +149,10 @@ def style_statistics(
     strip: Strip | None,
 ) -> tuple:
     """Returns the statistics of each style term."""
-    statistics = []
+    statistics, keys = [], _keys(spec, seed)
     for term in spec.style_terms:
         samples = term.representation.samples
-        positions = _positions(term.part, source, guide, samples, seed, step, strip)
+        positions = _positions(term.part, source, guide, samples, keys, step, strip)
         layers = [source[layer] for layer in term.part]
         statistics.append(term.representation.describe(layers, positions))
     return tuple(statistics)

@@ -23,7 +23,7 @@ from jax import lax
 
 from nst.losses.spec import IMAGE, Spec, of_network
 from nst.networks.receptive import receptive
-from nst.networks.vgg import layers_to
+from nst.networks.table import layers_to
 
 
 class Layout(NamedTuple):
@@ -34,6 +34,7 @@ class Layout(NamedTuple):
     halo: int  # a window reaches at least so far beyond its strip, or to the border
     window: int  # height of each window
     count: int  # number of strips
+    strides: dict[str, int]  # layer -> rows of the image for each row of the layer
 
 
 class Strip(NamedTuple):
@@ -57,43 +58,38 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
     Returns:
       The layout; None: the image is computed as a whole.
     """
-    names = layers_to(spec.network.architecture, of_network(layers))
-    if not spec.strip or not names:
+    path = layers_to(spec.network.architecture, of_network(layers))
+    if not spec.strip or not path:
         return None
-    with jax.ensure_compile_time_eval():  # since a program may be being traced
-        fields = [receptive(spec.network, name) for name in names]
+    strides = {layer.name: layer.stride for layer in path} | {IMAGE: 1}
+    fields = [receptive(spec.network, layer.name) for layer in path]
     stride = fields[-1].stride
     reach = max(max(-field.offset, field.offset + field.size - field.stride) for field in fields)
     halo, rest = _up(reach, stride), height % stride
     count = max(1, -(-(height - rest) // _up(spec.strip, stride)))
     strip = _up(-(-(height - rest) // count), stride)
     window = strip + 2 * halo + rest
-    return Layout(height, strip, halo, window, count) if window < height else None
+    if window >= height:
+        return None
+    return Layout(height=height, strip=strip, halo=halo, window=window, count=count, strides=strides)
 
 
 def _up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
-def _stride(layer: str) -> int:
-    """Returns how many rows of the image there are for each row of the layer."""
-    if layer == IMAGE:
-        return 1
-    return 2 ** (int(layer[4]) - (not layer.startswith("pool")))
-
-
 def _first(strip: Strip, layer: str) -> jax.Array:
     """Returns the first row of the strip's window in a layer."""
     layout = strip.layout
     start = jnp.clip(strip.index * layout.strip - layout.halo, 0, layout.height - layout.window)
-    return start // _stride(layer)
+    return start // layout.strides[layer]
 
 
 def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1) -> jax.Array:
     """Returns the window's rows of an array that has all rows of the layer; without a strip, the array."""
     if strip is None:
         return array
-    rows = strip.layout.window // _stride(layer)
+    rows = strip.layout.window // strip.layout.strides[layer]
     return lax.dynamic_slice_in_dim(array, _first(strip, layer), rows, axis)
 
 
@@ -104,7 +100,7 @@ def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
     """
     if strip is None:
         return None
-    layout, stride = strip.layout, _stride(layer)
+    layout, stride = strip.layout, strip.layout.strides[layer]
     rows_H = _first(strip, layer) + jnp.arange(layout.window // stride)
     start, end = (
         jnp.minimum(index, layout.count) * layout.strip // stride for index in (strip.index, strip.index + 1)
@@ -129,7 +125,7 @@ def position_weights(
     rows_Hx1 = own_rows(strip, layer)[:, None]
     if guide_HxW is not None:
         return rows_Hx1 * window_rows(strip, guide_HxW, layer, axis=0)
-    positions = strip.layout.height // _stride(layer) * width
+    positions = strip.layout.height // strip.layout.strides[layer] * width
     return jnp.broadcast_to(rows_Hx1 / positions, (len(rows_Hx1), width))
 
 
@@ -182,7 +178,7 @@ def join_strips(
         return whole, None
 
     empty = {
-        layer: jnp.zeros((1, layout.height // _stride(layer), *leaf.shape[2:]), leaf.dtype)
+        layer: jnp.zeros((1, layout.height // layout.strides[layer], *leaf.shape[2:]), leaf.dtype)
         for layer, leaf in jax.eval_shape(on_strip, jnp.int32(0)).items()
     }
     return lax.scan(put, empty, jnp.arange(layout.count))[0]

@@ -30,8 +30,9 @@ from nst.errors import UserError
 from nst.images import Source
 from nst.metrics import measures
 from nst.metrics.measures import Colors, Statistics
-from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network
+from nst.networks import checkpoints
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import freeze, minimum_size
 
 VERSION = "nst1"
 
@@ -77,12 +78,12 @@ def load(network: str = "vgg19") -> Instrument:
     loaded = checkpoints.load(network, convention.architecture, measures.LAYERS)
     # in the frame of VGG's own channels, since the moments are of single channels
     reader = Network(
-        convention.architecture, convention.widths, "vgg", vgg.PREPROCESSING[convention.preprocessing]
+        convention.architecture, convention.widths, "vgg", PREPROCESSING[convention.preprocessing]
     )
-    variables = vgg.freeze(loaded.params, reader.dtype, reader.frame)
+    variables = freeze(reader, loaded.params)
     statistics = _compiled_statistics(reader, variables)
     photo, painting = _cached(partial(_photo, statistics), 2), _cached(partial(_painting, statistics), 16)
-    least = vgg.minimum_size(reader, measures.LAYERS)
+    least = minimum_size(reader, measures.LAYERS)
 
     def judge(image_HxWx3, content_HxWx3, styles_HxWx3):
         if not len(styles_HxWx3):

@@ -17,7 +17,8 @@ from nst import numerics
 from nst.errors import UserError
 from nst.images import spaces
 from nst.losses import content, regularizers
-from nst.networks.vgg import Network, features
+from nst.networks.network import Network
+from nst.networks.table import features
 from nst.styles import grams
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # Gatys et al. 2016, as relu layers
@@ -48,7 +49,7 @@ def statistics(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> S
 
     Args:
       network: the network that measures.
-      variables: from vgg.freeze.
+      variables: from networks.table.freeze.
       image_BxHxWx3: RGB, [0, 1], at least 16 px at each edge.
     """
     activations = features(network, variables, image_BxHxWx3, LAYERS)

@@ -1,15 +1,20 @@
 """The frozen networks in whose activations the losses are measured.
 
-    vgg           VGG-16 and VGG-19: an image to {layer: activation}
-    slim          activations that are read through linear maps
-    convolution   the convolution whose gradient is fast for frozen kernels
-    winograd      the same by Winograd's minimal filtering
-    pooling       the poolings
-    receptive     receptive fields
-    remat         gradients that keep less of the forward pass
-    checkpoints   find and read published weights
-    torchfile     read PyTorch's files without PyTorch
-    download      fetch a file and verify it
+    table          the architectures: add a row for another one
+    vgg            VGG-16 and VGG-19: an image to {layer: activation}
+    network        the static choices: architecture, preprocessing, pooling, padding, precision
+    layers         layers as data: order, channels, strides, windows
+    slim           activations that are read through linear maps
+    convolution    the convolution whose gradient is fast for frozen kernels
+    winograd       the same by Winograd's minimal filtering
+    pooling        the table of poolings: add a row for another one
+    receptive      receptive fields
+    remat          gradients that keep less of the forward pass
+    normalization  weights scaled to equal mean activations
+    checkpoints    the table of published weights, and where their files are found
+    formats        reads files of weights
+    torchfile      reads PyTorch's files without PyTorch
+    download       fetches a file and verifies it
 
 Imports nothing of nst but `errors`, `files` and `numerics`.
 """

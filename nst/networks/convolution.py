@@ -1,4 +1,4 @@
-"""The convolutions of a frozen network: one gradient alone, with respect to the input, and fast in loops."""
+"""Convolutions of a frozen network, whose only gradient is that of the input, and is fast inside loops."""
 
 from functools import partial
 
@@ -15,9 +15,13 @@ CONVOLUTIONS = ("direct", "winograd")  # of wide layers, see nst/networks/winogr
 
 
 def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.Precision) -> jax.Array:
-    """Plain stride-1 convolution, NHWC x HWIO: the one form that XLA:CPU runs fast inside a loop.
+    """Computes a convolution of stride 1 in the one form that XLA:CPU runs fast inside a loop.
 
-    A tuple of kernels is one of `winograd.transform`.
+    Args:
+      x: `BxHxWxI`.
+      kernel: `3x3xIxO`, or the tuple of kernels that `winograd.transform` makes of one.
+      pad: zeros on each side, 0 to 2.
+      precision: of the products.
     """
     if isinstance(kernel, tuple):
         return winograd.convolve(x, kernel, pad, precision)
@@ -33,11 +37,11 @@ def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.P
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def frozen_convolve(x, kernel, adjoint, pad, precision):
-    """`convolve` with respect to `x` only; its gradient is a forward convolution with `adjoint_kernel`.
+    """Computes `convolve`; its gradient, with respect to x only, is a convolution with `adjoint_kernel`.
 
     Autodiff would transpose the kernel's channels inside the gradient, a layout that XLA:CPU does not
     optimise in loop bodies (4-5 times slower there), and would keep every input for a weight gradient
-    that nobody wants. There is no forward-mode derivative.
+    that is not used. There is no forward-mode derivative.
     """
     return convolve(x, kernel, pad, precision)
 
@@ -55,14 +59,19 @@ frozen_convolve.defvjp(_frozen_forward, _frozen_backward)
 
 
 def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
-    """The kernel of the transposed convolution: flipped in space, input and output channels swapped."""
+    """Returns the kernel of the transposed convolution: flipped in space, its channels swapped."""
     return kernel_3x3xIxO[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
 class Conv(nn.Module):
-    """3x3 convolution and bias. Frozen, its adjoint kernel stands beside the kernel, made once.
+    """3x3 convolution and bias.
 
-    With `winograd` both are those of `winograd.transform` in wide layers.
+    Attributes:
+      features: output channels.
+      padding: a key of PADDING.
+      precision: a key of PRECISION.
+      frozen: whether the adjoint kernel is kept beside the kernel, and only x has a gradient.
+      winograd: whether both kernels are those of `winograd.transform` in wide layers.
     """
 
     features: int
@@ -73,6 +82,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x_BxHxWxC: jax.Array) -> jax.Array:
+        """Computes the convolution, `BxHxWxfeatures`."""
         shape = (3, 3, x_BxHxWxC.shape[-1], self.features)
         if self.winograd and winograd.pays(*shape[2:]):
             kernel = self.get_variable("params", "kernel")
@@ -89,3 +99,16 @@ class Conv(nn.Module):
             return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
         adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value
         return frozen_convolve(x_BxHxWxC, kernel, adjoint, pad, PRECISION[self.precision]) + bias
+
+
+def parameter_count(variables: dict) -> int:
+    """Returns how many numbers a frozen network has, in whatever form its kernels are.
+
+    Args:
+      variables: from `table.freeze`.
+    """
+    layers = variables["params"].values()
+    kernels = [layer["kernel"] for layer in layers]
+    # a kernel in Winograd's form is a tuple of six arrays, each a third of the kernel's size
+    sizes = [3 * kernel[0].size if isinstance(kernel, tuple) else kernel.size for kernel in kernels]
+    return sum(sizes) + sum(layer["bias"].size for layer in layers)

@@ -1,4 +1,4 @@
-"""Less memory for a gradient: what the forward pass keeps for the way back, as bits, or computed again."""
+"""Gradients that need less memory: values of the forward pass are kept as bits, or computed again."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ _BITS = 8
 
 @jax.custom_vjp
 def rectify(x_BxHxWxC: jax.Array) -> jax.Array:
-    """max(x, 0), which keeps one bit of each value for its gradient: whether x > 0.
+    """Computes max(x, 0) and keeps one bit of each value for the gradient: whether x > 0.
 
-    XLA would keep x itself, 32 times as much: it computes comparisons anew wherever they are read. The sum
-    that packs the bits is what it does not compute twice.
+    XLA would keep x itself, 32 times as much, since it repeats a comparison wherever it is read. The sum that
+    packs the bits it does not repeat.
     """
     return jax.nn.relu(x_BxHxWxC)
 
@@ -29,7 +29,7 @@ def _backward(packed, cotangent_BxHxWxC):
 
 
 def _pack(bits_BxHxWxC: jax.Array) -> jax.Array:
-    """Eight channels a byte; the last is filled up with zeros."""
+    """Packs eight channels into a byte; the last byte is filled up with zeros."""
     *shape, channels = bits_BxHxWxC.shape
     padded = jnp.pad(bits_BxHxWxC, [(0, 0)] * len(shape) + [(0, -channels % _BITS)])
     groups = padded.reshape(*shape, -1, _BITS).astype(jnp.uint8)
@@ -45,10 +45,13 @@ rectify.defvjp(_forward, _backward)
 
 
 def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """`function` of one array, of which nothing but its argument is kept: the gradient computes it again.
+    """Returns `function` such that its gradient keeps nothing but the argument and computes it again.
 
-    As jax.checkpoint, whose barriers XLA:CPU takes away before it finds the two computations equal and makes
-    one of them, so that everything is kept after all (jax 0.10.1).
+    Does what jax.checkpoint does elsewhere. XLA:CPU removes that one's barriers, then finds the two
+    computations equal and shares one, so that everything is kept after all (jax 0.10.1).
+
+    Args:
+      function: of one array, to one array.
     """
 
     @jax.custom_vjp
@@ -56,7 +59,7 @@ def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Arra
         return function(x)
 
     def backward(x, cotangent):
-        # the same numbers, but to XLA others than those of the forward pass, and known no earlier than here
+        # the same numbers, but XLA cannot know that they equal the forward pass's, nor have them before here
         one = cotangent[(0,) * cotangent.ndim].astype(x.dtype)
         _, pull = jax.vjp(function, jnp.where(one == one, x, one))
         return pull(cotangent)

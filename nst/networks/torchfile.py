@@ -27,7 +27,7 @@ _STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8"
 
 
 class _Storage(NamedTuple):
-    """The flat array that tensors are views of; made from a persistent id and nowhere else."""
+    """A flat array that tensors are views of; made from a pickle's persistent id and nowhere else."""
 
     key: str
     dtype: str
@@ -95,9 +95,15 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read(path: str | PathLike) -> dict[str, np.ndarray]:
-    """The tensors of a state dict by name, as stored, in PyTorch's layout (OIHW); read-only.
+    """Reads the tensors of a state dict by name, as stored, in PyTorch's layout (OIHW).
 
     A state dict wrapped as {"state_dict": ...} is unwrapped; what is not a tensor is left out.
+
+    Args:
+      path: of the `.pth` file.
+
+    Returns:
+      {name: read-only array}.
 
     Raises:
       UserError: truncated, not a state dict, or naming anything but tensors.
@@ -114,12 +120,12 @@ def read(path: str | PathLike) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: truncated or not a PyTorch checkpoint ({reason})") from error
 
 
-def _tensors(found) -> dict[str, _Tensor]:
-    if not isinstance(found, dict):
-        raise UserError(f"holds a {type(found).__name__}, not a state dict of tensors")
-    found = found.get("state_dict", found)
-    found = {key: value.tensor if isinstance(value, _Parameter) else value for key, value in found.items()}
-    return {key: value for key, value in found.items() if isinstance(value, _Tensor)}
+def _tensors(content) -> dict[str, _Tensor]:
+    if not isinstance(content, dict):
+        raise UserError(f"holds a {type(content).__name__}, not a state dict of tensors")
+    content = content.get("state_dict", content)
+    values = {key: value.tensor if isinstance(value, _Parameter) else value for key, value in content.items()}
+    return {key: value for key, value in values.items() if isinstance(value, _Tensor)}
 
 
 def _read_zip(file):

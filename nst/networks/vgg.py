@@ -1,351 +1,256 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman 2014) as frozen feature extractors.
 
-`features(network, variables, image, layers)` maps an image to the activations that were asked for, by the
-papers' names: `conv3_1` before the rectifier, `relu3_1` after it, `pool3` after the block. Nothing beyond
-the deepest requested layer is built, and no gradient with respect to the weights exists.
+Layers have the papers' names: `conv3_1` is the activation before the rectifier, `relu3_1` after it, `pool3`
+after the block. Nothing beyond the deepest requested layer is built, and no gradient with respect to the
+weights exists.
+
+This is all that is particular to VGG; nst/networks/table.py has a row for each of the two, through which the
+rest of the program runs them.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst.errors import UserError, choose
-from nst.networks import winograd
-from nst.networks.convolution import CONVOLUTIONS, PADDING, PRECISION, Conv, adjoint_kernel
-from nst.networks.pooling import POOLING, pooling
-from nst.networks.remat import REMAT, recomputed, rectify
-from nst.networks.slim import Mapped, evaluated
+from nst.networks import slim, winograd
+from nst.networks.convolution import Conv, adjoint_kernel
+from nst.networks.layers import PIXEL, Layer, Window, find, up_to_deepest
+from nst.networks.network import FIRST, Network
+from nst.networks.pooling import pooling
+from nst.networks.remat import recomputed, rectify
+from nst.networks.slim import Mapped
 
-BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
 CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
-FIRST = "replicate_first"  # replicate at conv1_1, zero elsewhere
-DTYPES = ("float32", "bfloat16")
-FRAMES = ("compact", "vgg")  # see `compact`
+_CONVOLUTION = Window(size=3, stride=1, offset=-1)
 
 
-class Preprocessing(NamedTuple):
-    """What the network was trained on: (scale * image[channels] - mean) / std, for an image in [0, 1]."""
+def make_layers(convolutions: Sequence[int], channels: Sequence[int] = CHANNELS) -> tuple[Layer, ...]:
+    """Returns the layers of a VGG in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5.
 
-    channels: str  # "RGB" or "BGR"
-    scale: float
-    mean: tuple[float, float, float]  # in the order of `channels`, in units of `scale`
-    std: tuple[float, float, float]
-
-    def __call__(self, image_BxHxWx3: jax.Array) -> jax.Array:
-        ordered = image_BxHxWx3[..., ::-1] if self.channels == "BGR" else image_BxHxWx3
-        mean, std = (jnp.asarray(value, ordered.dtype) for value in (self.mean, self.std))
-        return (self.scale * ordered - mean) / std
-
-
-PREPROCESSING = {
-    "caffe": Preprocessing("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
-    "torchvision": Preprocessing("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """The static choices of the feature extractor; hashable, so that it can key a compiled program."""
-
-    architecture: str = "vgg19"
-    widths: tuple[int, ...] = ()  # channels of a slim network, one a convolution; (): VGG's own
-    frame: str = "compact"  # in which a slim network's activations are given, see `compact`
-    preprocessing: Preprocessing = PREPROCESSING["caffe"]
-    pooling: str = "max"
-    pooling_p: float = 3.0
-    pooling_mix: float = 0.5
-    pooling_gain: float = 1.0
-    padding: str = "zero"
-    dtype: str = "float32"
-    precision: str = "float32"
-    convolution: str = "direct"  # the variables must be frozen for it
-    remat: str = "none"  # what of the forward pass is kept for the gradient, of REMAT
-
-    def __post_init__(self):
-        choose("network.architecture", self.architecture, BLOCKS)
-        choose("network.frame", self.frame, FRAMES)
-        choose("network.pooling", self.pooling, POOLING)
-        choose("network.padding", self.padding, (*PADDING, FIRST))
-        choose("network.dtype", self.dtype, DTYPES)
-        choose("network.precision", self.precision, PRECISION)
-        choose("network.convolution", self.convolution, CONVOLUTIONS)
-        if self.convolution == "winograd" and self.dtype != "float32":
-            raise UserError(
-                f"network.convolution = winograd: its sums lose too much in {self.dtype}; use direct"
-            )
-        choose("network.remat", self.remat, REMAT)
-        if self.pooling_p <= 0:
-            raise UserError(f"network.pooling_p = {self.pooling_p}: must be positive")
-        if not 0 <= self.pooling_mix <= 1:
-            raise UserError(f"network.pooling_mix = {self.pooling_mix}: must lie in [0, 1]")
-
-    def padding_of(self, conv: str) -> str:
-        """Of a convolution: one of PADDING."""
-        if self.padding != FIRST:
-            return self.padding
-        return "replicate" if conv == "conv1_1" else "zero"
-
-    def width(self, conv: str) -> int:
-        """Output channels of a convolution."""
-        if not self.widths:
-            return channels(conv)
-        return self.widths[convolutions(self.architecture).index(conv)]
-
-    def read_width(self, conv: str, layer: str) -> int:
-        """Channels in which a slim network's layer, `conv` or after it, is given.
-
-        VGG's, or those of the compact frame, in which conv layers always are.
-        """
-        full = channels(conv)
-        compact = self.frame == "compact" or layer == conv
-        return min(self.width(conv) + 1, full) if compact else full
-
-
-def channels(layer: str) -> int:
-    """The channels that VGG has at a layer: conv3_1, relu3_1 and pool3 have 256."""
-    return CHANNELS[int(layer[4]) - 1]
-
-
-def layer_names(architecture: str) -> tuple[str, ...]:
-    """All layers in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5."""
-    names = []
-    for block, convolutions in enumerate(BLOCKS[architecture], start=1):
-        for index in range(1, convolutions + 1):
-            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
-        names.append(f"pool{block}")
-    return tuple(names)
-
-
-def convolutions(architecture: str) -> tuple[str, ...]:
-    """The convolutions in the order of computation: conv1_1, conv1_2, conv2_1, ..."""
-    return tuple(name for name in layer_names(architecture) if name.startswith("conv"))
-
-
-def layers_to(architecture: str, layers: Sequence[str], field: str = "layers") -> tuple[str, ...]:
-    """`layer_names` up to and including the deepest of `layers`.
-
-    Raises:
-      UserError: a layer that the architecture does not have, naming the nearest.
+    Args:
+      convolutions: how many each block has.
+      channels: of each block.
     """
-    names = layer_names(architecture)
-    depth = max((names.index(choose(field, layer, names)) for layer in layers), default=-1)
-    return names[: depth + 1]
+    layers, stride = [], 1
+    for block, (count, width) in enumerate(zip(convolutions, channels, strict=True), start=1):
+        add = partial(Layer, channels=width)
+        for name in (f"{block}_{index + 1}" for index in range(count)):
+            for kind, window in (("conv", _CONVOLUTION), ("relu", PIXEL)):
+                key = _key(kind + name)
+                layers.append(add(name=kind + name, kind=kind, stride=stride, window=window, key=key))
+        name, stride = f"pool{block}", 2 * stride
+        layers.append(add(name=name, kind="pool", stride=stride, window=None, key=_key(name)))
+    return tuple(layers)
 
 
-def minimum_size(network: Network, layers: Sequence[str]) -> int:
-    """The shortest image edge, in pixels, that leaves a pixel (reflect padding: two) at the deepest layer."""
-    scale, edge = 1, 1
-    for name in layers_to(network.architecture, layers):
-        scale *= 2 if name.startswith("pool") else 1
-        reflects = name.startswith("conv") and network.padding == "reflect"
-        edge = max(edge, scale * (2 if reflects else 1))
-    return edge
+def _key(name: str) -> int:
+    """Returns `Layer.key`, made of the last three letters, so that conv and relu layers are sampled alike."""
+    return sum(256**k * ord(letter) for k, letter in enumerate(name[-3:]))
 
 
-class Map(nn.Module):
-    """The linear map through which a layer of a slim network is read."""
-
-    features: int
-    precision: str
-
-    @nn.compact
-    def __call__(self, x_BxHxWxK: jax.Array) -> Mapped:
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x_BxHxWxK.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return Mapped(x_BxHxWxK, kernel, bias, PRECISION[self.precision])
+LAYERS = {"vgg16": make_layers((2, 2, 3, 3, 3)), "vgg19": make_layers((2, 2, 4, 4, 4))}
 
 
-class VGG(nn.Module):
-    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `Bxhxwxc`}, as deep as `layers` ask.
+def _convolutions(architecture: str) -> list[Layer]:
+    return [layer for layer in LAYERS[architecture] if layer.kind == "conv"]
 
-    A slim network is read through linear maps to VGG's activations, one of each conv and relu layer, as
-    `Mapped`; pool layers use the map of the relu before them, which is exact for average pooling.
+
+# --- parameters
+
+
+def parameter_shapes(
+    architecture: str, widths: Sequence[int], names: Sequence[str]
+) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Returns the shapes of the parameters that some layers need, as a file holds them.
+
+    Args:
+      architecture: a key of LAYERS.
+      widths: as `Network.widths`, at least as deep as `names`.
+      names: layers that will be asked for.
+
+    Returns:
+      {conv1_1: {kernel: (3, 3, inputs, channels), bias: (channels,)}, ...} in the order of computation, and
+      of a slim network its maps, {relu1_1_map: {kernel: (channels, VGG's channels), bias: ...}, ...}.
     """
-
-    network: Network
-    layers: tuple[str, ...]
-    frozen: bool = True  # False: for training, with gradients with respect to the weights
-    after: str = ""  # a layer whose own activation, unmapped, is given in place of the image
-    relu: Callable[[jax.Array], jax.Array] = nn.relu  # another has another way back (nst/visualize)
-    unmapped: bool = False  # a slim network's own activations
-
-    @nn.compact
-    def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
-        net = self.network
-        pool = pooling(net.pooling, p=net.pooling_p, mix=net.pooling_mix, gain=net.pooling_gain)
-        names = layers_to(net.architecture, self.layers)
-        if self.after:
-            x, names = image_BxHxWx3, names[names.index(self.after) + 1 :]
-        else:
-            x = net.preprocessing(image_BxHxWx3).astype(net.dtype)
-        activations, maps = {}, {}
-        for name in names:
-            if name.startswith("conv"):
-                conv = name
-                conv_of = partial(Conv, net.width(name), net.padding_of(name), net.precision)
-                x = conv_of(self.frozen, net.convolution == "winograd", name=name)(x)
-            else:
-                x = self._relu(name)(x) if name.startswith("relu") else pool(x)
-            if name in self.layers:
-                activations[name] = x
-                if net.widths and not self.unmapped:
-                    source = map_name(net.architecture, name)
-                    if source not in maps:
-                        maps[source] = Map(net.read_width(conv, name), net.precision, name=source)
-                    activations[name] = maps[source](x)
-        return activations
-
-    def _relu(self, name: str) -> Callable[[jax.Array], jax.Array]:
-        """The rectifier of a layer; what the loss reads is kept whole anyway."""
-        saves = self.network.remat != "none" and self.relu is nn.relu and name not in self.layers
-        return rectify if saves else self.relu
+    layers = LAYERS[architecture]
+    own = dict(zip((layer.name for layer in _convolutions(architecture)), widths, strict=False))
+    shapes, inputs, maps = {}, 3, {}
+    for layer in up_to_deepest(layers, names):
+        if layer.kind == "conv":
+            width = own.get(layer.name, layer.channels)
+            shapes[layer.name] = {"kernel": (3, 3, inputs, width), "bias": (width,)}
+            inputs = width
+        if own and layer.kind != "pool":
+            full = slim.map_channels(layer, inputs)
+            maps[f"{layer.name}_map"] = {"kernel": (inputs, full), "bias": (full,)}
+    return shapes | {name: maps[name] for name in (slim.map_name(layers, name) for name in names if own)}
 
 
-def map_name(architecture: str, layer: str) -> str:
-    """The map through which a layer of a slim network is read: relu3_1_map, and relu3_4_map for pool3."""
-    if layer.startswith("pool"):
-        names = layer_names(architecture)
-        layer = names[names.index(layer) - 1]
-    return f"{layer}_map"
+def file_names(architecture: str) -> dict[str, tuple[str, str]]:
+    """Returns every name under which checkpoints hold a tensor: {name: (parameter, part)}.
 
-
-def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The map x -> x A + b in K + 1 channels instead of C: an orthonormal frame of the map's own range.
-
-    With [A; b] = L Q, Q of orthonormal rows, x A + b = [x 1] L Q, and L alone keeps every inner product and
-    distance between activations. So Gram distances, content distances, and every other measure that a
-    rotation of the channels leaves alone are those of the C channels, in a fraction of the work; measures of
-    single channels (means, histograms, shifts) are not. Where K + 1 >= C the map stays as it is.
+    The part is "kernel" (HWIO), "bias", or "weight", a kernel in PyTorch's layout (OIHW).
     """
-    stacked = np.concatenate([kernel_KxC, bias_C[None]]).astype(np.float64)
-    if len(stacked) >= stacked.shape[1]:
-        return kernel_KxC, bias_C
-    lower = np.linalg.qr(stacked.T, mode="r").T.astype(np.float32)
-    return lower[:-1], lower[-1]
+    names = {}
+    for position, layer in enumerate(LAYERS[architecture]):
+        if layer.kind == "pool":
+            continue
+        parts = {"kernel": "kernel", "bias": "bias"}
+        names |= {
+            f"{layer.name}_map/{part}": (f"{layer.name}_map", part) for part in parts
+        }  # of a slim network
+        if layer.kind == "relu":
+            continue
+        conv = layer.name
+        block, index = conv.removeprefix("conv").split("_")
+        keras = f"block{block}_conv{index}"
+        torch = f"features.{position}"
+        names |= {
+            f"{conv}/kernel": (conv, "kernel"),  # ours
+            f"{conv}/bias": (conv, "bias"),
+            f"{keras}/{keras}_W_1:0": (conv, "kernel"),  # Keras 1 and 2
+            f"{keras}/{keras}_b_1:0": (conv, "bias"),
+            f"{keras}/{keras}/kernel:0": (conv, "kernel"),
+            f"{keras}/{keras}/bias:0": (conv, "bias"),
+            f"{torch}.weight": (conv, "weight"),  # torchvision; also jcjohnson's Caffe conversion
+            f"{torch}.bias": (conv, "bias"),
+            f"{conv}.weight": (conv, "weight"),  # Gatys' vgg_conv.pth
+            f"{conv}.bias": (conv, "bias"),
+        }
+    return names
 
 
 def freeze(params: dict, dtype: str = "float32", frame: str = "compact", convolution: str = "direct") -> dict:
-    """Params {conv: {kernel, bias}} -> the module's variables, adjoint kernels beside, in `dtype`.
+    """Converts parameters to the module's variables, with the kernels of the gradient beside them.
 
-    Maps of a slim network, {relu3_1_map: {kernel, bias}}, are put into `frame`: compact or vgg. `convolution`
-    is the Network's.
+    The gradient of a frozen convolution is a convolution with its adjoint kernel, which is made here, once.
+
+    Args:
+      params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, and of a slim network its maps,
+        {relu3_1_map: {kernel: `KxC`, bias: `C`}, ...}.
+      dtype: `Network.dtype`, of all arrays but the kernels in Winograd's form.
+      frame: `Network.frame`, into which the maps are put.
+      convolution: `Network.convolution`; "winograd" transforms the kernels of wide layers.
+
+    Returns:
+      {"params": {name: {kernel, bias}}, "adjoint": {conv: {kernel}}}.
     """
-    found, adjoint = {}, {}
+    frozen, adjoint = {}, {}
     for name, layer in params.items():
         kernel, bias = layer["kernel"], layer["bias"]
         if kernel.ndim == 2 and frame == "compact":
-            kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
+            kernel, bias = slim.compact(np.asarray(kernel), np.asarray(bias))
         form = partial(jnp.asarray, dtype=dtype)
         if convolution == "winograd" and kernel.ndim == 4 and winograd.pays(*kernel.shape[2:]):
             form = winograd.transform
         if kernel.ndim == 4:
             adjoint[name] = {"kernel": form(adjoint_kernel(kernel))}
-        found[name] = {"kernel": form(kernel), "bias": jnp.asarray(bias, dtype)}
-    return {"params": found, "adjoint": adjoint}
+        frozen[name] = {"kernel": form(kernel), "bias": jnp.asarray(bias, dtype)}
+    return {"params": frozen, "adjoint": adjoint}
 
 
-def parameters(variables: dict) -> int:
-    """How many numbers the network has, in whatever form its kernels are."""
-    layers = variables["params"].values()
-    kernels = [layer["kernel"] for layer in layers]
-    sizes = [3 * kernel[0].size if isinstance(kernel, tuple) else kernel.size for kernel in kernels]
-    return sum(sizes) + sum(layer["bias"].size for layer in layers)
+# --- activations
 
 
-def features(
+class VGG(nn.Module):
+    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `BxhxwxK`}, as deep as `layers` ask.
+
+    The activations of a slim network are its own, K = `Network.widths`; `activations` reads them through its
+    maps. Simonyan & Zisserman 2014 (*Very Deep Convolutional Networks for Large-Scale Image Recognition*),
+    section 2, configurations D and E.
+
+    Attributes:
+      network: the static choices.
+      layers: names of the activations to return, any of LAYERS.
+      frozen: use the variables of `freeze`; False: for training, with gradients with respect to the weights.
+      after: a layer whose own activation is given in place of the image; "": none.
+      relu: the rectifier; another one may have another gradient (nst/visualize).
+    """
+
+    network: Network
+    layers: tuple[str, ...]
+    frozen: bool = True
+    after: str = ""
+    relu: Callable[[jax.Array], jax.Array] = nn.relu
+
+    @nn.compact
+    def __call__(self, image_BxHxWx3: jax.Array) -> dict[str, jax.Array]:
+        """Computes {layer: activation}."""
+        net = self.network
+        layers = LAYERS[net.architecture]
+        pool = pooling(net.pooling, p=net.pooling_p, mix=net.pooling_mix, gain=net.pooling_gain)
+        widths = dict(zip((conv.name for conv in _convolutions(net.architecture)), net.widths, strict=False))
+        if self.after:
+            x, begin = image_BxHxWx3, find(layers, self.after) + 1
+        else:
+            x, begin = net.preprocessing(image_BxHxWx3).astype(net.dtype), 0
+        activations = {}
+        for layer in up_to_deepest(layers, self.layers)[begin:]:
+            if layer.kind == "conv":
+                width = widths.get(layer.name, layer.channels)
+                conv = partial(Conv, width, self._padding(layer), net.precision, self.frozen)
+                x = conv(net.convolution == "winograd", name=layer.name)(x)
+            else:
+                x = self._relu(layer)(x) if layer.kind == "relu" else pool(x)
+            if layer.name in self.layers:
+                activations[layer.name] = x
+        return activations
+
+    def _padding(self, conv: Layer) -> str:
+        if self.network.padding != FIRST:
+            return self.network.padding
+        return "replicate" if conv == LAYERS[self.network.architecture][0] else "zero"
+
+    def _relu(self, layer: Layer) -> Callable[[jax.Array], jax.Array]:
+        """Returns the rectifier of a layer; what the loss reads is kept whole anyway."""
+        saves = self.network.remat != "none" and self.relu is nn.relu and layer.name not in self.layers
+        return rectify if saves else self.relu
+
+
+def activations(
     network: Network,
     variables: dict,
     image_BxHxWx3: jax.Array,
     layers: Sequence[str],
-    mapped: bool = False,
+    relu: Callable[[jax.Array], jax.Array] = nn.relu,
 ) -> dict[str, jax.Array | Mapped]:
-    """The activations of `layers` for an image (RGB, [0, 1]): {layer: `Bxhxwxc`} in `network.dtype`.
+    """Computes the activations of layers: {layer: `BxhxwxC` in `network.dtype`}, of a slim network `Mapped`.
 
     Args:
-      network: static choices.
+      network: the static choices.
       variables: from `freeze`.
-      image_BxHxWx3: at least `minimum_size` pixels on either edge.
-      layers: any of `layer_names`; duplicates are harmless.
-      mapped: leave a slim network's linear maps to the caller (nst/networks/slim.py).
+      image_BxHxWx3: RGB, [0, 1], large enough that a pixel is left at the deepest layer.
+      layers: names in LAYERS; duplicates are harmless.
+      relu: as for `VGG`.
     """
-    by_blocks = network.remat == "block"
-    found = (_recomputed if by_blocks else _features)(network, variables, image_BxHxWx3, tuple(layers))
-    return found if mapped else {layer: evaluated(activation) for layer, activation in found.items()}
+    run = _recomputed if network.remat == "block" else _plain
+    own = run(network, variables, image_BxHxWx3, tuple(layers), relu)
+    return slim.read_through_maps(network, LAYERS[network.architecture], variables["params"], own)
 
 
-def _features(network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: tuple[str, ...]) -> dict:
-    return VGG(network, layers).apply(variables, image_BxHxWx3)
+def _plain(network, variables, image_BxHxWx3, layers, relu) -> dict[str, jax.Array]:
+    return VGG(network, layers, relu=relu).apply(variables, image_BxHxWx3)
 
 
-def _recomputed(network: Network, variables: dict, image_BxHxWx3: jax.Array, layers: tuple[str, ...]) -> dict:
-    """`_features`, of which the gradient keeps `layers` and the blocks' inputs alone."""
-    x, after, between, found = image_BxHxWx3, "", 0, {}
-    for name in layers_to(network.architecture, layers):
-        between += 1
-        if name not in layers and not name.startswith("pool"):
+def _recomputed(network, variables, image_BxHxWx3, layers, relu) -> dict[str, jax.Array]:
+    """Computes what `_plain` does; the gradient keeps `layers` and the blocks' inputs alone."""
+    x, after, between, result = image_BxHxWx3, "", 0, {}
+    for layer in up_to_deepest(LAYERS[network.architecture], layers):
+        name, between = layer.name, between + 1
+        if name not in layers and layer.kind != "pool":
             continue
-        part = VGG(network, (name,), after=after, unmapped=True)
+        part = VGG(network, (name,), after=after, relu=relu)
 
-        def way(x, part=part, name=name):
+        def run(x, part=part, name=name):
             return part.apply(variables, x)[name]
 
         # of a convolution and its rectifier there is nothing to be computed again
-        x = (recomputed(way) if between > 2 else way)(x)
+        x = (recomputed(run) if between > 2 else run)(x)
         if name in layers:
-            found[name] = x
-            if network.widths:
-                read = variables["params"][map_name(network.architecture, name)]
-                found[name] = Map(read["bias"].shape[-1], network.precision).apply({"params": read}, x)
+            result[name] = x
         after, between = name, 0
-    return found
-
-
-def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:
-    """Scales each filter so that its rectified output has mean 1 over images and positions.
-
-    With a_l the mean of relu_l of each filter: w_l <- w_l a_{l-1} / a_l (over inputs, outputs) and
-    b_l <- b_l / a_l, which scales every activation and changes nothing else, since rectifier and pooling are
-    homogeneous. A filter that never fires keeps its scale. Gatys, Ecker & Bethge 2015b (*Texture Synthesis
-    Using Convolutional Neural Networks*), section 2; the `vgg_normalised` of their code.
-
-    Args:
-      network: its pooling and padding take part in the means.
-      params: {conv: {kernel, bias}}.
-      images_1xHxWx3: RGB, [0, 1].
-
-    Raises:
-      UserError: no images.
-    """
-    layers = tuple(conv.replace("conv", "relu") for conv in params)
-    layers = layers_to(network.architecture, layers)
-    relus = tuple(name for name in layers if name.startswith("relu"))
-    variables = freeze(params, network.dtype)
-    means = jax.jit(
-        lambda variables, image: jax.tree.map(
-            lambda relu: relu.mean((0, 1, 2)), features(network, variables, image, relus)
-        )
-    )
-    sums, pixels = {relu: 0.0 for relu in relus}, 0
-    for image in images_1xHxWx3:
-        area = image.shape[1] * image.shape[2]
-        pixels += area
-        found = means(variables, jnp.asarray(image))
-        sums = {relu: sums[relu] + area * np.asarray(found[relu], np.float64) for relu in relus}
-    if not pixels:
-        raise UserError("weights.normalize: no images to normalise by")
-    result, before = {}, np.ones(3)
-    for relu in relus:
-        conv = relu.replace("relu", "conv")
-        mean = sums[relu] / pixels
-        mean = np.where(mean > 0, mean, 1.0)
-        kernel = np.asarray(params[conv]["kernel"]) * before[:, None] / mean
-        bias = np.asarray(params[conv]["bias"]) / mean
-        result[conv] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        before = mean
     return result

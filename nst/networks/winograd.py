@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-LEAST = 128  # channels, in and out: with fewer the transforms cost more than they save
+LEAST = 128  # channels, in and out, for which `pays` holds
 _ROWS = 4  # of output a tile
 
 # for the points 0, 1, -1, 2, -2 and infinity
@@ -44,14 +44,14 @@ _OUTPUT = np.array(  # A^T
 
 
 def pays(inputs: int, outputs: int) -> bool:
-    """Whether a layer of so many channels is wide enough for it."""
+    """Whether a layer of so many channels is wide enough that the transforms cost less than they save."""
     return min(inputs, outputs) >= LEAST
 
 
 def transform(kernel_3x3xIxO: np.ndarray | jax.Array) -> tuple[jax.Array, ...]:
-    """G g for each column of the kernel: six of `1x3xIxO`, made once, which stand in for the kernel.
+    """Computes G g for each column of a kernel: six arrays `1x3xIxO`, made once, that replace the kernel.
 
-    Six arrays, since XLA would copy each part of one array at each use.
+    They are six arrays since XLA would copy each part of one array at each use.
     """
     kernel = np.asarray(kernel_3x3xIxO)
     return tuple(jnp.asarray(np.tensordot(row, kernel, 1)[None], kernel.dtype) for row in _KERNEL)
@@ -61,7 +61,7 @@ def transform(kernel_3x3xIxO: np.ndarray | jax.Array) -> tuple[jax.Array, ...]:
 def convolve(
     x_BxHxWxI: jax.Array, kernels_1x3xIxO: tuple[jax.Array, ...], pad: int, precision: lax.Precision
 ) -> jax.Array:
-    """What `vgg.convolve` gives for the untransformed kernel, within 1e-5 of its largest value in float32."""
+    """Computes `convolution.convolve` with the untransformed kernel, within 1e-5 of its largest value."""
     batch, height, width, _ = x_BxHxWxI.shape
     height += 2 * pad - 2  # of the output
     tiles = -(-height // _ROWS)
@@ -80,7 +80,7 @@ def convolve(
 
 
 def _combine(matrix: np.ndarray, arrays: list[jax.Array]) -> list[jax.Array]:
-    """matrix @ arrays, written out, so that XLA makes one pass of each sum."""
+    """Computes matrix @ arrays, written out so that XLA makes one pass of each sum."""
     return [
         sum(float(factor) * array for factor, array in zip(row, arrays, strict=True) if factor)
         for row in matrix

@@ -13,7 +13,8 @@ from nst.devices import memory, mesh
 from nst.errors import UserError
 from nst.images import Source
 from nst.losses import strips
-from nst.networks import vgg
+from nst.networks.convolution import parameter_count
+from nst.networks.table import minimum_size
 from nst.runs import folder, pictures, sharding
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
@@ -107,7 +108,7 @@ def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:
       Height and width, checked by compiling the loop for them; None if no size fits.
     """
     height, width = job.content.rgb_HxWx3.shape[:2]
-    least = vgg.minimum_size(job.spec.network, job.spec.layers)
+    least = minimum_size(job.spec.network, job.spec.layers)
     multiple, weights_bytes = sharding.height_multiple(job.spec, job.mesh), _weights_bytes(job)
     need, size, scale = memory.forecast(compiled, weights_bytes), (height, width), 1.0
     if need > limit:
@@ -175,7 +176,7 @@ def description(job: Job, need: int) -> str:
       need: bytes, from `check_memory`.
     """
     device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
-    parameters = f"{vgg.parameters(job.variables) / 1e6:.1f} M parameters"
+    parameters = f"{parameter_count(job.variables) / 1e6:.1f} M parameters"
     share = f" on each of {count}, which share the height" if count > 1 else ""
     where = f"device: {device.device_kind} ({device.platform})"
     return f"{where}, {parameters}, {memory.format_bytes(need)} needed{share}"

@@ -13,14 +13,16 @@ from nst.errors import UserError
 from nst.files import digest
 from nst.images import folders
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
+from nst.networks.normalization import normalize
+from nst.networks.table import freeze
 
 
 class FrozenNetwork(NamedTuple):
     """A network whose weights do not change any more, and where they came from."""
 
-    variables: dict  # from vgg.freeze
+    variables: dict  # from networks.table.freeze
     inputs: dict[str, str]  # role -> sha256 of the file
     notes: tuple[str, ...]  # lines for the log
 
@@ -55,11 +57,10 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
                 f"weights.normalize: {weights.name} is read through maps to VGG-19's scale; leave it empty"
             )
         files = folders.files(weights.normalize, "weights.normalize")
-        params = vgg.normalize(spec.network, params, _small_images(files))
+        params = normalize(spec.network, params, _small_images(files))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
-    net = spec.network
-    return FrozenNetwork(vgg.freeze(params, net.dtype, net.frame, net.convolution), inputs, tuple(notes))
+    return FrozenNetwork(freeze(spec.network, params), inputs, tuple(notes))
 
 
 def _small_images(files: list[Path]) -> Iterator[np.ndarray]:

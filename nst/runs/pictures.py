@@ -16,7 +16,7 @@ from nst.errors import UserError, choose
 from nst.files import digest
 from nst.images import Picture, Source, color
 from nst.losses.spec import Spec
-from nst.networks import vgg
+from nst.networks.table import layers_to, minimum_size
 
 INITS = ("content", "style", "noise", "grey", "blend", "image")
 NOISES = ("normal", "uniform")
@@ -156,11 +156,11 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
     Raises:
       UserError: a picture is too small for the deepest layer.
     """
-    least = vgg.minimum_size(spec.network, spec.layers)
+    least = minimum_size(spec.network, spec.layers)
     for role, picture, _, before in inputs:
         after = picture.rgb_HxWx3.shape[:2]
         if min(after) < least:
-            deepest = vgg.layers_to(spec.network.architecture, spec.layers)[-1]
+            deepest = layers_to(spec.network.architecture, spec.layers)[-1].name
             raise UserError(
                 f"{role}: {after[1]}x{after[0]} px is too small for {deepest}, which needs {least} px; "
                 "raise size or style_size, or ask for shallower layers"

@@ -6,7 +6,7 @@ from jax.sharding import Mesh
 from nst.devices.mesh import replicated, sharded
 from nst.losses.problem import Problem
 from nst.losses.spec import Spec
-from nst.networks.vgg import layers_to
+from nst.networks.table import layers_to
 from nst.optimizers.steps import State
 
 
@@ -21,8 +21,8 @@ def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
     """
     if mesh is None:
         return 1
-    names = layers_to(spec.network.architecture, spec.layers) if spec.layers else ()
-    return mesh.size << sum(name.startswith("pool") for name in names)
+    layers = layers_to(spec.network.architecture, spec.layers)
+    return mesh.size * max((layer.stride for layer in layers), default=1)
 
 
 def state(mesh: Mesh | None, like: State) -> State:

@@ -7,14 +7,14 @@ Optimizer, which know nothing of the config.
 import jax
 from ml_collections import ConfigDict
 
-from nst.errors import UserError, choose
+from nst.errors import UserError
 from nst.losses.regularizers import REGULARIZERS
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights, WeightSettings, make_weights
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
-from nst.networks.pooling import MATCHED_GAIN, POOLING
-from nst.networks.vgg import PREPROCESSING, Network
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.pooling import resolve_gain
 from nst.optimizers.table import Optimizer
 
 
@@ -41,23 +41,14 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
     prepare = PREPROCESSING[convention.preprocessing]
     if net.input_scale:
         prepare = prepare._replace(scale=float(net.input_scale))
-    measured = {"lp": net.pooling_p == 3, "mixed": net.pooling_mix == 0.5}.get(net.pooling, True)
-    if net.pooling_gain == 0 and not measured:
-        raise UserError(
-            "network.pooling_gain = 0: the matching gain is known for pooling_p = 3 and pooling_mix = 0.5; "
-            "give a number"
-        )
-    choose("network.pooling", net.pooling, POOLING)
-    gain = net.pooling_gain or MATCHED_GAIN[net.pooling]
     return Network(
         architecture=convention.architecture,
         widths=convention.widths,
-        frame=net.frame,
         preprocessing=prepare,
         pooling=net.pooling,
         pooling_p=net.pooling_p,
         pooling_mix=net.pooling_mix,
-        pooling_gain=gain,
+        pooling_gain=resolve_gain(net.pooling, net.pooling_gain, p=net.pooling_p, mix=net.pooling_mix),
         padding=net.padding,
         dtype=net.dtype,
         precision=net.precision,

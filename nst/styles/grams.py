@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from nst import numerics
 from nst.errors import UserError, choose
-from nst.networks.slim import Mapped, evaluated
+from nst.networks.slim import Mapped, materialize
 from nst.styles.positions import Positions, weights_of
 from nst.styles.representation import Layers, Representation, number, of_one_layer, whole
 
@@ -139,7 +139,7 @@ def cross(activations: list[jax.Array | Mapped], positions: list[Positions]) -> 
     It is computed as the product of the deeper layer with the means of the shallower one over its windows,
     which is the same if enlarging repeats values, but for rows and columns that pooling has dropped.
     """
-    shallow, deep = (evaluated(activation).astype(jnp.float32) for activation in activations)
+    shallow, deep = (materialize(activation).astype(jnp.float32) for activation in activations)
     factor = 1 << (shallow.shape[1] // deep.shape[1]).bit_length() - 1  # poolings halve, and drop odd rows
     _, height, width, _ = deep.shape
     whole_windows = shallow[:, : factor * height, : factor * width]
@@ -170,7 +170,7 @@ def long_range(
     Raises:
       UserError: a shift does not fit into the layer.
     """
-    features = evaluated(features_1xHxWxC).astype(jnp.float32)
+    features = materialize(features_1xHxWxC).astype(jnp.float32)
     _, height, width, _ = features.shape
     grams = []
     for shift in shifts:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from nst import numerics
 from nst.errors import UserError
-from nst.networks.slim import evaluated
+from nst.networks.slim import materialize
 from nst.styles.positions import Positions, flatten
 from nst.styles.representation import (
     Representation,
@@ -57,7 +57,7 @@ def patches(features_1xHxWxC: jax.Array, positions: Positions, size: int, stride
     Raises:
       UserError: the layer is smaller than a patch.
     """
-    features_1xHxWxC = evaluated(features_1xHxWxC).astype(jnp.float32)
+    features_1xHxWxC = materialize(features_1xHxWxC).astype(jnp.float32)
     height, width = (edge - size + 1 for edge in features_1xHxWxC.shape[1:3])
     if min(height, width) < 1:
         raise UserError(
@@ -153,11 +153,11 @@ def hypercolumns(activations: Sequence[jax.Array], positions: Sequence[Positions
       activations: the layers, `1xHxWxC`, of any sizes.
       positions: those of each layer.
     """
-    first = evaluated(activations[0])
+    first = materialize(activations[0])
     _, height, width, _ = first.shape
     sampled_S = positions[0].sampled_S
     points_Sx2 = jnp.stack([(sampled_S // width + 0.5) / height, (sampled_S % width + 0.5) / width], 1)
-    columns = [_bilinear(evaluated(activation), points_Sx2) for activation in activations]
+    columns = [_bilinear(materialize(activation), points_Sx2) for activation in activations]
     return jnp.concatenate(columns, 1)
 
 

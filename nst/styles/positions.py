@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from nst import numerics
-from nst.networks.slim import Mapped, evaluated
+from nst.networks.slim import Mapped, materialize
 
 
 @flax.struct.dataclass
@@ -45,7 +45,7 @@ def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None
 
 def flatten(features_1xHxWxC: jax.Array | Mapped) -> jax.Array:
     """Returns the activations of all positions, `MxC`, in float32."""
-    features_1xHxWxC = evaluated(features_1xHxWxC)
+    features_1xHxWxC = materialize(features_1xHxWxC)
     return features_1xHxWxC.reshape(-1, features_1xHxWxC.shape[-1]).astype(jnp.float32)
 
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst.errors import UserError, choose
+from nst.networks.network import Network
 from nst.networks.receptive import receptive
-from nst.networks.slim import evaluated
-from nst.networks.vgg import VGG, Network
+from nst.networks.table import features
 from nst.visualize import figures
 from nst.visualize.network import Model, activations, largest, rectifier
 from nst.visualize.receptive import box, cut
@@ -47,8 +47,10 @@ class Responses(NamedTuple):
 
 def _run(network: Network, variables: dict, image_1xHxWx3: jax.Array, layer: str, rule: str):
     """Returns a layer's activation, and the function that takes a signal of its shape back to pixels."""
-    vgg = VGG(network, (layer,), relu=rectifier(RULES[rule]))
-    activation, back = jax.vjp(lambda image: evaluated(vgg.apply(variables, image)[layer]), image_1xHxWx3)
+    relu = rectifier(RULES[rule])
+    activation, back = jax.vjp(
+        lambda image: features(network, variables, image, (layer,), relu=relu)[layer], image_1xHxWx3
+    )
     return activation, lambda signal: back(signal)[0]
 
 
@@ -90,10 +92,10 @@ def project(
     Departs from the paper: borders are padded as VGG pads them, and contrast is not normalised.
 
     Args:
-      network: as for vgg.features.
-      variables: as for vgg.features.
+      network: as for networks.table.features.
+      variables: as for networks.table.features.
       image_1xHxWx3: RGB in [0, 1].
-      layer: any of vgg.layer_names.
+      layer: its name.
       signal_1xhxwxC: of the layer's shape, such as `keep_unit` makes, in the channels of the network's
         activations.
       rule: one of RULES.
@@ -157,7 +159,7 @@ def examine(
     Args:
       model: the network.
       image_HxWx3: RGB in [0, 1].
-      layer: any of vgg.layer_names.
+      layer: its name.
       count: number of units.
       rules: of the projections, from RULES.
 

@@ -11,7 +11,7 @@ import numpy as np
 from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.losses.statistics import describe_style
-from nst.networks.vgg import minimum_size
+from nst.networks.table import minimum_size
 from nst.visualize import figures
 
 WRITTEN = 12  # most pictures for which the figure has the numbers in its cells
@@ -29,7 +29,7 @@ def distances(
 
     Args:
       spec: the loss; its content terms are ignored.
-      variables: from vgg.freeze.
+      variables: from networks.table.freeze.
       images_HxWx3: N images in [0, 1] of any sizes; each size is compiled.
       seed: of the positions that some representations draw.
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from nst.errors import UserError, choose
-from nst.networks.vgg import features, minimum_size
+from nst.networks.table import features, minimum_size
 from nst.styles import grams
 from nst.visualize import figures
 from nst.visualize.network import Model

@@ -15,8 +15,8 @@ import numpy as np
 import optax
 
 from nst.errors import UserError
-from nst.networks.slim import evaluated
-from nst.networks.vgg import VGG, Network
+from nst.networks.network import Network
+from nst.networks.table import features
 from nst.visualize import figures, network
 from nst.visualize.network import Model
 
@@ -137,8 +137,8 @@ def maximize(
     uniformly where theirs come from lists; the colours are those of BSDS500.
 
     Args:
-      model: the network; a slim one must give VGG's own channels.
-      layer: any of vgg.layer_names.
+      model: the network; a slim one must be loaded with `single_channels`.
+      layer: its name.
       channels: of the layer.
       size: of both edges in pixels.
       steps: updates.
@@ -176,8 +176,8 @@ def _maximize(goal, variables, channel, steps, seed):
 
     def excitement(spectrum, step):
         image = move(synthesize(spectrum, size), sample(jax.random.fold_in(moves_key, step)))
-        activations = VGG(net, (layer,), relu=rectifier).apply(variables, image[None])
-        channel_hxw = evaluated(activations[layer])[0, :, :, channel]
+        activation_1xhxwxC = features(net, variables, image[None], (layer,), relu=rectifier)[layer]
+        channel_hxw = activation_1xhxwxC[0, :, :, channel]
         return -(channel_hxw.mean() if unit is None else channel_hxw[unit]).astype(jnp.float32)
 
     def update(step, carry):

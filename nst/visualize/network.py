@@ -1,5 +1,6 @@
 """The frozen network of a config: activations, channels, and rectifiers with gradients of their own."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +14,8 @@ from ml_collections import ConfigDict
 from nst.errors import UserError
 from nst.losses.spec import Spec
 from nst.networks.checkpoints import convention
-from nst.networks.vgg import Network, features, minimum_size
+from nst.networks.network import Network
+from nst.networks.table import features, layer, minimum_size
 from nst.runs import specs
 from nst.runs.network import load_network
 
@@ -22,22 +24,34 @@ class Model(NamedTuple):
     """A network with its weights."""
 
     network: Network
-    variables: dict  # from vgg.freeze
+    variables: dict  # from networks.table.freeze
 
 
-def load(config: ConfigDict, layers: Sequence[str]) -> Model:
+def load(config: ConfigDict, layers: Sequence[str], single_channels: bool = False) -> Model:
     """Loads the network that config.weights and config.network name.
 
     Args:
       config: of a run.
       layers: the deepest of them decides which weights are read.
+      single_channels: whether a slim network gives VGG's own channels, rather than fewer channels that have
+        the same inner products.
 
     Raises:
-      UserError: an unknown layer or weights, or weights that cannot be read.
+      UserError: an unknown layer or weights, weights that cannot be read, or single channels of a slim
+        network's conv layers, which it does not have.
     """
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
-    spec = Spec(specs.make_network(config, made_for), content_layers=tuple(layers), style_layers=())
+    network = specs.make_network(config, made_for)
+    spec = Spec(network, content_layers=tuple(layers), style_layers=())  # which checks the layers
+    if network.widths and single_channels:
+        for name in layers:
+            if layer(network.architecture, name).kind == "conv":
+                raise UserError(
+                    f"{name}: a slim network has single channels at relu and pool layers, not at conv "
+                    "layers; use relu layers, or the full network (weights.name = vgg19)"
+                )
+        spec = dataclasses.replace(spec, network=dataclasses.replace(network, frame="vgg"))
     return Model(spec.network, load_network(config, spec, made_for).variables)
 
 
@@ -45,7 +59,7 @@ def activations(model: Model, image_HxWx3: np.ndarray, layers: Sequence[str]) ->
     """Computes activations of an image.
 
     Args:
-      model: the network; a slim one may give fewer channels than VGG's (nst/networks/vgg.py, `compact`).
+      model: the network; a slim one gives VGG's channels only if it was loaded with `single_channels`.
       image_HxWx3: RGB in [0, 1].
       layers: those to compute.
 
@@ -72,7 +86,7 @@ def layer_shape(model: Model, layer: str, size: int) -> tuple[int, int, int]:
 
     Args:
       model: the network.
-      layer: any of vgg.layer_names.
+      layer: its name.
       size: edge of the square image in pixels.
 
     Returns:

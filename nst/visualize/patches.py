@@ -16,7 +16,7 @@ from tqdm import tqdm
 from nst import images
 from nst.errors import UserError
 from nst.networks.receptive import receptive
-from nst.networks.vgg import features, minimum_size
+from nst.networks.table import features, minimum_size
 from nst.visualize import figures
 from nst.visualize.deconvnet import Unit, project_unit, to_image
 from nst.visualize.network import Model, check_channels, layer_shape
@@ -80,7 +80,7 @@ def top(
     Args:
       model: the network.
       paths: of the pictures.
-      layer: any of vgg.layer_names.
+      layer: its name.
       channels: of the layer.
       count: pictures per channel.
       size: long edge in pixels, see `fit`.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nst.networks.receptive import Field
+from nst.networks.layers import Window
 
 
 class Cut(NamedTuple):
@@ -15,7 +15,7 @@ class Cut(NamedTuple):
     inside: tuple[int, int, int, int]  # top, left, bottom, right, in the patch, of what lies in the picture
 
 
-def box(field: Field, y: int, x: int) -> tuple[int, int, int, int]:
+def box(field: Window, y: int, x: int) -> tuple[int, int, int, int]:
     """Returns the receptive field of the unit (y, x) in pixels, which may reach beyond the picture.
 
     Args:

@@ -33,7 +33,7 @@ PROGRAMS = {
                          "laplacian.weight": 1.0, "photorealism.weight": 1.0},
     "masks": ADAM | {"style_loss.representation": "gram+moments", "style_loss.normalization": "relative",
                      "guidance.content_masks": ("mask.png", "all"), "guidance.styles": ("0", "0"),
-                     "weights.name": "vgg19_slim", "network.frame": "vgg"},
+                     "weights.name": "vgg19_slim"},
     "mrf": ADAM | {"style_loss.representation": "mrf", "style_loss.normalization": "none"},
 }  # fmt: skip
 

@@ -25,9 +25,11 @@ from experiments.distill.trainer import Trainer
 from nst import files, images
 from nst.errors import UserError
 from nst.images import folders
-from nst.networks import checkpoints, convolution, vgg
-from nst.networks.vgg import Network, features
+from nst.networks import checkpoints, convolution, slim, vgg
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import features
 from nst.runs import folder as run_folder
+from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, run_each
 
 ROOT = Path(__file__).parents[2]
@@ -175,7 +177,7 @@ LAYERS = ("relu1_1", "relu2_1")
 @pytest.fixture
 def narrow(monkeypatch):
     """A VGG-19 of few channels."""
-    monkeypatch.setattr(vgg, "CHANNELS", TEACHER_CHANNELS)
+    narrow_vgg(monkeypatch, TEACHER_CHANNELS)
 
 
 def teacher_params(seed=0):
@@ -208,7 +210,7 @@ def test_patches_are_what_a_convolution_sees():
 
 def naive_activations(params, image, convention):
     """{conv, relu or pool layer: activations} in float64, by the kernel's nine taps; image `BxHxWx3`."""
-    chosen = vgg.PREPROCESSING[convention]
+    chosen = PREPROCESSING[convention]
     x = image.astype(np.float64)[..., [2, 1, 0] if chosen.channels == "BGR" else [0, 1, 2]]
     x, found = (x * chosen.scale - chosen.mean) / chosen.std, {}
     for conv in [name for name in CONVS if name in params]:
@@ -480,7 +482,7 @@ def test_finish_gives_the_teachers_scale(start):
             scale = scales[name.removesuffix("_map")] if name.endswith("_map") else 1.0
             kernel, bias = (scale * params[name][part] for part in ("kernel", "bias"))
             if name == "conv1_2_map":
-                kernel, bias = vgg.compact(kernel, bias)
+                kernel, bias = slim.compact(kernel, bias)
                 assert found[name]["kernel"].shape == (2, 3)
             for part, expected in (("kernel", kernel), ("bias", bias)):
                 assert found[name][part].dtype == dtype

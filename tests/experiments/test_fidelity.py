@@ -12,8 +12,10 @@ from experiments.distill import dataset, fidelity
 from nst import images
 from nst.errors import UserError
 from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network, features
+from nst.networks.network import Network
+from nst.networks.table import features
 from nst.runs import folder as run_folder
+from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -141,7 +143,7 @@ def test_pairs_are_held_out(tmp_path, count):
 @pytest.fixture
 def narrow(monkeypatch):
     """A VGG-19 of few channels."""
-    monkeypatch.setattr(vgg, "CHANNELS", (4, 4, 5, 5, 6))
+    narrow_vgg(monkeypatch, (4, 4, 5, 5, 6))
 
 
 def picture(seed, height=32, width=40):

@@ -9,9 +9,10 @@ from nst.losses.problem import Loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
+from nst.networks.network import PREPROCESSING, Network
 
 # inputs of unit variance, as the random weights expect
-NETWORK = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
+NETWORK = Network(preprocessing=PREPROCESSING["torchvision"])
 SPEC = Spec(network=NETWORK, content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
 LOSS = Loss(SPEC)
 

@@ -8,7 +8,8 @@ import pytest
 from nst.errors import UserError
 from nst.losses import guidance
 from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network, features
+from nst.networks.network import Network
+from nst.networks.table import features
 
 LAYERS = ("relu1_1", "conv1_2", "relu2_1", "relu3_1")
 

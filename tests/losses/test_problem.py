@@ -11,7 +11,8 @@ from nst.losses.problem import loss, make_problem, terms
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network, features
+from nst.networks.network import Network
+from nst.networks.table import features
 from nst.styles.grams import distance as gram_distance
 from nst.styles.grams import gram
 

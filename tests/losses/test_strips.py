@@ -18,9 +18,10 @@ from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg
 from nst.networks.convolution import PADDING
+from nst.networks.network import FIRST, FRAMES, PREPROCESSING, Network
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
-from nst.networks.vgg import FIRST, Network
+from nst.networks.table import layers_to
 from nst.runs.compiling import compile_run
 from nst.runs.fitting import check_memory
 from nst.runs.job import prepare
@@ -124,7 +125,7 @@ def test_every_row_has_one_strip_whose_window_holds_all_that_it_sees(pooling, de
     if layout is None:
         assert strip == 300
         return
-    names = vgg.layers_to("vgg19", (deepest,))
+    names = [layer.name for layer in layers_to("vgg19", (deepest,))]
     stride = receptive(spec.network, deepest).stride
     assert layout.strip % stride == 0 and layout.strip <= strips._up(strip, stride)
     for layer in ("image", *names):
@@ -206,12 +207,10 @@ def test_regions_and_several_paintings(blend):
           style_guides=({}, guides(2, 53, 14)))  # fmt: skip
 
 
-@pytest.mark.parametrize("frame", vgg.FRAMES)
+@pytest.mark.parametrize("frame", FRAMES)
 def test_the_small_network(frame):
     made_for = checkpoints.convention("vgg19_slim", "vgg19", "")
-    net = Network(
-        widths=made_for.widths, frame=frame, preprocessing=vgg.PREPROCESSING[made_for.preprocessing]
-    )
+    net = Network(widths=made_for.widths, frame=frame, preprocessing=PREPROCESSING[made_for.preprocessing])
     representation = "gram" if frame == "compact" else "gram+gram_shift"
     spec = changed(SHALLOW, network=net, representation=representation, style_normalization="relative",
                    style_layers=("relu1_1", "relu3_1"))  # fmt: skip

@@ -23,9 +23,11 @@ from nst.errors import UserError
 from nst.files import digest
 from nst.metrics import instrument
 from nst.metrics import measures as metric_measures
-from nst.networks import checkpoints, vgg
-from nst.networks.vgg import PREPROCESSING, Network
+from nst.networks import checkpoints, formats, vgg
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import features
 from tests.helpers import sweeping
+from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, run_each
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +41,7 @@ def picture(seed, height=32, width=40):
 @pytest.fixture
 def narrow(monkeypatch):
     """A VGG-19 of few channels."""
-    monkeypatch.setattr(vgg, "CHANNELS", (4, 4, 5, 5, 6))
+    narrow_vgg(monkeypatch, (4, 4, 5, 5, 6))
 
 
 @cache
@@ -59,7 +61,7 @@ def fixed(narrow):
 def naive(rgb, photo, paintings, reader, variables):
     """The network's measures of pictures that have their sizes already."""
     layers = (*STYLE, "relu4_2")
-    see = jax.jit(lambda image: vgg.features(reader, variables, image, layers))
+    see = jax.jit(lambda image: features(reader, variables, image, layers))
 
     def activations(image):
         return {name: np.asarray(array[0], np.float64) for name, array in see(image[None]).items()}
@@ -268,7 +270,7 @@ def test_the_small_network_is_read_in_vggs_own_channels():
     rgb, photo, painting = (np.rint(picture(seed) * 255).astype(np.float32) / 255 for seed in range(3))
     found = fixed.judge(rgb, photo, [painting])
     reader = Network(
-        widths=checkpoints.slim_widths(path), frame="vgg", preprocessing=PREPROCESSING["torchvision"]
+        widths=formats.slim_widths(path), frame="vgg", preprocessing=PREPROCESSING["torchvision"]
     )
     variables = vgg.freeze(
         checkpoints.load("vgg19_slim", "vgg19", metric_measures.LAYERS).params, frame="vgg"

@@ -12,7 +12,9 @@ from nst.errors import UserError
 from nst.images import spaces
 from nst.metrics import measures
 from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network
+from nst.networks.network import Network
+from nst.networks.table import features
+from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -144,13 +146,13 @@ def test_targets_without_energy_divide_nothing():
 
 
 def test_statistics_read_the_network(monkeypatch):
-    monkeypatch.setattr(vgg, "CHANNELS", (3, 4, 5, 6, 7))
+    narrow_vgg(monkeypatch, (3, 4, 5, 6, 7))
     variables = vgg.freeze(checkpoints.load("random", "vgg19", measures.LAYERS, 1).params)
     image = picture(0, 32, 40)[None]
     found = jax.jit(lambda image: measures.statistics(Network(), variables, image))(image)
     assert tuple(found.gram) == tuple(found.moments) == STYLE
-    raw = jax.jit(lambda image: vgg.features(Network(), variables, image, measures.LAYERS))(image)
-    for layer, channels in zip(STYLE, vgg.CHANNELS, strict=True):
+    raw = jax.jit(lambda image: features(Network(), variables, image, measures.LAYERS))(image)
+    for layer, channels in zip(STYLE, (3, 4, 5, 6, 7), strict=True):
         F = np.asarray(raw[layer])
         assert F.shape[-1] == channels
         np.testing.assert_allclose(found.gram[layer][0], naive_gram(F), rtol=1e-3, atol=1e-3)

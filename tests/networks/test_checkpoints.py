@@ -22,7 +22,8 @@ import safetensors.numpy
 
 from nst import files
 from nst.errors import UserError
-from nst.networks import checkpoints, torchfile, vgg
+from nst.networks import checkpoints, formats, torchfile
+from tests.helpers.narrow import narrow as narrow_vgg
 
 LAYERS = ("relu2_1",)
 SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64), "conv2_1": (3, 3, 64, 128)}
@@ -303,7 +304,7 @@ def test_official_files():
 def test_layouts_give_the_source_arrays(file_name, tmp_path):
     params = make_params()
     WRITERS[file_name](tmp_path / file_name, params)
-    assert_same(checkpoints.read(tmp_path / file_name, "vgg19", LAYERS), params)
+    assert_same(formats.read(tmp_path / file_name, "vgg19", LAYERS), params)
 
 
 @pytest.mark.parametrize("architecture", TORCHVISION)
@@ -311,7 +312,7 @@ def test_layouts_give_the_source_arrays(file_name, tmp_path):
 def test_whole_network(architecture, kind, tmp_path, monkeypatch):
     """Every convolution from its published name; narrow, to keep the files small."""
     widths = (2, 3, 4, 5, 6)
-    monkeypatch.setattr(vgg, "CHANNELS", widths)
+    narrow_vgg(monkeypatch, widths, architecture)
     shapes, inputs = {}, 3
     for conv in CONVS[architecture]:
         shapes[f"conv{conv}"] = (3, 3, inputs, inputs := widths[int(conv[0]) - 1])
@@ -325,14 +326,14 @@ def test_whole_network(architecture, kind, tmp_path, monkeypatch):
         write_pth(path := tmp_path / "w.pth", gatys_names(params), "zip")
     else:
         write_h5(path := tmp_path / "w.h5", params)
-    assert_same(checkpoints.read(path, architecture, ("pool5",)), params)
+    assert_same(formats.read(path, architecture, ("pool5",)), params)
 
 
 def test_only_what_is_needed_is_read(tmp_path):
     params = make_params()
     write_h5(path := tmp_path / "w.h5", params)
-    assert list(checkpoints.read(path, "vgg19", ("relu1_1", "conv1_2"))) == ["conv1_1", "conv1_2"]
-    assert checkpoints.read(path, "vgg19", ()) == {}
+    assert list(formats.read(path, "vgg19", ("relu1_1", "conv1_2"))) == ["conv1_1", "conv1_2"]
+    assert formats.read(path, "vgg19", ()) == {}
 
 
 def test_other_float_types_become_float32(tmp_path):
@@ -342,9 +343,9 @@ def test_other_float_types_become_float32(tmp_path):
         conv: {part: array.astype(np.float32) for part, array in p.items()} for conv, p in half.items()
     }
     np.savez(tmp_path / "w.npz", **our_names(half))
-    assert_same(checkpoints.read(tmp_path / "w.npz", "vgg19", LAYERS), expected)
+    assert_same(formats.read(tmp_path / "w.npz", "vgg19", LAYERS), expected)
     write_pth(tmp_path / "w.pth", torch_names(half), "legacy")
-    assert_same(checkpoints.read(tmp_path / "w.pth", "vgg19", LAYERS), expected)
+    assert_same(formats.read(tmp_path / "w.pth", "vgg19", LAYERS), expected)
 
 
 def test_load_names_the_file_and_its_hash(tmp_path):
@@ -362,7 +363,7 @@ def test_missing_layer(file_name, tmp_path):
     del params["conv1_2"]
     WRITERS[file_name](path := tmp_path / file_name, params)
     with fails(path, "conv1_2", "vgg16"):
-        checkpoints.read(path, "vgg16", LAYERS)
+        formats.read(path, "vgg16", LAYERS)
 
 
 def test_missing_bias(tmp_path):
@@ -370,7 +371,7 @@ def test_missing_bias(tmp_path):
     del arrays["conv2_1/bias"]
     np.savez(path := tmp_path / "w.npz", **arrays)
     with fails(path, "no bias of conv2_1"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 @every_layout
@@ -379,14 +380,14 @@ def test_wrong_shape(file_name, tmp_path):
     params["conv1_2"]["kernel"] = np.ones((3, 3, 64, 63), np.float32)
     WRITERS[file_name](path := tmp_path / file_name, params)
     with fails(path, "conv1_2", "shape", "63"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 def test_wrong_rank(tmp_path):
     arrays = torch_names(make_params()) | {"features.2.weight": np.ones(7, np.float32)}
     write_pth(path := tmp_path / "w.pth", arrays, "zip")
     with fails(path, "weight of conv1_2", "(7,)"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 @every_layout
@@ -396,8 +397,8 @@ def test_values_that_are_not_finite(file_name, value, tmp_path):
     params["conv2_1"]["bias"][5] = value
     WRITERS[file_name](path := tmp_path / file_name, params)
     with fails(path, "bias of conv2_1", "not finite"):
-        checkpoints.read(path, "vgg19", LAYERS)
-    checkpoints.read(path, "vgg19", ("relu1_2",))  # deeper layers do not matter
+        formats.read(path, "vgg19", LAYERS)
+    formats.read(path, "vgg19", ("relu1_2",))  # deeper layers do not matter
 
 
 def test_values_beyond_float32(tmp_path):
@@ -405,7 +406,7 @@ def test_values_beyond_float32(tmp_path):
     params["conv1_1"]["kernel"] = np.full((3, 3, 3, 64), 1e300)
     np.savez(path := tmp_path / "w.npz", **our_names(params))
     with fails(path, "kernel of conv1_1", "not finite"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, "S4", bool])
@@ -414,7 +415,7 @@ def test_arrays_that_are_not_floats(dtype, tmp_path):
     params["conv1_1"]["bias"] = np.zeros(64, dtype)
     np.savez(path := tmp_path / "w.npz", **our_names(params))
     with fails(path, "bias of conv1_1", "type"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 def test_objects_in_npz_are_not_unpickled(tmp_path):
@@ -425,7 +426,7 @@ def test_objects_in_npz_are_not_unpickled(tmp_path):
     arrays = our_names(make_params()) | {"conv1_1/bias": np.array([Boom()], dtype=object)}
     np.savez(path := tmp_path / "w.npz", **arrays)
     with fails(path):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
     assert not (tmp_path / "ran").exists()
 
 
@@ -435,7 +436,7 @@ def test_empty_dataset(tmp_path):
         del file["block1_conv2/block1_conv2_b_1:0"]
         file["block1_conv2/block1_conv2_b_1:0"] = h5py.Empty("f")
     with fails(path, "bias of conv1_2"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 @every_layout
@@ -445,7 +446,7 @@ def test_truncated(file_name, tmp_path):
     for length in (0, 1, 7, 100, len(whole) // 2, len(whole) - 500):
         path.write_bytes(whole[:length])
         with fails(path):
-            checkpoints.read(path, "vgg19", LAYERS)
+            formats.read(path, "vgg19", LAYERS)
 
 
 @pytest.mark.parametrize("suffix", checkpoints.SUFFIXES)
@@ -456,7 +457,7 @@ def test_text_under_a_wrong_name(suffix, text, tmp_path):
     path = tmp_path / f"page{suffix}"
     path.write_text(text)
     with fails(path):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 def test_folder_under_a_file_name(tmp_path):
@@ -527,7 +528,7 @@ PARAMETERS = {
 def test_parameters(layout, kind, tmp_path):
     params = make_params()
     write_pth(path := tmp_path / "w.pth", torch_names(params), layout, parameter=PARAMETERS[kind])
-    assert_same(checkpoints.read(path, "vgg19", LAYERS), params)
+    assert_same(formats.read(path, "vgg19", LAYERS), params)
 
 
 @layouts
@@ -541,7 +542,7 @@ def test_wrapped_state_dict(layout, tmp_path):
         return {"epoch": 3, "optimizer": {"state": [momentum, {"lr": 0.1}]}, "state_dict": state}
 
     write_pth(path := tmp_path / "w.pth", torch_names(params), layout, wrap)
-    assert_same(checkpoints.read(path, "vgg19", LAYERS), params)
+    assert_same(formats.read(path, "vgg19", LAYERS), params)
 
 
 def test_legacy_storage_of_tensors_that_are_not_read(tmp_path):
@@ -563,7 +564,7 @@ def test_module_metadata(tmp_path):
 
     params = make_params()
     write_pth(path := tmp_path / "w.pth", torch_names(params), "zip", wrap)
-    assert_same(checkpoints.read(path, "vgg19", LAYERS), params)
+    assert_same(formats.read(path, "vgg19", LAYERS), params)
 
 
 @layouts
@@ -575,7 +576,7 @@ def test_files_of_torch_itself(layout, tmp_path):
     state |= {"view": base[1:, ::2].T, "shared": base, "half": base.half(), "p": torch.nn.Parameter(base)}
     zipped = layout == "zip"
     torch.save({"state_dict": state}, path := tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
-    assert_same(checkpoints.read(path, "vgg19", LAYERS), params)
+    assert_same(formats.read(path, "vgg19", LAYERS), params)
     found = torchfile.read(path)
     assert found.keys() == state.keys()
     for name, value in state.items():

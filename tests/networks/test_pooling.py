@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from nst import images
+from nst.errors import UserError
 from nst.networks import checkpoints, vgg
-from nst.networks.pooling import MATCHED_GAIN, POOLING, pooling
+from nst.networks.network import Network
+from nst.networks.pooling import POOLING, average_pool, check, max_pool, pooling, resolve_gain
+from nst.networks.receptive import receptive
+from nst.networks.table import features
 
 SHARED = Path(__file__).parents[3] / "shared"
 SIZES = [(4, 6), (5, 7), (2, 2), (3, 2)]
@@ -233,7 +237,50 @@ def test_an_odd_last_row_and_column_are_dropped(name):
         np.testing.assert_array_equal(build(name)(x), build(name)(x[:, :4, :6]))
 
 
+@pytest.mark.parametrize("choices, words", [
+    ({"name": "avg"}, "network.pooling = 'avg': did you mean 'average'"),
+    ({"p": 0.0}, "network.pooling_p = 0.0: must be positive"),
+    ({"p": float("nan")}, "network.pooling_p = nan: must be positive"),
+    ({"mix": 1.5}, r"network.pooling_mix = 1.5: must lie in \[0, 1\]"),
+])  # fmt: skip
+def test_bad_choices_name_the_field(choices, words):
+    for ask in (check, lambda **choices: resolve_gain(choices.pop("name"), 0.0, **choices)):
+        with pytest.raises(UserError, match=words):
+            ask(**{"name": "lp", "p": 3.0, "mix": 0.5} | choices)
+
+
+def test_a_new_pooling_is_one_function_and_one_row(monkeypatch):
+    """It is validated, has its gain and its receptive field, and takes its parameters by name."""
+
+    def sharp_pool(x, mix):
+        return max_pool(x) - mix * average_pool(x)
+
+    monkeypatch.setitem(
+        POOLING, "sharp", POOLING["max"]._replace(function=sharp_pool, parameters=(("mix", 0.25),))
+    )
+    network = Network(pooling="sharp", pooling_mix=0.25)
+    assert resolve_gain("sharp", 0.0, p=3.0, mix=0.25) == 1.0
+    x = draw()
+    found = pooling("sharp", p=3.0, mix=0.25, gain=1.0)(x)
+    np.testing.assert_allclose(found, build("max")(x) - 0.25 * build("average")(x), rtol=1e-6)
+    variables = vgg.freeze(checkpoints.load("random", "vgg19", ("pool1",)).params)
+    assert features(network, variables, jnp.zeros((1, 8, 8, 3)), ("pool1",))["pool1"].shape == (1, 4, 4, 64)
+    assert receptive(network, "pool1") == receptive(Network(), "pool1")
+
+
 # --- matched gain
+
+
+def test_the_matching_gain_is_known_where_it_was_measured():
+    for name, row in POOLING.items():
+        assert resolve_gain(name, 0.0, p=3.0, mix=0.5) == row.matched_gain
+        assert resolve_gain(name, 1.7, p=4.0, mix=0.1) == 1.7
+    assert resolve_gain("max", 0.0, p=4.0, mix=0.1) == 1.0
+    for name, field in (("lp", "pooling_p = 3.0"), ("mixed", "pooling_mix = 0.5")):
+        with pytest.raises(
+            UserError, match=f"network.pooling_gain = 0: .* {name} is known for network.{field}"
+        ):
+            resolve_gain(name, 0.0, p=4.0, mix=0.1)
 
 
 @pytest.mark.parametrize("name", [name for name in POOLING if name != "blur"])
@@ -242,7 +289,7 @@ def test_matched_gain_lies_between_flat_and_single_activations(name):
     flat = np.ones((1, 2, 2, 1))
     singles = np.eye(4).reshape(4, 2, 2, 1)
     limits = [1 / naive(x, name, 3.0, 0.5).mean() for x in (flat, singles)]
-    assert min(limits) <= MATCHED_GAIN[name] <= max(limits)
+    assert min(limits) <= POOLING[name].matched_gain <= max(limits)
 
 
 def test_matched_gain_brings_the_mean_to_that_of_max_pooling(monkeypatch):
@@ -256,7 +303,7 @@ def test_matched_gain_brings_the_mean_to_that_of_max_pooling(monkeypatch):
 
     @jax.jit
     def means(variables, image):
-        found = vgg.features(vgg.Network(), variables, image, layers)
+        found = features(Network(), variables, image, layers)
         return {name: jnp.stack([build(name)(found[layer]).mean() for layer in layers]) for name in POOLING}
 
     total = {name: np.zeros(4) for name in POOLING}
@@ -265,7 +312,6 @@ def test_matched_gain_brings_the_mean_to_that_of_max_pooling(monkeypatch):
         height, width = images.target_size(*picture.rgb_HxWx3.shape[:2], 321, "long")
         small = images.resize(picture.rgb_HxWx3, height, width, "lanczos")
         total = {name: total[name] + value for name, value in means(variables, small[None]).items()}
-    assert set(MATCHED_GAIN) == set(POOLING)
-    for name, gain in MATCHED_GAIN.items():
+    for name, row in POOLING.items():
         measured = np.exp(np.log(total["max"] / total[name]).mean())
-        assert abs(gain / measured - 1) < 0.05, name
+        assert abs(row.matched_gain / measured - 1) < 0.05, name

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.networks import vgg
-from nst.networks.pooling import POOLING
-from nst.networks.receptive import Field, receptive
+from nst.networks import table, vgg
+from nst.networks.layers import Window
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.pooling import POOLING, pooling
+from nst.networks.receptive import receptive
+from nst.networks.table import convolutions, features
 from nst.visualize.receptive import box, cut
 
 LAYERS = ("relu1_2", "pool1", "relu3_1")
@@ -20,10 +23,11 @@ WIDTHS = (16, 16, 20, 20, 24)
 def slim():
     """Random weights of a slim network, with a map of each layer."""
     rng, params, inputs = np.random.default_rng(1), {}, 3
-    for conv, width in zip(vgg.convolutions("vgg19"), WIDTHS, strict=False):
+    for conv, width in zip(convolutions("vgg19"), WIDTHS, strict=False):
         kernel = rng.normal(0, (2 / (9 * inputs)) ** 0.5, (3, 3, inputs, width))
         params[conv] = {"kernel": kernel, "bias": rng.normal(0, 0.1, width)}
-        for layer, outputs in ((conv, width + 1), (conv.replace("conv", "relu"), vgg.channels(conv))):
+        full = table.layer("vgg19", conv).channels
+        for layer, outputs in ((conv, width + 1), (conv.replace("conv", "relu"), full)):
             kernel = rng.normal(0, 0.2, (width, outputs))
             params[f"{layer}_map"] = {"kernel": kernel, "bias": np.zeros(outputs)}
         inputs = width
@@ -35,7 +39,7 @@ def seen_pixels(network, variables):
 
     @jax.jit
     def found(units):
-        activations, back = jax.vjp(lambda image: vgg.features(network, variables, image, LAYERS), IMAGES)
+        activations, back = jax.vjp(lambda image: features(network, variables, image, LAYERS), IMAGES)
         zeros = jax.tree.map(jnp.zeros_like, activations)
         result = {}
         for layer, (y, x) in units.items():
@@ -44,7 +48,7 @@ def seen_pixels(network, variables):
             result[layer] = (back(signal)[0] != 0).any((0, 3))
         return result
 
-    shapes = jax.eval_shape(lambda: vgg.features(network, variables, IMAGES, LAYERS))
+    shapes = jax.eval_shape(lambda: features(network, variables, IMAGES, LAYERS))
     sizes = {layer: shape.shape[1:3] for layer, shape in shapes.items()}
     return found, sizes
 
@@ -52,11 +56,25 @@ def seen_pixels(network, variables):
 CASES = [(name, "zero") for name in POOLING] + [("blur", "reflect"), ("average", "replicate")]
 
 
+@pytest.mark.parametrize("name", POOLING)
+def test_the_window_of_a_pooling_is_where_it_has_a_gradient(name):
+    """Whatever its parameters; 64 channels, since the maximum reads one input of each."""
+    x_1xHxWxC = np.random.default_rng(0).uniform(1, 2, (1, 16, 16, 64)).astype(np.float32)
+    for p, mix in ((3.0, 0.5), (60.0, 0.01), (1.0, 0.5)):
+        pool = pooling(name, p=p, mix=mix, gain=1.0)
+        gradient = jax.jit(jax.grad(lambda x, y, pool=pool: pool(x)[0, y, y].sum()))
+        for axes in ((0, 2, 3), (0, 1, 3)):  # rows, columns
+            first, second = (np.flatnonzero(np.any(gradient(x_1xHxWxC, y), axis=axes)) for y in (3, 4))
+            stride = int(second[0] - first[0])
+            window = Window(int(first[-1] - first[0]) + 1, stride, int(first[0]) - 3 * stride)
+            assert window == POOLING[name].window
+
+
 @pytest.mark.parametrize("pooling, padding", CASES)
 def test_exactly_the_box_has_a_gradient(pooling, padding):
-    network = vgg.Network(
+    network = Network(
         widths=WIDTHS, frame="vgg", pooling=pooling, padding=padding,
-        preprocessing=vgg.PREPROCESSING["torchvision"],
+        preprocessing=PREPROCESSING["torchvision"],
     )  # fmt: skip
     found, sizes = seen_pixels(network, slim())
     for place in ("middle", "first", "last"):
@@ -78,28 +96,28 @@ def test_exactly_the_box_has_a_gradient(pooling, padding):
 
 def test_known_fields():
     # 3x3 convolutions and 2x2 poolings by hand
-    network = vgg.Network()
-    assert receptive(network, "relu1_1") == Field(3, 1, -1)
-    assert receptive(network, "pool1") == Field(6, 2, -2)
-    assert receptive(network, "relu3_1") == Field(24, 4, -10)
+    network = Network()
+    assert receptive(network, "relu1_1") == Window(3, 1, -1)
+    assert receptive(network, "pool1") == Window(6, 2, -2)
+    assert receptive(network, "relu3_1") == Window(24, 4, -10)
     assert receptive(network, "pool5").size == 268  # as published for VGG-19
-    assert receptive(vgg.Network("vgg16"), "pool5").size == 212  # and for VGG-16
-    assert receptive(vgg.Network(pooling="strided"), "pool1") == Field(5, 2, -2)
+    assert receptive(Network("vgg16"), "pool5").size == 212  # and for VGG-16
+    assert receptive(Network(pooling="strided"), "pool1") == Window(5, 2, -2)
     with pytest.raises(UserError, match="did you mean 'relu3_1'"):
         receptive(network, "relu31")
 
 
-@pytest.mark.parametrize("pooling", POOLING)
-def test_a_slim_network_has_the_same_geometry_and_no_setting_of_a_pooling_moves_it(pooling):
-    fields = {
-        receptive(vgg.Network(widths=widths, pooling=pooling, pooling_p=p, pooling_mix=mix), "relu4_2")
-        for widths, p, mix in (((), 3.0, 0.5), ((), 60.0, 0.01), ((8,) * 13, 1.0, 0.5))
-    }
-    assert len(fields) == 1
+def test_a_slim_network_has_the_same_geometry_and_no_setting_of_a_pooling_moves_it():
+    for name in POOLING:
+        fields = {
+            receptive(Network(widths=widths, pooling=name, pooling_p=p, pooling_mix=mix), "relu4_2")
+            for widths, p, mix in (((), 3.0, 0.5), ((), 60.0, 0.01), ((8,) * 13, 1.0, 0.5))
+        }
+        assert len(fields) == 1, name
 
 
 def test_boxes_step_by_the_stride():
-    field = Field(24, 4, -10)
+    field = Window(24, 4, -10)
     assert box(field, 0, 0) == (-10, -10, 14, 14)
     assert box(field, 3, 5) == (2, 10, 26, 34)
     assert all(type(edge) is int for edge in box(field, np.int32(3), np.int64(5)))

@@ -11,7 +11,8 @@ import pytest
 from nst.errors import UserError
 from nst.losses import problem, weights
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, remat, vgg
+from nst.networks import checkpoints, remat, table, vgg
+from nst.networks.network import PREPROCESSING, Network
 from nst.networks.pooling import POOLING
 from tests.helpers import sweeping
 from tests.helpers.running import small, stylize
@@ -52,15 +53,18 @@ def test_the_gradient_is_that_of_none(choice, pooling):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_slim_network_of_odd_widths_too(choice, dtype):
     widths = (5, 7, 3, 9, 12)
-    network = vgg.Network(widths=widths, preprocessing=vgg.PREPROCESSING["torchvision"], dtype=dtype)
+    network = Network(widths=widths, preprocessing=PREPROCESSING["torchvision"], dtype=dtype)
     spec = Spec(network, content_layers=("relu3_1",), style_layers=("relu1_1", "pool2"))
     rng, params, inputs = np.random.default_rng(0), {}, 3
-    for conv, width in zip(vgg.convolutions("vgg19"), widths, strict=False):
+    for conv, width in zip(table.convolutions("vgg19"), widths, strict=False):
         params[conv] = {"kernel": rng.normal(0, 0.3, (3, 3, inputs, width)).astype(np.float32),
                         "bias": rng.normal(0, 0.1, width).astype(np.float32)}  # fmt: skip
         inputs = width
     for name in ("relu1_1_map", "relu2_2_map", "relu3_1_map"):
-        width, full = widths[vgg.convolutions("vgg19").index(f"conv{name[4:7]}")], vgg.channels(name)
+        width, full = (
+            widths[table.convolutions("vgg19").index(f"conv{name[4:7]}")],
+            table.layer("vgg19", name.removesuffix("_map")).channels,
+        )
         params[name] = {"kernel": rng.normal(0, 0.3, (width, full)).astype(np.float32),
                         "bias": rng.normal(0, 0.1, full).astype(np.float32)}  # fmt: skip
     (value, image), _ = gradient(spec, params)
@@ -84,7 +88,7 @@ def test_the_kept_bits_are_those_of_the_signs():
 
 def test_each_choice_saves_bytes_where_it_is_meant_to():
     def used(choice, pooling, layers):
-        spec = Spec(vgg.Network(remat=choice, pooling=pooling), content_layers=layers, style_layers=())
+        spec = Spec(Network(remat=choice, pooling=pooling), content_layers=layers, style_layers=())
         params = checkpoints.load("random", "vgg19", spec.layers).params
         _, compiled = gradient(spec, params, 64, 64)
         convolutions = len(re.findall(r" convolution\(", compiled.as_text()))

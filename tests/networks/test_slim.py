@@ -1,5 +1,6 @@
 """Slim networks and their maps against loops; the file that comes with the code."""
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -19,9 +20,10 @@ from nst.errors import UserError
 from nst.losses import problem, weights
 from nst.losses.content import CONTENT
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints, formats, slim, table, vgg
 from nst.networks.checkpoints import Convention
-from nst.networks.vgg import Network, features
+from nst.networks.network import FRAMES, PREPROCESSING, Network
+from nst.networks.table import features, layers_to
 from nst.runs import job as run_job
 from nst.styles.grams import GRAM_DISTANCE
 
@@ -47,14 +49,14 @@ def make_params(widths=WIDTHS, seed=0):
 
 
 def network(frame="vgg", widths=WIDTHS, **choices):
-    return Network(widths=widths, frame=frame, preprocessing=vgg.PREPROCESSING["torchvision"], **choices)
+    return Network(widths=widths, frame=frame, preprocessing=PREPROCESSING["torchvision"], **choices)
 
 
 def variables(frame, layers, params=None):
     """What `weights.read` would give for `layers`, frozen."""
     params = params or make_params()
-    convs = [name for name in vgg.layers_to("vgg19", layers) if name.startswith("conv")]
-    wanted = {*convs, *(vgg.map_name("vgg19", layer) for layer in layers)}
+    convs = [layer.name for layer in layers_to("vgg19", layers) if layer.kind == "conv"]
+    wanted = {*convs, *(slim.map_name(vgg.LAYERS["vgg19"], layer) for layer in layers)}
     return vgg.freeze({name: params[name] for name in params if name in wanted}, frame=frame)
 
 
@@ -120,7 +122,7 @@ def test_a_network_need_not_be_as_deep_as_it_is_asked_to_be_wide():
     ("pool2", "relu2_2_map"), ("pool3", "relu3_4_map"), ("pool4", "relu4_4_map"),
 ])  # fmt: skip
 def test_the_map_of_a_layer(layer, source):
-    assert vgg.map_name("vgg19", layer) == source
+    assert slim.map_name(vgg.LAYERS["vgg19"], layer) == source
 
 
 def test_pools_are_read_as_the_relu_before_and_that_is_exact_for_averages():
@@ -143,16 +145,24 @@ def test_bfloat16_is_close_and_stays_bfloat16():
 
 
 def test_widths_and_channels():
-    narrow = network("compact", (3, 70, 10))
-    assert [narrow.width(conv) for conv in CONVS[:3]] == [3, 70, 10]
-    assert [narrow.read_width("conv1_1", layer) for layer in ("conv1_1", "relu1_1")] == [4, 4]
-    assert narrow.read_width("conv1_2", "relu1_2") == 64 == narrow.read_width("conv1_2", "pool1")
-    assert network("vgg", (3, 70, 10)).read_width("conv2_1", "relu2_1") == 128
-    assert network("vgg", (3, 70, 10)).read_width("conv2_1", "conv2_1") == 11
-    assert Network().width("conv3_1") == 256 and Network(architecture="vgg16").width("conv5_3") == 512
-    assert [vgg.channels(layer) for layer in ("conv1_2", "relu3_1", "pool3", "relu4_2_map")] == [
-        64, 256, 256, 512,
+    shapes = vgg.parameter_shapes("vgg19", (3, 70, 10), ("conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1"))
+    assert shapes == {
+        "conv1_1": {"kernel": (3, 3, 3, 3), "bias": (3,)},
+        "conv1_2": {"kernel": (3, 3, 3, 70), "bias": (70,)},
+        "conv2_1": {"kernel": (3, 3, 70, 10), "bias": (10,)},
+        "conv1_1_map": {"kernel": (3, 4), "bias": (4,)},
+        "relu1_1_map": {"kernel": (3, 64), "bias": (64,)},
+        "relu1_2_map": {"kernel": (70, 64), "bias": (64,)},
+        "conv2_1_map": {"kernel": (10, 11), "bias": (11,)},
+        "relu2_1_map": {"kernel": (10, 128), "bias": (128,)},
+    }
+    assert list(shapes) == [
+        "conv1_1", "conv1_2", "conv2_1", "conv1_1_map", "relu1_1_map", "relu1_2_map", "conv2_1_map",
+        "relu2_1_map",
     ]  # fmt: skip
+    assert vgg.parameter_shapes("vgg16", (), ("conv5_3",))["conv5_3"]["kernel"] == (3, 3, 512, 512)
+    names = "conv1_2", "relu3_1", "pool3", "relu4_2"
+    assert [table.layer("vgg19", name).channels for name in names] == [64, 256, 256, 512]
 
 
 # --- the compact frame
@@ -162,7 +172,7 @@ def test_widths_and_channels():
 def test_compact_keeps_inner_products_and_distances(count):
     rng = np.random.default_rng(count)
     kernel, bias = rng.normal(size=(count, 64)), rng.normal(size=64)
-    small, offset = vgg.compact(kernel.astype(np.float32), bias.astype(np.float32))
+    small, offset = slim.compact(kernel.astype(np.float32), bias.astype(np.float32))
     assert small.shape == (count, count + 1) and offset.shape == (count + 1,)
     assert small.dtype == offset.dtype == np.float32
     x = rng.normal(size=(40, count))
@@ -176,7 +186,7 @@ def test_compact_keeps_inner_products_and_distances(count):
 def test_compact_leaves_a_wide_map_alone(count):
     rng = np.random.default_rng(0)
     kernel, bias = rng.normal(size=(count, 64)).astype(np.float32), rng.normal(size=64).astype(np.float32)
-    found = vgg.compact(kernel, bias)
+    found = slim.compact(kernel, bias)
     assert found[0] is kernel and found[1] is bias
 
 
@@ -184,7 +194,7 @@ def test_compact_of_dependent_rows_is_finite():
     """A map of rank 1, and one of zeros."""
     for kernel in (np.ones((5, 64), np.float32), np.zeros((5, 64), np.float32)):
         bias = kernel[0]
-        small, offset = vgg.compact(kernel, bias)
+        small, offset = slim.compact(kernel, bias)
         assert np.isfinite(small).all() and np.isfinite(offset).all()
         x = np.random.default_rng(0).normal(size=(7, 5))
         full, found = x @ kernel + bias, x @ small + offset
@@ -206,7 +216,7 @@ def compact_convs(params):
     result = dict(params)
     for name, part in params.items():
         if name.startswith("conv") and name.endswith("_map"):
-            kernel, bias = vgg.compact(part["kernel"], part["bias"])
+            kernel, bias = slim.compact(part["kernel"], part["bias"])
             result[name] = {"kernel": kernel, "bias": bias}
     return result
 
@@ -215,7 +225,7 @@ def test_conv_layers_have_the_inner_products_of_vggs_channels_in_either_frame():
     image, layers = picture(), ("conv1_1", "conv2_2")
     expected = naive_features(make_params(), image, layers)
     params = compact_convs(make_params())
-    for frame in vgg.FRAMES:
+    for frame in FRAMES:
         found = features(network(frame), variables(frame, layers, params), image, layers)
         assert [found[layer].shape[-1] for layer in layers] == [6, 8]
         for layer in layers:
@@ -266,9 +276,11 @@ def test_both_frames_have_the_same_losses_and_gradients(content, style, layers):
 def test_every_normalisation_is_compared():
     assert {content for content, _ in PAIRS} == set(CONTENT) - {"scaled"}
     assert {style for _, style in PAIRS} == set(GRAM_DISTANCE) - {"scaled"}
+    compact = Network(widths=(8,) * 13)
+    assert Spec(network=compact).network.frame == "compact"
     for group in ({"content_normalization": "scaled"}, {"style_normalization": "scaled"}):
-        with pytest.raises(UserError, match="normalization = scaled: needs single channels"):
-            Spec(network=Network(widths=(8,) * 13), **group)
+        assert Spec(network=compact, **group).network.frame == "vgg"
+        assert Spec(network=Network(), **group).network == Network()
 
 
 def one_line(error):
@@ -277,21 +289,44 @@ def one_line(error):
     return message
 
 
-def test_shifted_grams_need_single_channels():
-    with pytest.raises(UserError, match="gram_shift.*set network.frame = vgg") as error:
-        Spec(network=network("compact"), representation="gram_shift")
-    one_line(error)
-    Spec(network=network("vgg"), representation="gram_shift")
-    Spec(network=Network(), representation="gram_shift")
+@pytest.mark.parametrize("representation, frame", [
+    ("gram", "compact"), ("gram_shift", "vgg"), ("moments", "vgg"), ("gram+moments", "vgg"),
+    ("palette", "compact"), ("remd+palette", "compact"), ("remd+column_moments+palette", "vgg"),
+])  # fmt: skip
+def test_the_frame_is_what_the_representation_needs(representation, frame):
+    spec = Spec(network=network("compact"), representation=representation, style_normalization="relative")
+    assert spec.network.frame == frame
+    assert spec == dataclasses.replace(spec) and hash(spec) == hash(dataclasses.replace(spec))
+    # a caller may ask for VGG's channels where the loss does not need them
+    asked = Spec(network=network("vgg"), representation=representation, style_normalization="relative")
+    assert asked.network.frame == "vgg"
 
 
-@pytest.mark.parametrize("field", ["content_layers", "style_layers"])
-def test_conv_layers_have_no_vgg_frame(field):
-    with pytest.raises(UserError, match="network.frame = vgg.*not conv layers") as error:
-        Spec(network=network("vgg"), **{field: ("relu1_1", "conv1_2")})
-    one_line(error)
-    Spec(network=network("compact"), **{field: ("conv1_2",)})
-    Spec(network=Network(frame="vgg"), **{field: ("conv1_2",)})
+@pytest.mark.parametrize("fields, words", [
+    ({"representation": "gram_shift", "style_layers": ("relu1_1", "conv1_2")}, "representation = gram_shift"),
+    ({"style_normalization": "scaled", "style_layers": ("conv1_2",)}, "style_loss.normalization = scaled"),
+    ({"content_normalization": "scaled", "content_layers": ("conv1_2",)}, "content_loss.norm.* = scaled"),
+])  # fmt: skip
+def test_conv_layers_have_no_single_channels(fields, words):
+    message = (
+        f"{words} needs single channels, which a slim network has at relu and pool layers, not at conv1_2"
+    )
+    for frame in FRAMES:
+        with pytest.raises(UserError, match=message) as error:
+            Spec(network=network(frame), **fields)
+        one_line(error)
+    Spec(network=Network(), **fields)
+
+
+def test_conv_layers_may_stand_beside_single_channels():
+    """The content at a conv layer, style by the means of channels at others."""
+    spec = Spec(
+        network=network(),
+        content_layers=("conv1_2",),
+        representation="moments",
+        style_normalization="relative",
+    )
+    assert spec.network.frame == "vgg"
 
 
 # --- files
@@ -323,15 +358,15 @@ def rewrite(path, change, metadata=None):
 def test_an_exported_network_is_read_back(path):
     loaded = checkpoints.load(str(path), "vgg19", LAYERS)
     expected = compact_convs(make_params())
-    maps = {vgg.map_name("vgg19", layer) for layer in LAYERS}
+    maps = {slim.map_name(vgg.LAYERS["vgg19"], layer) for layer in LAYERS}
     assert set(loaded.params) == {*CONVS, *maps}
     for name, part in loaded.params.items():
         for kind, array in part.items():
             assert array.dtype == np.float32
             assert array == pytest.approx(expected[name][kind], rel=1e-3, abs=1e-6), name
     assert loaded.path == path and loaded.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert list(checkpoints.read(path, "vgg19", ("relu1_1",))) == ["conv1_1", "relu1_1_map"]
-    assert list(checkpoints.read(path, "vgg19", ("pool1",))) == ["conv1_1", "conv1_2", "relu1_2_map"]
+    assert list(formats.read(path, "vgg19", ("relu1_1",))) == ["conv1_1", "relu1_1_map"]
+    assert list(formats.read(path, "vgg19", ("pool1",))) == ["conv1_1", "conv1_2", "relu1_2_map"]
 
 
 def test_an_exported_network_is_the_network(path):
@@ -345,7 +380,7 @@ def test_an_exported_network_is_the_network(path):
 def test_a_file_says_what_it_is(path):
     assert checkpoints.convention(str(path), "vgg19", "") == Convention("vgg19", "torchvision", WIDTHS)
     assert checkpoints.convention(str(path), "vgg19", "caffe") == Convention("vgg19", "caffe", WIDTHS)
-    assert checkpoints.slim_widths(path) == WIDTHS
+    assert formats.slim_widths(path) == WIDTHS
     with safetensors.safe_open(path, framework="numpy") as file:
         said = json.loads(file.metadata()["nst"])
         assert "ab12" in said["teacher"] and said["config"] == "cd34"
@@ -353,11 +388,11 @@ def test_a_file_says_what_it_is(path):
 
 
 def test_other_files_have_no_widths(tmp_path):
-    assert checkpoints.slim_widths(tmp_path / "none.safetensors") == ()
+    assert formats.slim_widths(tmp_path / "none.safetensors") == ()
     safetensors.numpy.save_file({"x": np.ones(1, np.float32)}, tmp_path / "plain.safetensors")
     np.savez(tmp_path / "w.npz", x=1)
     for name in ("plain.safetensors", "w.npz"):
-        assert checkpoints.slim_widths(tmp_path / name) == ()
+        assert formats.slim_widths(tmp_path / name) == ()
     named = str(tmp_path / "plain.safetensors")
     assert checkpoints.convention(named, "vgg16", "caffe") == Convention("vgg16", "caffe", ())
 
@@ -379,24 +414,24 @@ def test_layers_deeper_than_the_network(path, layer):
 def test_a_missing_part_is_named(path, name, part):
     rewrite(path, lambda arrays: arrays.pop(f"{name}/{part}"))
     with pytest.raises(UserError, match=f"{path.name}: has no {part} of {name}") as error:
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
     one_line(error)
     if name.endswith("_map"):
-        checkpoints.read(path, "vgg19", ("relu1_1", "relu3_1"))  # that map is not needed
+        formats.read(path, "vgg19", ("relu1_1", "relu3_1"))  # that map is not needed
 
 
 @pytest.mark.parametrize("name", ["relu2_1_map/kernel", "conv2_1_map/bias", "conv2_1/kernel"])
 def test_a_part_of_another_shape_is_named(path, name):
     rewrite(path, lambda arrays: arrays.update({name: arrays[name][..., :-1].copy()}))
     with pytest.raises(UserError, match=f"{name.split('/')[1]} of {name.split('/')[0]} has shape") as error:
-        checkpoints.read(path, "vgg19", (*LAYERS, "conv2_1"))
+        formats.read(path, "vgg19", (*LAYERS, "conv2_1"))
     one_line(error)
 
 
 def test_a_map_that_is_not_finite_is_named(path):
     rewrite(path, lambda arrays: arrays["relu2_1_map/bias"].fill(np.nan))
     with pytest.raises(UserError, match="bias of relu2_1_map holds values that are not finite"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
@@ -405,7 +440,7 @@ def test_a_truncated_file_is_named(path, share):
     path.write_bytes(whole[: int(share * len(whole))])
     for read in (
         lambda: checkpoints.convention(str(path), "vgg19", ""),
-        lambda: checkpoints.read(path, "vgg19", ()),
+        lambda: formats.read(path, "vgg19", ()),
     ):
         with pytest.raises(UserError, match=f"{path.name}: cannot be read") as error:
             read()
@@ -416,7 +451,7 @@ def test_a_truncated_file_is_named(path, share):
 def test_widths_that_are_no_numbers(path, found):
     rewrite(path, lambda arrays: None, {"widths": found})
     for read in (
-        lambda: checkpoints.convention(str(path), "vgg19", ""), lambda: checkpoints.read(path, "vgg19", LAYERS),
+        lambda: checkpoints.convention(str(path), "vgg19", ""), lambda: formats.read(path, "vgg19", LAYERS),
     ):  # fmt: skip
         with pytest.raises(UserError, match=f"{path.name}: its widths are .*; they must be 1 to 16") as error:
             read()
@@ -435,7 +470,7 @@ def test_widths_that_no_network_has(path, found):
 def test_widths_of_another_network(path, found):
     rewrite(path, lambda arrays: None, {"widths": found})
     with pytest.raises(UserError, match=f"{path.name}: kernel of conv1_. has shape"):
-        checkpoints.read(path, "vgg19", LAYERS)
+        formats.read(path, "vgg19", LAYERS)
 
 
 def config_of(path, **changes):
@@ -452,15 +487,15 @@ def test_a_job_with_a_slim_network(path):
     assert job.inputs["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert any("small network" in note and "weights.name=vgg19" in note for note in job.notes)
     assert job.variables["params"]["relu2_1_map"]["kernel"].shape == (4, 5)
-    job = run_job.prepare(picture()[0], picture(2)[0], config_of(path, **{"network.frame": "vgg"}))
+    single = {"style_loss.representation": "gram_shift"}
+    job = run_job.prepare(picture()[0], picture(2)[0], config_of(path, **single))
+    assert job.spec.network.frame == "vgg"
     assert job.variables["params"]["relu2_1_map"]["kernel"].shape == (4, 128)
 
 
 @pytest.mark.parametrize("changes, message", [
     ({"weights.normalize": "photos"}, "weights.normalize: .*slim.safetensors is read through maps"),
-    ({"style_loss.representation": "gram_shift"}, "gram_shift.*network.frame = vgg"),
-    ({"network.frame": "full"}, "network.frame = 'full': allowed: compact, vgg"),
-    ({"network.frame": "vgg", "content_loss.layers": ("conv2_1",)}, "network.frame = vgg.*conv"),
+    ({"style_loss.representation": "gram_shift", "style_loss.layers": ("conv2_1",)}, "channels.*conv2_1"),
     ({"content_loss.layers": ("relu3_2",)}, "slim.safetensors ends at conv3_1"),
 ])  # fmt: skip
 def test_what_a_slim_network_cannot_do(path, changes, message):
@@ -475,8 +510,8 @@ CONFIGS = [path for path in sorted(Path("configs").glob("*.py")) if path.stem no
 
 NAME = "vgg19_slim"
 SHIPPED = Path(checkpoints.DATA) / "vgg19_slim.safetensors"
-SLIM_RELUS = [name for name in vgg.layers_to("vgg19", ["relu5_1"]) if not name.startswith("conv")]
-SLIM_CONVS = [name for name in vgg.layers_to("vgg19", ["relu5_1"]) if name.startswith("conv")]
+SLIM_RELUS = [layer.name for layer in layers_to("vgg19", ["relu5_1"]) if layer.kind != "conv"]
+SLIM_CONVS = [layer.name for layer in layers_to("vgg19", ["relu5_1"]) if layer.kind == "conv"]
 
 
 @pytest.fixture(autouse=True)
@@ -496,7 +531,7 @@ def cat(size=128):
 def shipped(frame, layers):
     """Its activations on the cat."""
     found = checkpoints.convention(NAME, "vgg19", "")
-    net = Network(widths=found.widths, frame=frame, preprocessing=vgg.PREPROCESSING[found.preprocessing])
+    net = Network(widths=found.widths, frame=frame, preprocessing=PREPROCESSING[found.preprocessing])
     frozen = vgg.freeze(checkpoints.load(NAME, "vgg19", layers).params, frame=frame)
     return jax.jit(lambda image: features(net, frozen, image, layers))(cat())
 
@@ -520,7 +555,7 @@ def test_the_shipped_file_says_what_it_is():
     made_for = checkpoints.convention(NAME, "vgg16", "")
     assert made_for[:2] == ("vgg19", "torchvision") and len(made_for.widths) == 13
     for width, conv in zip(made_for.widths, SLIM_CONVS, strict=True):
-        assert 0 < width <= vgg.channels(conv)
+        assert 0 < width <= table.layer("vgg19", conv).channels
     with safetensors.safe_open(SHIPPED, framework="numpy") as file:
         found = json.loads(file.metadata()["nst"])
     assert "Visual Geometry Group" in found["teacher"] and "CC BY 4.0" in found["teacher"]
@@ -544,7 +579,7 @@ def test_the_shipped_file_needs_neither_folder_nor_network(tmp_path, monkeypatch
 @pytest.mark.parametrize("layer", [*SLIM_CONVS, *SLIM_RELUS])
 def test_every_layer_of_the_shipped_file(layer):
     params = checkpoints.load(NAME, "vgg19", (layer,)).params
-    assert list(params)[-1] == vgg.map_name("vgg19", layer)
+    assert list(params)[-1] == slim.map_name(vgg.LAYERS["vgg19"], layer)
     assert all(np.isfinite(array).all() for part in params.values() for array in part.values())
 
 
@@ -572,15 +607,13 @@ def test_every_config_runs_with_it_by_changing_one_field(path):
     config.weights.name = NAME
     config.size = 96 if path.stem == "li_wand" else 32  # its patches need 3 positions at relu4_1
     config.style_fit = "scale"
-    if path.stem in ("strotss", "crowsonkb_gram"):  # what sees single channels
-        with pytest.raises(UserError, match="needs single channels; set network.frame = vgg"):
-            run_job.prepare(cat()[0], picture(2)[0], config)
-        return
-    if path.stem == "fastai_lesson8":
+    if path.stem in ("strotss", "fastai_lesson8"):
         with pytest.raises(UserError, match="vgg19_slim.safetensors ends at conv5_1: ask for shallower"):
             run_job.prepare(cat()[0], picture(2)[0], config)
         return
     job = run_job.prepare(cat()[0], picture(2)[0], config)
+    # its representation reads single channels
+    assert job.spec.network.frame == ("vgg" if path.stem == "crowsonkb_gram" else "compact")
     photo, painting = (jnp.asarray(found.rgb_HxWx3)[None] for found in (job.content, job.styles[0]))
     made = problem.make_problem(job.spec, job.variables, photo, [painting], job.loss_weights)
     found = jax.jit(problem.terms, static_argnums=0)(job.spec, made, jnp.asarray(job.start))

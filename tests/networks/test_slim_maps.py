@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst.networks.slim import Mapped, evaluated
+from nst.networks.slim import Mapped, materialize
 from nst.styles import grams
 
 
@@ -53,8 +53,8 @@ def test_the_gradient_is_that_of_the_map_computed(shift):
     np.testing.assert_allclose(lazy, computed, rtol=1e-4, atol=1e-6)
 
 
-def test_evaluated():
+def test_materialize():
     mapped = activation()
     expected = np.einsum("bhwk,kc->bhwc", mapped.x_BxHxWxK, mapped.kernel_KxC) + mapped.bias_C
-    np.testing.assert_allclose(evaluated(mapped), expected, rtol=1e-5, atol=1e-5)
-    assert evaluated(mapped.x_BxHxWxK) is mapped.x_BxHxWxK
+    np.testing.assert_allclose(materialize(mapped), expected, rtol=1e-5, atol=1e-5)
+    assert materialize(mapped.x_BxHxWxK) is mapped.x_BxHxWxK

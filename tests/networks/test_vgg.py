@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.networks import checkpoints, vgg
-from nst.networks.vgg import Network, features
+from nst.losses.spec import Spec
+from nst.networks import checkpoints, table, vgg
+from nst.networks.layers import KINDS
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.normalization import normalize
+from nst.networks.pooling import POOLING
+from nst.networks.table import features, layer_names, layers_to, minimum_size
 
 PAD = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
 
@@ -55,6 +60,10 @@ def naive_features(network, params, picture, layers):
     return {layer: found[layer] for layer in layers}
 
 
+def names_to(architecture, layers):
+    return [layer.name for layer in layers_to(architecture, layers)]
+
+
 def relative(a, b):
     return np.linalg.norm(np.asarray(a, np.float64) - b) / np.linalg.norm(b)
 
@@ -64,7 +73,7 @@ def relative(a, b):
 @pytest.mark.parametrize("convention", ["caffe", "torchvision"])
 def test_features_agree_with_numpy(architecture, padding, convention):
     layers = ("conv1_1", "relu1_2", "pool1", "conv2_2", "pool2", "relu3_1")
-    network = Network(architecture=architecture, padding=padding, preprocessing=vgg.PREPROCESSING[convention])
+    network = Network(architecture=architecture, padding=padding, preprocessing=PREPROCESSING[convention])
     params = random_params(architecture)
     picture = image(17, 22)  # odd: the last row is dropped by the pooling
     found = features(network, vgg.freeze(params), picture, layers)
@@ -84,7 +93,7 @@ def test_features_agree_with_torch():
     found = features(network, vgg.freeze(params), picture, layers)
     x = torch.tensor(np.asarray(network.preprocessing(jnp.asarray(picture))).transpose(0, 3, 1, 2).copy())
     expected = {}
-    for name in vgg.layers_to("vgg19", layers):
+    for name in names_to("vgg19", layers):
         if name.startswith("conv"):
             weight = torch.tensor(params[name]["kernel"].transpose(3, 2, 0, 1).copy())
             x = torch.nn.functional.conv2d(x, weight, torch.tensor(params[name]["bias"]), padding=1)
@@ -100,7 +109,7 @@ def test_features_agree_with_torch():
 def plain_features(network, params, picture, layers):
     """The network with lax convolutions under plain autodiff: unfrozen, and with reduce_window pooling."""
     x, found = network.preprocessing(picture), {}
-    for name in vgg.layers_to(network.architecture, layers):
+    for name in names_to(network.architecture, layers):
         if name.startswith("conv"):
             x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=PAD[network.padding])
             x = jax.lax.conv_general_dilated(
@@ -208,31 +217,52 @@ def test_only_as_deep_as_asked():
 
 
 def test_layer_names_are_the_papers():
-    names = vgg.layer_names("vgg19")
+    names = layer_names("vgg19")
     assert len([name for name in names if name.startswith("conv")]) == 16
     assert names[:5] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1")
     assert names[-3:] == ("conv5_4", "relu5_4", "pool5")
-    assert "conv3_4" not in vgg.layer_names("vgg16")
+    assert "conv3_4" not in layer_names("vgg16")
 
 
 def test_convolutions_and_their_channels():
-    assert vgg.convolutions("vgg16") == (
+    assert table.convolutions("vgg16") == (
         "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2",
         "conv4_3", "conv5_1", "conv5_2", "conv5_3",
     )  # fmt: skip
     params = checkpoints.load("random", "vgg19", ("pool5",)).params
-    assert list(params) == list(vgg.convolutions("vgg19")) and len(params) == 16
+    assert list(params) == list(table.convolutions("vgg19")) and len(params) == 16
     for conv, part in params.items():
         block, index = conv.removeprefix("conv").split("_")
         layers = (conv, f"relu{block}_{index}", f"pool{block}")
-        assert [vgg.channels(layer) for layer in layers] == [part["bias"].size] * 3
+        assert [table.layer("vgg19", layer).channels for layer in layers] == [part["bias"].size] * 3
+
+
+def test_strides_and_windows_are_those_of_the_activations():
+    variables, names = vgg.freeze(random_params(layers=("pool5",))), layer_names("vgg19")
+    sizes = jax.eval_shape(lambda image: features(Network(), variables, image, names), image(64, 96))
+    for layer in layers_to("vgg19", ("pool5",)):
+        assert sizes[layer.name].shape == (1, 64 // layer.stride, 96 // layer.stride, layer.channels)
+    strides = [1]
+    for layer in layers_to("vgg16", ("pool5",)):
+        assert layer.kind == layer.name[:4] and layer.kind in KINDS
+        window = layer.window or POOLING["max"].window
+        assert window.size == {"conv": 3, "relu": 1, "pool": 2}[layer.kind]
+        strides.append(strides[-1] * window.stride)
+        assert layer.stride == strides[-1]
+
+
+def test_keys_are_as_published():
+    """They decide what is sampled: a change of one would change pixels. Conv and relu layers share theirs."""
+    keys = {layer.name: layer.key for layer in layers_to("vgg19", ("pool5",))}
+    assert keys["conv1_1"] == keys["relu1_1"] == 3235633 and keys["pool1"] == 3239023
+    assert len(set(keys.values())) == 16 + 5 and Spec().key("image") not in keys.values()
 
 
 def test_unknown_layer_names_the_nearest():
     with pytest.raises(UserError, match="relu6_1.*did you mean 'relu"):
-        vgg.layers_to("vgg19", ["relu6_1"])
+        layers_to("vgg19", ["relu6_1"])
     with pytest.raises(UserError, match="conv3_4"):
-        vgg.layers_to("vgg16", ["conv3_4"])
+        layers_to("vgg16", ["conv3_4"])
 
 
 @pytest.mark.parametrize(
@@ -242,7 +272,7 @@ def test_unknown_layer_names_the_nearest():
 )  # fmt: skip
 def test_minimum_size_is_the_smallest_that_runs(layers, padding, least):
     network = Network(padding=padding)
-    assert vgg.minimum_size(network, layers) == least
+    assert minimum_size(network, layers) == least
     variables = vgg.freeze(random_params(layers=layers))
     (activation,) = features(network, variables, image(least, least), layers).values()
     assert min(activation.shape) >= 1 and np.isfinite(activation).all()
@@ -259,12 +289,23 @@ def test_bfloat16_is_close_and_stays_bfloat16():
 
 
 @pytest.mark.parametrize("field, value", [
-    ("architecture", "vgg18"), ("frame", "full"), ("pooling", "avg"), ("padding", "same"),
+    ("frame", "full"), ("pooling", "avg"), ("padding", "same"),
     ("dtype", "float16"), ("precision", "high"), ("pooling_p", 0.0), ("pooling_mix", 1.5),
 ])  # fmt: skip
 def test_bad_settings_name_the_field(field, value):
     with pytest.raises(UserError, match=f"network.{field}"):
         Network(**{field: value})
+
+
+def test_an_unknown_architecture_names_the_nearest():
+    for ask in (
+        lambda: layers_to("vgg18", ()),
+        lambda: table.layer("vgg18", "conv1_1"),
+        lambda: minimum_size(Network(architecture="vgg18"), ()),
+        lambda: Spec(Network(architecture="vgg18")),
+    ):
+        with pytest.raises(UserError, match="weights.architecture = 'vgg18': did you mean 'vgg1"):
+            ask()
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
@@ -273,7 +314,7 @@ def test_normalize_gives_mean_one_and_the_same_network(pooling):
     network = Network(pooling=pooling)
     params = random_params()
     pictures = [image(24, 24, seed) for seed in range(3)] + [image(16, 32, 9)]
-    normalized = vgg.normalize(network, params, pictures)
+    normalized = normalize(network, params, pictures)
     before, after = vgg.freeze(params), vgg.freeze(normalized)
     pixels = {layer: [] for layer in layers}
     for picture in pictures:
@@ -292,9 +333,9 @@ def test_normalize_gives_mean_one_and_the_same_network(pooling):
 def test_normalize_leaves_a_dead_filter_alone():
     params = random_params(layers=("relu1_1",))
     params["conv1_1"]["bias"][7] = -1e9
-    normalized = vgg.normalize(Network(), params, [image()])
+    normalized = normalize(Network(), params, [image()])
     kernel = normalized["conv1_1"]["kernel"]
     assert np.isfinite(kernel).all()
     assert (kernel[..., 7] == params["conv1_1"]["kernel"][..., 7]).all()
     with pytest.raises(UserError, match="no images"):
-        vgg.normalize(Network(), params, [])
+        normalize(Network(), params, [])

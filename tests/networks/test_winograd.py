@@ -12,7 +12,9 @@ from nst.losses.problem import loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints, vgg, winograd
-from nst.networks.convolution import CONVOLUTIONS, adjoint_kernel, frozen_convolve
+from nst.networks.convolution import CONVOLUTIONS, adjoint_kernel, frozen_convolve, parameter_count
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import features
 from nst.runs import specs
 
 EXACT = lax.Precision.HIGHEST
@@ -60,8 +62,8 @@ def test_the_network_and_its_gradient_are_the_same(padding):
     content, style, image = rng.uniform(0, 1, (3, 1, 45, 38, 3)).astype(np.float32)
     found = []
     for convolution in CONVOLUTIONS:
-        network = vgg.Network(
-            preprocessing=vgg.PREPROCESSING["torchvision"], padding=padding, convolution=convolution
+        network = Network(
+            preprocessing=PREPROCESSING["torchvision"], padding=padding, convolution=convolution
         )
         spec = Spec(network=network, content_layers=layers[:1], style_layers=layers)
         weighted = make_weights(spec, WeightSettings(content=1.0, style=10.0), 1)
@@ -99,16 +101,16 @@ def test_wide_layers_alone_are_transformed():
     assert [row.shape for row in kernels["conv3_1"]] == 6 * [(1, 3, 128, 256)]
     plain = vgg.freeze(checkpoints.load("random", "vgg19", ("relu4_1",)).params)
     count = sum(leaf.size for leaf in jax.tree.leaves(plain["params"]))
-    assert vgg.parameters(variables) == vgg.parameters(plain) == count
+    assert parameter_count(variables) == parameter_count(plain) == count
     assert [row.shape for row in variables["adjoint"]["conv3_1"]["kernel"]] == 6 * [(1, 3, 256, 128)]
     assert variables["adjoint"]["conv2_1"]["kernel"].shape == (3, 3, 128, 64)
 
 
 def test_variables_that_are_not_frozen_for_it_are_refused():
-    network = vgg.Network(convolution="winograd")
+    network = Network(convolution="winograd")
     plain = vgg.freeze(checkpoints.load("random", "vgg19", ("relu2_2",)).params)
     with pytest.raises(TypeError, match="not frozen for winograd"):
-        vgg.features(network, plain, jnp.zeros((1, 16, 16, 3)), ("relu2_2",))
+        features(network, plain, jnp.zeros((1, 16, 16, 3)), ("relu2_2",))
 
 
 def test_the_config_chooses():

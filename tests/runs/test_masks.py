@@ -133,7 +133,7 @@ def test_terms_of_regions_add_up(files):
 
 
 EVERYTHING = ADAM | {
-    "style_loss.representation": "gram+moments", "network.frame": "vgg", "pyramid.min_size": 16,
+    "style_loss.representation": "gram+moments", "pyramid.min_size": 16,
     "pyramid.steps": (3,), "style_loss.layers": ("relu1_1", "relu2_1"), "content_loss.weight": 1.0,
     "color.mode": "luminance", "color.space": "oklab", "laplacian.weight": 1.0, "steps": 4,
 }  # fmt: skip

@@ -177,10 +177,7 @@ def test_a_network_is_made_for_its_weights():
     network = specs.make_network(config, Convention("vgg16", "torchvision", (4, 5)))
     assert network.architecture == "vgg16" and network.widths == (4, 5) and network.frame == "compact"
     assert network.preprocessing.channels == "RGB" and network.preprocessing.scale == 1
-    config.network.frame, config.network.input_scale = "vgg", 2.0
+    config.network.input_scale = 2.0
     network = specs.make_network(config, CAFFE)
-    assert network.widths == () and network.frame == "vgg"
+    assert network.widths == ()
     assert network.preprocessing.channels == "BGR" and network.preprocessing.scale == 2
-    config.network.frame = "vg"
-    with pytest.raises(UserError, match="network.frame = 'vg': did you mean 'vgg'"):
-        specs.make_network(config, CAFFE)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nst.networks import checkpoints, vgg
-from nst.networks.pooling import MATCHED_GAIN, POOLING
+from nst.networks import checkpoints
+from nst.networks.pooling import POOLING
+from nst.networks.table import layers_to
 from nst.optimizers.table import LINE_SEARCHES
 from nst.runs import pictures, settings, specs
 from nst.sweeps.points import get_field, make_points
@@ -33,7 +34,7 @@ def test_every_point_of_every_sweep_can_run(path):
         made_for = checkpoints.convention(chosen.name, chosen.architecture, chosen.preprocessing)
         spec = specs.make_spec(config, specs.make_network(config, made_for))
         specs.make_problem_weights(config, spec, len(config.style))
-        vgg.layers_to(made_for.architecture, spec.layers)
+        layers_to(made_for.architecture, spec.layers)
         assert config.init.kind in pictures.INITS
         assert all(Path(name).exists() for name in (config.content, *config.style))
         if made_for.widths:
@@ -55,7 +56,9 @@ def test_every_sweep_has_a_runbook(path):
 
 def test_the_sweeps_cover_what_there_is():
     pools = [get_field(point.config, "network.pooling") for point in load(Path("pooling"))[1]]
-    assert sorted(pools) == sorted(2 * [name for name in POOLING if MATCHED_GAIN[name] != 1] + ["max"])
+    assert sorted(pools) == sorted(
+        2 * [name for name in POOLING if POOLING[name].matched_gain != 1] + ["max"]
+    )
     assert {point.config.init.kind for point in load(Path("inits"))[1]} == set(pictures.INITS) - {"image"}
     betas = {point.config.style_loss.weight for point in load(Path("weights"))[1]}
     assert max(betas) / min(betas) == pytest.approx(1e4)

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.networks import vgg
+from nst.networks import slim, table, vgg
+from nst.networks.network import Network, Preprocessing
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
+from nst.networks.table import features, layers_to
 from nst.visualize import deconvnet
 from nst.visualize.deconvnet import RULES, Unit, keep_unit, project, project_unit, strongest, to_image
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
-EXACT = vgg.Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))
+EXACT = Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))
 WIDTHS = (5, 6, 7, 8, 9)
 HEIGHT, WIDTH = 9, 11
 
@@ -32,15 +34,16 @@ def make_image():
 def make_params(widths):
     """Sparse integer weights, and for a slim network maps."""
     rng, params, inputs = np.random.default_rng(1), {}, 3
-    for conv in vgg.layers_to("vgg19", ("conv3_1",)):
-        if conv.startswith("conv"):
-            width = widths[len(params) // (3 if widths else 1)] if widths else vgg.channels(conv)
+    for each in layers_to("vgg19", ("conv3_1",)):
+        if each.kind == "conv":
+            conv = each.name
+            width = widths[len(params) // (3 if widths else 1)] if widths else each.channels
             kernel = rng.integers(-1, 2, (3, 3, inputs, width))
             kernel = kernel * (rng.random(kernel.shape) < min(1, 40 / (9 * inputs)))
             params[conv] = {"kernel": kernel, "bias": rng.integers(-1, 3, width)}
             for layer, outputs in (
-                (conv, min(width + 1, vgg.channels(conv))),
-                (conv.replace("conv", "relu"), vgg.channels(conv)),
+                (conv, min(width + 1, each.channels)),
+                (conv.replace("conv", "relu"), each.channels),
             ):
                 if widths:
                     kernel = rng.integers(-2, 3, (width, outputs))
@@ -50,16 +53,17 @@ def make_params(widths):
 
 
 def build(widths=WIDTHS, **options):
-    network = vgg.Network(widths=widths, frame="vgg", preprocessing=EXACT, **options)
+    network = Network(widths=widths, frame="vgg", preprocessing=EXACT, **options)
     params = make_params(widths)
     return network, params, vgg.freeze(params, network.dtype, "vgg")
 
 
 def make_signal(network, layer, seed=2):
     halvings = int(layer[4]) - 1 + layer.startswith("pool")
-    shape = 1, HEIGHT >> halvings, WIDTH >> halvings, vgg.channels(layer)
+    shape = 1, HEIGHT >> halvings, WIDTH >> halvings, table.layer("vgg19", layer).channels
     if network.widths and layer.startswith("conv"):
-        shape = (*shape[:3], network.read_width(layer, layer))
+        width = network.widths[table.convolutions("vgg19").index(layer)]
+        shape = (*shape[:3], min(width + 1, shape[-1]))
     return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
 
 
@@ -168,7 +172,7 @@ def forward(network, params, image, layer):
     """The input of every operation up to a layer."""
     x = (EXACT.scale * image[0, :, :, ::-1].astype(np.float64) - EXACT.mean) / EXACT.std
     inputs = {}
-    for name in vgg.layers_to("vgg19", (layer,)):
+    for name in (each.name for each in layers_to("vgg19", (layer,))):
         inputs[name] = x
         if name.startswith("conv"):
             x = convolved(x, params[name], network.padding)
@@ -181,7 +185,7 @@ def naive(network, params, image, layer, signal, rule):
     inputs = forward(network, params, image, layer)
     g = signal[0].astype(np.float64)
     if network.widths:
-        g = g @ params[vgg.map_name("vgg19", layer)]["kernel"].T
+        g = g @ params[slim.map_name(vgg.LAYERS["vgg19"], layer)]["kernel"].T
     for name, x in reversed(inputs.items()):
         if name.startswith("conv"):
             g = convolved_back(g, params[name], network.padding)
@@ -265,7 +269,7 @@ def test_gradient_is_the_gradient_of_the_unit(pooling):
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
     def value(image):
-        found = vgg.features(network, variables, image, ("relu3_1",))["relu3_1"]
+        found = features(network, variables, image, ("relu3_1",))["relu3_1"]
         return found[0, 1, 1, 17], found
 
     (_, activation), gradient = value(image)
@@ -285,10 +289,10 @@ def test_switches_put_a_value_back_where_it_came_from():
     for kernel in kernels:
         kernel[1, 1] = np.eye(*kernel.shape[2:])
     params = {f"conv1_{k}": {"kernel": kernel, "bias": np.zeros(64)} for k, kernel in enumerate(kernels, 1)}
-    network = vgg.Network(preprocessing=vgg.Preprocessing("BGR", 1.0, (0.0,) * 3, (1.0,) * 3))
+    network = Network(preprocessing=Preprocessing("BGR", 1.0, (0.0,) * 3, (1.0,) * 3))
     image = np.random.default_rng(4).integers(1, 4, (1, 5, 7, 3)).astype(np.float32) / 4  # ties, none is 0
     variables = vgg.freeze(params)
-    activation = vgg.features(network, variables, image, ("pool1",))["pool1"]
+    activation = features(network, variables, image, ("pool1",))["pool1"]
     found = np.asarray(project(network, variables, image, "pool1", activation, "deconvnet"))
     expected = np.zeros(image.shape)  # an odd last row and column stay empty
     for y, x, c in itertools.product(range(2), range(3), range(3)):
@@ -310,7 +314,7 @@ def test_a_signal_of_more_strength_has_a_projection_of_more_strength():
 def test_a_projection_stays_in_the_receptive_field():
     network, _, variables = build()
     image = np.random.default_rng(3).uniform(0, 1, (1, 40, 36, 3)).astype(np.float32)
-    unit = strongest(vgg.features(network, variables, image, ("relu2_2",))["relu2_2"], 1)[0]
+    unit = strongest(features(network, variables, image, ("relu2_2",))["relu2_2"], 1)[0]
     found = np.abs(project_unit(network, variables, image, "relu2_2", unit)[0])
     square = box(receptive(network, "relu2_2"), unit.y, unit.x)
     assert 0 < found.sum() == pytest.approx(cut(found, square, 0.0).patch_hxwx3.sum(), rel=1e-6)
@@ -348,7 +352,7 @@ def test_examine_and_its_figure():
     network, _, variables = build()
     image = np.random.default_rng(3).uniform(0, 1, (23, 29, 3)).astype(np.float32)
     found = deconvnet.examine(Model(network, variables), image, "relu2_1", 3, ("deconvnet", "gradient"))
-    activation = jax.jit(lambda image: vgg.features(network, variables, image, ("relu2_1",))["relu2_1"])
+    activation = jax.jit(lambda image: features(network, variables, image, ("relu2_1",))["relu2_1"])
     activation = np.asarray(activation(image[None]))
     assert found.units == strongest(activation, 3)
     field = receptive(network, "relu2_1")

@@ -20,8 +20,7 @@ LAYERS = ("relu1_1", "relu2_1")
 @pytest.fixture(scope="module")
 def model():
     config = quickstart.get_config()
-    config.network.frame = "vgg"  # moments are of single channels
-    return load(config, LAYERS)
+    return load(config, LAYERS, single_channels=True)
 
 
 def make_spec(model, representation, normalization="relative", options=""):

@@ -9,7 +9,7 @@ import pytest
 from configs import quickstart
 from nst import images
 from nst.errors import UserError
-from nst.networks.vgg import features
+from nst.networks.table import features
 from nst.visualize import invariance
 from nst.visualize.invariance import TRANSFORMATIONS, curves, transform, window
 from nst.visualize.network import load

@@ -17,8 +17,7 @@ LAYERS = ("relu1_1", "relu2_1")
 @pytest.fixture(scope="module")
 def model():
     config = quickstart.get_config()
-    config.network.frame = "vgg"
-    return network.load(config, LAYERS)
+    return network.load(config, LAYERS, single_channels=True)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from configs import quickstart
 from nst import images
 from nst.errors import UserError
-from nst.networks.vgg import features
+from nst.networks.table import features
 from nst.visualize import maximize, network
 from tests.helpers.sweeping import picture
 
@@ -18,8 +18,7 @@ LAYER = "relu2_1"
 @pytest.fixture(scope="module")
 def model():
     config = quickstart.get_config()
-    config.network.frame = "vgg"
-    return network.load(config, (LAYER,))
+    return network.load(config, (LAYER,), single_channels=True)
 
 
 def activity(model, image_HxWx3, channel):

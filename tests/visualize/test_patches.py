@@ -7,15 +7,16 @@ import pytest
 from nst import images
 from nst.errors import UserError
 from nst.images import folders
-from nst.networks import vgg
+from nst.networks import table, vgg
 from nst.networks.checkpoints import load
+from nst.networks.network import PREPROCESSING, Network, Preprocessing
 from nst.networks.receptive import receptive
 from nst.visualize import patches
 from nst.visualize.deconvnet import Unit, keep_unit, project
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
 
-PLAIN = vgg.Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PLAIN = Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 SHAPES = [(32, 24), (24, 32), (32, 32), (32, 24), (24, 32)]  # that `fit` leaves alone
 
 
@@ -24,11 +25,11 @@ def colours():
     kernel = np.zeros((3, 3, 3, 64))
     kernel[1, 1] = np.eye(3, 64)
     variables = vgg.freeze({"conv1_1": {"kernel": kernel, "bias": np.zeros(64)}})
-    return Model(vgg.Network(preprocessing=PLAIN), variables)
+    return Model(Network(preprocessing=PLAIN), variables)
 
 
 def untrained(layer):
-    network = vgg.Network(preprocessing=vgg.PREPROCESSING["torchvision"])
+    network = Network(preprocessing=PREPROCESSING["torchvision"])
     return Model(network, vgg.freeze(load("random", "vgg19", (layer,)).params))
 
 
@@ -68,7 +69,7 @@ def test_colours_are_found_where_they_were_put(tmp_path):
 def test_a_loop_over_all_positions_finds_the_same(tmp_path, layer):
     paths = folder(tmp_path, [noise(shape, seed) for seed, shape in enumerate(SHAPES)])
     model, channels = untrained(layer), (5, 0, 41)
-    features = jax.jit(lambda image: vgg.features(model.network, model.variables, image, (layer,))[layer])
+    features = jax.jit(lambda image: table.features(model.network, model.variables, image, (layer,))[layer])
     found = patches.top(model, paths, layer, channels, 3, 32, silent)
     for row, channel in enumerate(channels):
         best = []
@@ -124,7 +125,7 @@ def test_patches_are_those_of_their_units_and_make_a_figure(tmp_path):
     layer, channels = "pool1", (7, 3, 60, 1)
     paths = folder(tmp_path, [noise((24, 32), seed) for seed in range(3)])
     model = untrained(layer)
-    features = jax.jit(lambda image: vgg.features(model.network, model.variables, image, (layer,))[layer])
+    features = jax.jit(lambda image: table.features(model.network, model.variables, image, (layer,))[layer])
     found = patches.top(model, paths, layer, channels, 2, 32, silent)
     result = patches.cut_out(model, paths, layer, channels, found, 32, "guided")
     for place in np.ndindex(4, 2):

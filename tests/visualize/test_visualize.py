@@ -133,3 +133,11 @@ def test_networks(name, widths):
     assert not any(layer.startswith("conv3_2") for layer in model.variables["params"])
     with pytest.raises(UserError, match="relu3_9"):
         network.load(config, ("relu3_9",))
+    if widths:
+        with pytest.raises(
+            UserError, match="conv1_2: a slim network has single channels at relu and pool layers"
+        ):
+            network.load(config, ("relu1_1", "conv1_2"), single_channels=True)
+    else:
+        assert network.load(config, ("conv1_2",), single_channels=True).network.frame == "compact"
+    network.load(config, ("conv1_2",))

@@ -1,0 +1,55 @@
+"""Layers as data: what the rest of the program needs to know of a network without running it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nst.errors import choose
+
+KINDS = ("conv", "relu", "pool")
+
+
+class Window(NamedTuple):
+    """What a unit reads of its input: unit (y, x) the rows [offset + stride y, offset + stride y + size).
+
+    The same holds for columns. The input is that of one operation; where it is the image, the window is the
+    unit's receptive field.
+    """
+
+    size: int  # edge of the square, in positions of the input
+    stride: int  # positions of the input from one unit to the next
+    offset: int  # of the first unit's square; negative where it begins outside the input
+
+
+PIXEL = Window(size=1, stride=1, offset=0)  # of an operation that is applied to each position by itself
+
+
+class Layer(NamedTuple):
+    """A named activation of an architecture, as published; built by keyword."""
+
+    name: str  # conv3_1
+    kind: str  # of KINDS: what the layer's operation is
+    channels: int
+    stride: int  # pixels of the image from one position to the next
+    window: Window | None  # of the layer before it; None: that of `Network.pooling`
+    key: int  # folded into the random key with which positions of the layer are sampled
+
+
+def find(layers: Sequence[Layer], name: str, field: str = "layers") -> int:
+    """Returns the index of the layer called `name`.
+
+    Raises:
+      UserError: no such layer; the message names `field` and the nearest layer.
+    """
+    names = [layer.name for layer in layers]
+    return names.index(choose(field, name, names))
+
+
+def up_to_deepest(
+    layers: tuple[Layer, ...], names: Sequence[str], field: str = "layers"
+) -> tuple[Layer, ...]:
+    """Returns `layers` up to and including the deepest one that is among `names`.
+
+    Raises:
+      UserError: no such layer; the message names `field` and the nearest layer.
+    """
+    return layers[: max((find(layers, name, field) for name in names), default=-1) + 1]

@@ -1,0 +1,77 @@
+"""The static choices of a feature extractor, whatever its architecture."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nst.errors import UserError, choose
+from nst.networks import pooling
+from nst.networks.convolution import CONVOLUTIONS, PADDING, PRECISION
+from nst.networks.remat import REMAT
+
+FIRST = "replicate_first"  # replicate at the first convolution, zero elsewhere
+DTYPES = ("float32", "bfloat16")
+FRAMES = ("compact", "vgg")  # of a slim network's activations, see nst/networks/slim.py
+
+
+class Preprocessing(NamedTuple):
+    """What a network was trained on: (scale * image[channels] - mean) / std, for an image in [0, 1]."""
+
+    channels: str  # "RGB" or "BGR"
+    scale: float
+    mean: tuple[float, float, float]  # in the order of `channels`, in units of `scale`
+    std: tuple[float, float, float]
+
+    def __call__(self, image_BxHxWx3: jax.Array) -> jax.Array:
+        """Returns the network's input, `BxHxWx3`, for an image (RGB, [0, 1])."""
+        ordered = image_BxHxWx3[..., ::-1] if self.channels == "BGR" else image_BxHxWx3
+        mean, std = (jnp.asarray(value, ordered.dtype) for value in (self.mean, self.std))
+        return (self.scale * ordered - mean) / std
+
+
+PREPROCESSING = {
+    "caffe": Preprocessing("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "torchvision": Preprocessing("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The static choices of the feature extractor; hashable, so that it can key a compiled program.
+
+    `architecture` is checked where it is looked up (nst/networks/table.py); the other fields here.
+
+    Raises:
+      UserError: a bad value; the message names the config field.
+    """
+
+    architecture: str = "vgg19"  # a key of table.ARCHITECTURES
+    widths: tuple[int, ...] = ()  # channels of a slim network, one a convolution; (): as published
+    # in which channels a slim network's activations are given, of FRAMES; losses.spec.Spec makes it "vgg"
+    # where the loss needs single channels
+    frame: str = "compact"
+    preprocessing: Preprocessing = PREPROCESSING["caffe"]
+    pooling: str = "max"  # a key of pooling.POOLING, with its parameters and a factor on its output
+    pooling_p: float = 3.0
+    pooling_mix: float = 0.5
+    pooling_gain: float = 1.0
+    padding: str = "zero"  # of convolutions: of convolution.PADDING, or FIRST
+    dtype: str = "float32"  # of the activations, of DTYPES
+    precision: str = "float32"  # of products, of convolution.PRECISION
+    convolution: str = "direct"  # of CONVOLUTIONS; the variables must be frozen for it
+    remat: str = "none"  # what of the forward pass is kept for the gradient, of REMAT
+
+    def __post_init__(self):
+        choose("network.frame", self.frame, FRAMES)
+        pooling.check(self.pooling, p=self.pooling_p, mix=self.pooling_mix)
+        choose("network.padding", self.padding, (*PADDING, FIRST))
+        choose("network.dtype", self.dtype, DTYPES)
+        choose("network.precision", self.precision, PRECISION)
+        choose("network.convolution", self.convolution, CONVOLUTIONS)
+        if self.convolution == "winograd" and self.dtype != "float32":
+            raise UserError(
+                f"network.convolution = winograd: its sums lose too much in {self.dtype}; use direct"
+            )
+        choose("network.remat", self.remat, REMAT)
