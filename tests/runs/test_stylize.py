@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import json
 import os
 import signal
@@ -93,13 +94,24 @@ def test_noise_follows_its_seed_scale_and_center():
     assert 0.3 <= uniform.min() < 0.31 and 0.69 < uniform.max() <= 0.7
 
 
-@pytest.mark.parametrize("changes", [
-    *({"network.pooling": name, "network.pooling_gain": 0.0} for name in POOLING),
+CHOICES = [
     {"network.padding": "reflect"}, {"network.padding": "replicate"}, {"network.precision": "tf32"},
     {"network.dtype": "bfloat16"}, {"style_loss.representation": "gram_shift"},
     {"weights.architecture": "vgg16"}, {"size": 30, "size_mode": "area", "resize_filter": "bilinear_aliased"},
     {"style_scale": (0.5,)}, {"tv.kind": "beta", "tv.beta": 1.5, "tv.weight": 1.0}, {"optimizer.ema": 0.5},
-], ids=lambda changes: "-".join(map(str, changes.values())))  # fmt: skip
+]  # fmt: skip
+# each with a pooling beside it, so that every pooling is there as well
+WITH_POOLING = [
+    {"network.pooling": pooling, "network.pooling_gain": 0.0} | changes
+    for pooling, changes in zip(itertools.cycle(POOLING), CHOICES, strict=False)
+]
+
+
+def test_every_pooling_is_chosen():
+    assert {changes["network.pooling"] for changes in WITH_POOLING} == set(POOLING)
+
+
+@pytest.mark.parametrize("changes", WITH_POOLING, ids=lambda changes: "-".join(map(str, changes.values())))
 def test_every_choice_descends(changes, pictures):
     result, _ = stylize(*pictures, small(**changes))
     assert result.finished and result.metrics[-1]["loss"] < 0.9 * result.metrics[0]["loss"]
