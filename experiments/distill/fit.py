@@ -129,11 +129,11 @@ def warm_start(
             continue
         width = widths[len(params)]
         moments = sum(_moments(y) for y in above)
-        chosen = choose_channels(moments, width)
-        rms = np.sqrt(np.maximum(np.diag(moments)[chosen] / len(above), 1e-12)).astype(np.float32)
+        channels = choose_channels(moments, width)
+        rms = np.sqrt(np.maximum(np.diag(moments)[channels] / len(above), 1e-12)).astype(np.float32)
         stride = _stride(below, 9 * below[0].shape[-1])
         patches = [_sample(_patches, stride, x) for x in below]
-        kernel, bias = fit(patches, [_sample(None, stride, y)[:, chosen] / rms for y in above], rounds)
+        kernel, bias = fit(patches, [_sample(None, stride, y)[:, channels] / rms for y in above], rounds)
         params[conv] = {"kernel": kernel.reshape(3, 3, -1, width), "bias": bias}
     return fit_maps(teacher, params, layers, batches)
 
