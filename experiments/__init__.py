@@ -2,8 +2,8 @@
 
 import os
 
-# XLA writes a page as an error about each program that it reads back from the compilation cache and that another
-# process compiled; what is an error raises an exception as well. JAX puts 1 into the environment of every process
-# that imports it, and so into that of programs started there, from a notebook say: 1 is nobody's choice.
+# XLA logs a page, as an error, about each program that it reads back from the compilation cache and that another
+# process compiled. Real errors raise an exception as well, so nothing is lost without that log. JAX sets the
+# variable to 1 in every process that imports it, and programs started from there inherit it: 1 was not chosen.
 if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

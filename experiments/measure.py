@@ -94,6 +94,7 @@ def write(path: str, content) -> None:
 
 
 def main(argv) -> int:
+    """Measures the pictures of the flags, and returns the exit status."""
     paths, styles = [*settings.paths(IMAGES.value), *argv[1:]], settings.paths(STYLE.value)
     if not (CONTENT.value and styles and paths):
         raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")

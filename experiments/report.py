@@ -12,6 +12,7 @@ from nst.sweeps import results
 
 
 def main(argv) -> None:
+    """Writes the report of the sweep that --workdir holds."""
     del argv
     workdir = cli.workdir("runs/pooling")
     sweep = results.read_sweep(workdir)

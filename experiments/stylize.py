@@ -9,7 +9,8 @@ several hosts, start one process on each with the same flags and these, numbered
     --config.devices=0 --coordinator=node0:12345 --processes=2 --process_id=0
 
 Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed replaces these three. All processes must see
-the same files, including the run folder; process 0 writes the files and the log. """
+the same files, including the run folder; process 0 writes the files and the log.
+"""
 
 import signal
 

@@ -34,6 +34,7 @@ TARGET_LOSS = flags.DEFINE_float("target_loss", 0.0, "Tabulate the seconds until
 
 
 def main(argv) -> int:
+    """Runs the sweep of the flags, and returns the exit status."""
     del argv
     launcher = LAUNCHERS[choose("launcher", LAUNCHER.value, LAUNCHERS)]
     options = Options(

@@ -18,7 +18,8 @@ the style distance falls from 0.40 to 0.31, 0.22, 0.15 and 0.11, and the content
 1.55. Each layer is matched only once it is in the loss (relu5_1: 0.55 without it, 0.31 with it). Content
 matched at relu1_2 keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2), at the expense
 of style (0.15); the deeper the content layer, the smaller the style distance (relu2_2 0.147, relu3_2 0.114,
-relu4_2 0.106, relu5_1 0.098). This is one pair of pictures and one start."""
+relu4_2 0.106, relu5_1 0.098). This is one pair of pictures and one start.
+"""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import chain, grid

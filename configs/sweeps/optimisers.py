@@ -19,7 +19,8 @@ accepted, so the search costs nothing. They reach a loss of 2 in 6.4 to 7.5 seco
 is the best first-order method: it ends at 1.59, and reaches 2 before all others (5.7 s). It ends at 1.79 with
 a rate of 0.01, at 2.17 with 0.1 and at 3.9 with 0.003. rmsprop ends at 2.35, gradient descent at 2.43 (rate
 3) and 7.0 (rate 1). The judge's style distance follows the loss only loosely: 0.10 to 0.11 for all L-BFGS,
-0.097 for adam at 0.03. This is one pair of pictures and one start. """
+0.097 for adam at 0.03. This is one pair of pictures and one start.
+"""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import chain, grid

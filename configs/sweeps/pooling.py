@@ -27,7 +27,8 @@ l2, mixed and lp come nearest to the painting, nearer than max, although the jud
 is the worst at relu1_1. average is the best there, but far off at relu5_1 and in content. The matched gain
 hardly matters: it changes the style distance by 0.002 at most (strided 0.004). With the small network, after
 200 steps, l2, mixed and lp are ahead of max as well (0.07 against 0.11), strided is last, and gains change
-the distance by 0.004 at most. This is one pair of pictures and one start."""
+the distance by 0.004 at most. This is one pair of pictures and one start.
+"""
 
 from configs import quickstart
 from nst.networks.pooling import POOLING

@@ -27,7 +27,8 @@ Result (the cat in swirls, small network, judged by VGG-19, two cores):
 At 512 px alone, 400 updates do not come as near to the painting as the pyramid does in 24 seconds, an eighth
 of the time: 512 px alone does not find the large structures that the smaller sizes form. More updates at the
 last size bring the content back, but the style no nearer. The price is the photograph's structure (SSIM 0.21
-against 0.34). This is one pair of pictures and one start."""
+against 0.34). This is one pair of pictures and one start.
+"""
 
 from configs import quickstart
 from nst.sweeps.space import chain, grid

@@ -39,7 +39,8 @@ Patches (mrf) are copied, which gives the most brush marks and the least likenes
 layers alone and so leaves the colours. With L-BFGS the relaxed earth mover's distance, whose gradient touches
 only nearest pairs, changes textures but hardly colours; it works as intended in configs/strotss.py, which
 draws new points at each step and moves a Laplacian pyramid. These are two pairs of pictures with one start
-and 100 updates, and weights that were balanced by hand."""
+and 100 updates, and weights that were balanced by hand.
+"""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped

@@ -23,7 +23,8 @@ Result (small network, 200 updates from the photograph, judged by VGG-19):
 
 Each decade trades one for the other; above 100 the style comes no nearer, while content is still lost. The
 astronaut is nearer to the mosaic than the cat to the swirls, and loses less content. These are two pairs and
-one start."""
+one start.
+"""
 
 from configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped

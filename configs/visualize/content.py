@@ -5,7 +5,8 @@
 
 The word after the colon is the layer. An image is optimised from noise, without a style, until its
 activations there are the photograph's. relu1_1 gives the pixels back, relu5_1 only the arrangement. The full
-network is --config.weights.name=vgg19. """
+network is --config.weights.name=vgg19.
+"""
 
 from configs import quickstart
 

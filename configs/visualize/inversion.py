@@ -10,7 +10,8 @@ prior.
 
 Departs from the paper: L-BFGS takes the place of gradient descent with momentum; the priors are means, so
 that their weights do not depend on the size; vertical and horizontal differences are averaged separately; the
-alpha-norm is centred on mid-grey (nst/losses/regularizers.py). """
+alpha-norm is centred on mid-grey (nst/losses/regularizers.py).
+"""
 
 from configs.visualize import content
 

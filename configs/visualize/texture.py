@@ -5,7 +5,8 @@
 
 The word after the colon is a layer, which stands for the first layer of each block up to its own, or several
 layers joined by +. The start is noise, there is no content, and the image has the painting's shape. The
-deeper the layers, the larger the structures. """
+deeper the layers, the larger the structures.
+"""
 
 from configs import quickstart
 

@@ -34,9 +34,9 @@ def keep() -> None:
 def _drop_unfinished(folder: Path) -> None:
     """Removes what a process that was killed has left half-written.
 
-    JAX writes a program first and the time of its use afterwards. Where the time is missing, the program may be
-    cut off, and JAX would warn at every program that it adds from then on. If another process is between the
-    two right now, it only loses this one entry.
+    JAX writes a program first and the time of its use afterwards. Where the time is missing, the program may
+    be cut off, and JAX would warn at every program that it adds from then on. If another process is between
+    the two right now, it only loses this one entry.
     """
     for program in folder.glob("*-cache"):
         if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():

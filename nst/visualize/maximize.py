@@ -76,7 +76,8 @@ def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
 
     Pixel p takes the value at R (p - c - second) / factor + c - first, where c is the centre; positive
     degrees turn counter-clockwise. The image is periodic, as its waves are, so that no edge is evaluated more
-    often than the rest."""
+    often than the rest.
+    """
     height, width, _ = image_HxWx3.shape
     centre_2 = jnp.array([(height - 1) / 2, (width - 1) / 2])
     angle = jnp.deg2rad(motion.degrees)

@@ -45,7 +45,8 @@ def test_what_a_killed_process_left_is_dropped_without_a_warning(tmp_path):
     (tmp_path / "xla").mkdir()
     (tmp_path / "xla/jit_f-0123-cache").write_bytes(b"half")  # its -atime was never written
     code = CODE + (
-        "; jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0); jax.jit(lambda x: 2 * x)(1.0)"
+        "; jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)"
+        "; jax.jit(lambda x: 2 * x)(1.0)"
     )
     environment = clean_environment() | {"NST_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(

@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 import jax
 
-# XLA's newer code generator and LLVM's optimisations took more than half of the time of the suite, and to
-# divide a program among threads gains nothing where each core has a test of its own. None of them changes what a
-# program computes, but for rounding. A flag that XLA_FLAGS sets already is left alone.
+# XLA's newer code generator and LLVM's optimisations took more than half of the time of the suite, and dividing
+# a program among threads gains nothing where each core has a test of its own. None of them changes what a program
+# computes, except for rounding. A flag that XLA_FLAGS sets already is left alone.
 QUICK = {
     "--xla_cpu_use_fusion_emitters": "false",
     "--xla_backend_optimization_level": "0",

@@ -42,7 +42,7 @@ def run_each(module, commands, **environment):
 
 
 def check_one_line_errors(cases, ends):
-    """Asserts that each of the (flags, words) ended with status 1 and one line for people with those words."""
+    """Asserts that each of the (flags, words) ended with status 1 and one line that holds the words."""
     wrong = []
     for (flags, words), (status, output) in zip(cases, ends, strict=True):
         lines = [line for line in output.splitlines() if line.startswith("error: ")]
