@@ -57,6 +57,7 @@ def test_what_a_killed_process_left_is_dropped_without_a_warning(tmp_path):
     assert left and "jit_f-0123-cache" not in left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2])
 def test_a_warm_cache_gives_the_same_bytes_and_the_same_forecast(tmp_path, processes):
     for seed, name in enumerate(("content.png", "style.png")):

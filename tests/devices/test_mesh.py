@@ -177,6 +177,7 @@ def roundings():
 # --- what is asked of them
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_rows_are_exchanged_sums_added_and_nothing_is_gathered(tmp_path):
     for name, found in on_eight(programs, tmp_path).items():
@@ -186,6 +187,7 @@ def test_rows_are_exchanged_sums_added_and_nothing_is_gathered(tmp_path):
         assert found["layouts"] == [], name
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_the_losses_of_one_device():
     found = on_eight(trajectories)
@@ -195,6 +197,7 @@ def test_the_losses_of_one_device():
         assert gathered == (name in ("mrf", "bands"))
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_an_eighth_of_the_memory_beside_the_rows_at_the_cuts():
     """A buffer of a layer has h / 8 rows, and at most two more on either side: a convolution takes one of
@@ -210,6 +213,7 @@ def test_an_eighth_of_the_memory_beside_the_rows_at_the_cuts():
         assert eight["needed"] < one["needed"] / 5  # the network is on every device
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_run_goes_on_with_other_devices_and_through_a_pyramid(tmp_path):
     found = on_eight(journeys, tmp_path)
@@ -220,12 +224,14 @@ def test_a_run_goes_on_with_other_devices_and_through_a_pyramid(tmp_path):
     assert found["bytes"] and found["pyramid"] < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_loss_that_is_not_finite_is_said_as_on_one_device():
     one, eight = on_eight(broken)
     assert one == eight and "the loss is not finite at step" in one
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
     found = on_eight(roundings)

@@ -71,6 +71,7 @@ def records(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
     found = ends(together(tmp_path / "two", pictures))
@@ -95,6 +96,7 @@ def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
             assert status == 1 and "another process works in this folder" in said
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("told", [0, 1])
 def test_stopped_by_a_signal_to_either_and_continued_by_one(pictures, tmp_path, told):

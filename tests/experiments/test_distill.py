@@ -690,6 +690,7 @@ def leave_remains(workdir):
     (workdir / "metrics.jsonl").write_text(json.dumps({"step": 0, "seconds": 0.0} | record) + "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_stopped_and_continued_to_the_same_bytes(inputs, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"

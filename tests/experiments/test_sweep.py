@@ -23,6 +23,7 @@ def wait_for(found, process):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_killed_twice_and_started_again_gives_the_table_to_the_byte(tmp_path):
     config = file(tmp_path, SEEDS, **LONG | {"steps": 120})
     status, output = program(config, tmp_path / "whole")
@@ -47,6 +48,7 @@ def test_killed_twice_and_started_again_gives_the_table_to_the_byte(tmp_path):
     assert status == 0 and "0 of 4 points to run" in output and "4 finished: " in output
 
 
+@pytest.mark.slow
 def test_sigterm_stops_and_the_same_command_continues(tmp_path):
     config, workdir = file(tmp_path, SEEDS, **LONG), tmp_path / "sweep"
     process = start(config, workdir)
@@ -62,6 +64,7 @@ def test_sigterm_stops_and_the_same_command_continues(tmp_path):
     assert status == 0 and "4 finished: " in output, output
 
 
+@pytest.mark.slow
 def test_failures_are_told_and_tried_again_on_request(tmp_path):
     overrides = [{"seed": 0}, {"style_loss.layers": ("relu1_9",)}, {"seed": 2}, {"seed": 3}]
     config, workdir = file(tmp_path, overrides), tmp_path / "sweep"
@@ -119,6 +122,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 def test_another_base_is_refused(tmp_path):
     config = file(tmp_path, SEEDS)
     assert program(config, tmp_path / "sweep", "--only=0")[0] == 0

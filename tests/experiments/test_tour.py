@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from nst import images
 
@@ -11,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 TOUR = ROOT / "docs" / "tour.md"
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_tour_run(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"^```python\n(.*?)^```", TOUR.read_text(), re.M | re.S)
     code = "\n".join(blocks)

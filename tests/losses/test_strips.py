@@ -158,22 +158,26 @@ def test_small_images_are_whole():
 PAIRS = [(pooling, "zero") for pooling in POOLING] + [("max", padding) for padding in (*PADDING, FIRST)]
 
 
+@pytest.mark.slow
 # every pooling, every padding, and those of them that reach furthest
 @pytest.mark.parametrize("pooling, padding", sorted({*PAIRS, ("blur", "reflect"), ("blur", "replicate")}))
 def test_every_pooling_and_padding(pooling, padding):
     check(changed(SHALLOW, network=Network(pooling=pooling, padding=padding)), strip=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "blur"])
 def test_all_of_vgg19(pooling):
     check(changed(DEEP, network=Network(pooling=pooling)), strip=32, height=347, width=32, paintings=(330,))
 
 
+@pytest.mark.slow
 def test_vgg16_and_heights_that_leave_no_rest():
     spec = changed(SHALLOW, network=Network("vgg16"), content_layers=("pool2",))
     check(spec, strip=16, height=128, paintings=(96,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", linear())
 def test_every_linear_representation(name):
     options = {"mmd_polynomial": "offset=1.5", "gram_shift": "shift=0.3"}.get(name, "")
@@ -188,6 +192,7 @@ def test_every_content_normalization(normalization):
     check(changed(SHALLOW, content_normalization=normalization, style_layers=()), strip=16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blend", ["targets", "losses"])
 def test_regions_and_several_paintings(blend):
     spec = changed(SHALLOW, regions=((0, 1), (1,)), style_blend=blend, representation="gram+mmd_linear",
@@ -207,6 +212,7 @@ def test_regions_and_several_paintings(blend):
           style_guides=({}, guides(2, 53, 14)))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", FRAMES)
 def test_the_small_network(frame):
     made_for = checkpoints.convention("vgg19_slim", "vgg19", "")
@@ -306,6 +312,7 @@ def test_convolutions_are_of_the_form_that_is_fast_in_loops():
     assert forms == {"b01f_01io->b01f"}
 
 
+@pytest.mark.slow
 def test_too_little_memory_advises_strips(monkeypatch):
     for beside in ("_OVERHEAD", "_COMPILER_OVERHEAD"):  # of the process, which these sizes are nothing beside
         monkeypatch.setattr(memory, beside, 0)
@@ -324,6 +331,7 @@ def test_too_little_memory_advises_strips(monkeypatch):
 # --- runs
 
 
+@pytest.mark.slow
 def test_a_run_ends_in_the_same_picture():
     changes = {"optimizer.name": "adam", "optimizer.learning_rate": 0.02, "size": 90, "pyramid.min_size": 45}
     content, painting = photograph(0, 90, 30), photograph(1, 70, 40)

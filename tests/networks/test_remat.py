@@ -36,6 +36,7 @@ def with_network(spec, **changes):
     return dataclasses.replace(spec, network=dataclasses.replace(spec.network, **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", POOLING)
 @pytest.mark.parametrize("choice", ["layer", "block"])
 def test_the_gradient_is_that_of_none(choice, pooling):
@@ -49,6 +50,7 @@ def test_the_gradient_is_that_of_none(choice, pooling):
     assert np.abs(image - found).max() <= tolerance * np.abs(image).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["layer", "block"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_slim_network_of_odd_widths_too(choice, dtype):

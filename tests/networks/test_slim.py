@@ -589,6 +589,7 @@ def test_deeper_layers_than_the_shipped_file_has():
             checkpoints.load(NAME, "vgg19", (layer,))
 
 
+@pytest.mark.slow
 def test_the_shipped_network_sees_a_cat(seen):
     assert [seen[layer].shape[-1] for layer in SLIM_RELUS] == [FULL[layer[4]] for layer in SLIM_RELUS]
     compact = shipped("compact", SLIM_CONVS + SLIM_RELUS)
@@ -601,6 +602,7 @@ def test_the_shipped_network_sees_a_cat(seen):
         assert compact[conv].shape[-1] == min(widths[conv] + 1, FULL[conv[4]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_runs_with_it_by_changing_one_field(path):
     config = importlib.import_module(f"configs.{path.stem}").get_config()

@@ -53,6 +53,7 @@ def test_the_transforms_are_exact_in_float64():
     assert np.asarray(found[0]) == pytest.approx(naive(x[0], kernel, 1), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["zero", "reflect"])  # its own, and one that comes before it
 def test_the_network_and_its_gradient_are_the_same(padding):
     """The loss to 1e-5; the gradient to 1e-2, as rectifiers that fall on the other side by rounding jump."""

@@ -12,6 +12,7 @@ from tests.helpers.running import small, stylize
 PICTURES = sweeping.picture(0, 600, 800), sweeping.picture(1, 64, 80)
 
 
+@pytest.mark.slow
 def test_the_largest_size_that_fits_is_taken_and_kept(tmp_path):
     changes = {"size": "auto", "steps": 1}
     result, lines = stylize(*PICTURES, small(**changes, memory_limit_gb=0.38), tmp_path)

@@ -156,6 +156,7 @@ def test_pyramid_masks_colour_two_styles_and_moments_resume_to_the_same_bytes(fi
         run(config, workdir=tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_all_of_it_sweeps_and_a_batch_gives_the_same(files, tmp_path):
     base = guided(files, **EVERYTHING)
     overrides = space.chain(

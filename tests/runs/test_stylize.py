@@ -310,6 +310,7 @@ def test_a_start_that_is_not_finite_is_said(pictures):
         stylize(*pictures, config)
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_said_before_the_work_with_a_size_that_fits(pictures):
     config = small(**{"memory_limit_gb": 0.38, "size": 1024})
     with pytest.raises(UserError, match=r"needs .*0.38 GB are available.*about (\d+)x(\d+)") as error:
@@ -374,6 +375,7 @@ def wait_for(path, process):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_killed_at_any_moment_and_continued_to_the_same_bytes(pictures, tmp_path):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}", "--config.steps=400"]

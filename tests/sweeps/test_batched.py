@@ -94,6 +94,7 @@ def test_networks_of_other_seeds_are_not_mixed(tmp_path, compiled):
     assert len({row["loss"] for row in batched}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_several_devices_share_a_batch(tmp_path):
     config = file(tmp_path, MANY, steps=20)

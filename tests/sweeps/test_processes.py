@@ -32,6 +32,7 @@ def wait_for(found, process):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_two_processes_give_the_same_table(tmp_path):
     status, output = program(file(tmp_path, OVERRIDES), tmp_path / "sweep", "--jobs=2")
@@ -40,6 +41,7 @@ def test_two_processes_give_the_same_table(tmp_path):
     assert not list((tmp_path / "sweep").glob(".stop*"))
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_signal_stops_the_processes_and_a_kill_leaves_none(tmp_path):
     config, workdir = file(tmp_path, OVERRIDES, **LONG), tmp_path / "sweep"
@@ -66,6 +68,7 @@ def test_a_signal_stops_the_processes_and_a_kill_leaves_none(tmp_path):
     assert csv_without_timings(workdir) == local(tmp_path, **LONG)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_lost_process_is_said(tmp_path):
     process = start(file(tmp_path, OVERRIDES, **LONG), tmp_path / "sweep", "--jobs=2")
@@ -94,6 +97,7 @@ def on_ray(tmp_path):
     process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_worker_killed_on_a_cluster_of_two_costs_nothing(tmp_path, on_ray):
     process, at_work = on_ray
@@ -104,6 +108,7 @@ def test_a_worker_killed_on_a_cluster_of_two_costs_nothing(tmp_path, on_ray):
     assert csv_without_timings(tmp_path / "sweep") == local(tmp_path, **LONG)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_signal_stops_a_cluster(tmp_path, on_ray):
     process, _ = on_ray

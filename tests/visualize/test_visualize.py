@@ -56,6 +56,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", visualize.COMMANDS)
 def test_each_command_leaves_figures_and_numbers(show, command):
     # translations up to 32 px want a larger picture
