@@ -178,7 +178,7 @@ def test_all_of_it_sweeps_and_a_batch_gives_the_same(files, tmp_path):
     (("left", "black"), {}, "guidance.content_masks: .*black.png is black everywhere"),
     (("left", "colored"), {}, "colored.png has colours"),
     (("left", "tall"), {}, "tall.png is 20x60, of another shape"), (("left", "none.png"), {}, "none.png"),
-    (("left", "left"), {}, "on 50 % of the picture they add to more than white"),
+    (("left", "left"), {}, "they add up to more than white on 50 % of the picture"),
     (("left",), {"guidance.styles": ("2",)}, "region 0 needs painting 2, and the last one is 1"),
     (("left", "right"), {"guidance.styles": ("0",)}, "2 content_masks, 2 style_masks, 1 styles"),
     (("left", "right"), {"guidance.style_masks": ("all",)}, "2 content_masks, 1 style_masks"),
