@@ -1,4 +1,4 @@
-"""The exception for people who use the program, as opposed to those who program with it."""
+"""Exceptions whose messages are meant for the user, and the check of a named choice."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ class UserError(ValueError):
 
 
 class Busy(UserError):
-    """Another process is working in the folder."""
+    """Another process is using the folder."""
 
 
 def choose(field: str, value: str, allowed: Iterable[str]) -> str:
@@ -21,7 +21,7 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
       allowed: the allowed values.
 
     Raises:
-      UserError: the value is not allowed; names the nearest one that is.
+      UserError: the value is not allowed; the message names the allowed ones, and the nearest if one is near.
     """
     allowed = tuple(allowed)
     if value in allowed:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, digests of files, and the cache folder."""
+"""Atomic writing of files, digests of files, and the cache folder."""
 
 import contextlib
 import hashlib
@@ -13,13 +13,13 @@ import platformdirs
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` and renames it to `path` once it is whole and on the disk.
+    """Opens a temporary file beside `path` and renames it to `path` once it is complete and on the disk.
 
     Whatever happens in between, `path` holds either its old bytes or all of the new ones. If writing fails,
-    the temporary file is removed; the caller explains the OSError (disk full, read-only folder).
+    the temporary file is removed; the caller turns the OSError (disk full, read-only folder) into a message.
 
     Args:
-      path: path of the file that is replaced.
+      path: path of the file to write.
     """
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -28,7 +28,8 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a result should be as readable as any other
+        # mkstemp makes files that only their owner can read; a result should have the usual permissions,
+        # which depend on the umask, and the umask can only be read by setting it
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
@@ -53,7 +54,7 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
 def cache_folder(name: str) -> Path:
     """Returns the path of a folder for files that can be downloaded or computed again.
 
-    It lies in `NST_CACHE_DIR`, or in the user's cache folder.
+    It lies in the folder that the environment variable `NST_CACHE_DIR` names, or in the user's cache folder.
 
     Args:
       name: name of the folder.

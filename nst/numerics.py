@@ -1,12 +1,12 @@
-"""Functions that are right where the plain ones are not: at zero, and where products are rounded."""
+"""Numerically safe functions: products in full precision, and finite derivatives at zero."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-# Without these a product on an accelerator rounds its factors to 10 or to 7 bits of mantissa, and one of
-# bfloat16 values is rounded to bfloat16 as well.
+# By default an accelerator rounds the factors of a product to 10 bits of mantissa (TF32) or to 7 (bfloat16),
+# and the product of bfloat16 arrays is bfloat16 too.
 _FULL = {"precision": jax.lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
 
 
@@ -32,7 +32,7 @@ def einsum(subscripts: str, *operands: jax.Array) -> jax.Array:
 def absolute(x: jax.Array) -> jax.Array:
     """Returns |x|, with the derivative sign(x).
 
-    The derivative of jnp.abs is 1 at 0, which moves values that are equal already.
+    At 0 the derivative is 0; that of jnp.abs is 1 there, which would move values that are already equal.
 
     Args:
       x: array of any shape.
@@ -69,14 +69,14 @@ def safe_power(x: jax.Array, exponent: float) -> jax.Array:
 
 
 def _where_positive(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    # The inner `where` keeps the infinite derivative at 0 out of the gradient, where it would be multiplied
-    # by 0 to NaN. The test is not `x > 0`, so that a NaN in x shows.
+    # Without the inner `where` the gradient would multiply the infinite derivative at 0 by 0, which is NaN.
+    # The test is `x <= 0`, since with `x > 0` a NaN in x would become 0.
     zero = x <= 0
     return jnp.where(zero, 0.0, function(jnp.where(zero, 1.0, x)))
 
 
 def positive_or_one(x: jax.Array) -> jax.Array:
-    """Returns x where x > 0, else 1, so that a quantity which may vanish can be divided by.
+    """Returns x where x > 0, else 1: a safe divisor made of a quantity that may be 0.
 
     Args:
       x: array of any shape.
@@ -85,7 +85,7 @@ def positive_or_one(x: jax.Array) -> jax.Array:
 
 
 def energy(x: jax.Array) -> jax.Array:
-    """Returns sum x^2 in float32, or 1 where that is 0, so that it can be divided by.
+    """Returns sum x^2 in float32, or 1 if that is 0: a safe divisor.
 
     Args:
       x: array of any shape and float dtype.
@@ -97,6 +97,6 @@ def unit_rows(rows_MxC: jax.Array) -> jax.Array:
     """Returns each row divided by its length; a row of zeros stays zero, with derivative 0.
 
     Args:
-      rows_MxC: vectors.
+      rows_MxC: one vector in each row.
     """
     return rows_MxC * safe_rsqrt(jnp.sum(rows_MxC**2, 1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Keyword arguments as a config field: "degree=3,offset=1"."""
+"""Keyword arguments that are the text of a config field, such as "degree=3,offset=1"."""
 
 import ast
 import inspect
@@ -13,7 +13,7 @@ def parse(field: str, text: str, *functions: Callable) -> dict:
     Args:
       field: the dotted config field, for errors.
       text: the arguments, as in "degree=3,offset=1"; values are Python literals.
-      *functions: functions of which at least one must take each argument.
+      *functions: the functions that take the arguments; each argument must be a parameter of at least one.
 
     Returns:
       {name: value}.
@@ -22,10 +22,11 @@ def parse(field: str, text: str, *functions: Callable) -> dict:
       UserError: the text cannot be parsed, or none of the functions takes an argument.
     """
     try:
+        # parsed as a call, so that Python's own grammar decides what a value may be
         call = ast.parse(f"f({text})", mode="eval").body
         assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
         options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-        assert len(options) == len(call.keywords)
+        assert len(options) == len(call.keywords)  # no name is given twice
     except (SyntaxError, ValueError, TypeError, AssertionError) as error:
         raise UserError(f"{field} = {text!r}: write it as name=value,name=value") from error
     allowed = [name for function in functions for name in inspect.signature(function).parameters]
