@@ -1,4 +1,4 @@
-"""Pictures: files and arrays of them, their sizes and their colours.
+"""Pictures: reading and writing them, their sizes and their colours.
 
 An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
 

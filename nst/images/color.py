@@ -1,8 +1,9 @@
-"""Keeping a photograph's colours: by recolouring the painting before, the result after, or luminance alone.
+"""Keeping a photograph's colours: recolour the painting or the result, or transfer luminance alone.
 
-Gatys et al. 2016 (*Preserving Color in Neural Artistic Style Transfer*, arXiv 1606.05897). In NumPy, float64
-inside. Images are sRGB. The results are float32 and may lie outside [0, 1]: the caller clips them, once, at
-the end, since clipping changes the statistics that were matched.
+Gatys et al. 2016 (*Preserving Color in Neural Artistic Style Transfer*, arXiv 1606.05897). The painting is
+recoloured before the run, the result after it. The functions use NumPy and compute in float64. Images are
+sRGB. The results are float32 and may lie outside [0, 1]: the caller clips them, once, at the end, since
+clipping changes the statistics that were matched.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from nst.images.spaces import SPACES, WITH_LUMINANCE, from_space, to_space
 
 # --- matching
 
-RIDGE = 1 / (12 * 255**2)  # the variance of rounding to 8 bits, in units of white^2: less is not a colour
-TIE = 1e-6  # in units of white: less is not an order (the chroma of greys is rounding error)
+RIDGE = 1 / (
+    12 * 255**2
+)  # the variance of rounding to 8 bits, in units of white^2: less is rounding, not colour
+TIE = 1e-6  # in units of white; closer values count as equal (the chroma of greys is rounding error)
 
 
 def _power(matrix_3x3: np.ndarray, exponent: float) -> np.ndarray:
@@ -26,20 +29,23 @@ def _power(matrix_3x3: np.ndarray, exponent: float) -> np.ndarray:
 
 
 def cholesky(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
-    """A = L_T L_S^-1 with S = L_S L_S^T, T = L_T L_T^T: the first channel depends on the first alone."""
+    """Returns A = L_T L_S^-1, where S = L_S L_S^T and T = L_T L_T^T.
+
+    The first channel of the result depends on the first channel alone, since A is lower triangular.
+    """
     return np.linalg.cholesky(target_3x3) @ np.linalg.inv(np.linalg.cholesky(source_3x3))
 
 
 def pca(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
-    """A = T^1/2 S^-1/2, symmetric roots by eigenvalues: the "Image Analogies" transfer of the paper."""
+    """Returns A = T^1/2 S^-1/2, with symmetric roots: the "Image Analogies" transfer of Gatys et al. 2016."""
     return _power(target_3x3, 0.5) @ _power(source_3x3, -0.5)
 
 
 def symmetric(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
-    """A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2: among all maps of S to T the one that moves colours least.
+    """Returns A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, the map of S to T that moves colours least.
 
-    Symmetric and positive: the optimal transport between Gaussians. Pitie & Kokaram 2007 (*The Linear
-    Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer*); `sym` in
+    It is symmetric and positive definite: the optimal transport between two Gaussians. Pitie & Kokaram 2007
+    (*The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer*); `sym` in
     leongatys/NeuralImageSynthesis.
     """
     root_3x3, inverse_3x3 = _power(source_3x3, 0.5), _power(source_3x3, -0.5)
@@ -47,7 +53,7 @@ def symmetric(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
 
 
 class Colors(NamedTuple):
-    """The colours of an image, without their places, and their weights."""
+    """The colours of an image's pixels, in any order, and their weights."""
 
     rows_Mx3: np.ndarray  # in units of white
     weights_M: np.ndarray  # sum 1
@@ -84,7 +90,10 @@ def _histogram(source: Colors, target: Colors) -> np.ndarray:
 def _quantiles(
     values_M: np.ndarray, weights_M: np.ndarray, target_m: np.ndarray, target_weights_m: np.ndarray
 ) -> np.ndarray:
-    """Interpolates the target's quantile at the middle of each value's step of the distribution function."""
+    """Returns for each value the target's quantile, interpolated linearly.
+
+    The level of a value is the middle of its step of the distribution function.
+    """
     index_M = _ties(values_M)
     steps = np.bincount(index_M, weights_M)
     levels_M = (np.cumsum(steps) - steps / 2)[index_M]
@@ -99,8 +108,9 @@ def _quantiles(
 
 
 def _ties(values_M: np.ndarray) -> np.ndarray:
-    """Returns the rank of each value, from 0, which values within TIE of one another share."""
-    # an irrational offset: decimal constants would lie on boundaries, where rounding separates equal values
+    """Returns the rank of each value, from 0; values in the same bin of width TIE share a rank."""
+    # The offset is irrational: a decimal constant could lie on the boundary of two bins, where rounding would
+    # separate equal values.
     return np.unique(np.floor(values_M / TIE + 0.5**0.5), return_inverse=True)[1]
 
 
@@ -121,19 +131,22 @@ def match(
     source_weights_HxW: np.ndarray | None = None,
     target_weights_hxw: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Gives the source the target's distribution of colours in `space`.
+    """Recolours the source with the target's distribution of colours in `space`.
 
         x' = A (x - mu_S) + mu_T,   A Sigma_S A^T = Sigma_T
 
     where mu and Sigma are the mean and the covariance of the pixels, and A is that of `cholesky`, `pca` or
-    `symmetric`: the paper's section on colour histogram matching, where the source is the painting and the
-    target the photograph. `histogram` instead gives each channel the target's distribution, by quantiles:
+    `symmetric`. This is the section on colour histogram matching of Gatys et al. 2016, where the source is
+    the painting and the target the photograph. `histogram` instead gives each channel the target's
+    distribution, by quantiles:
 
-        x'_i = F_Ti^-1(F_Si(x_i)),   equal values staying equal, the target's interpolated linearly.
+        x'_i = F_Ti^-1(F_Si(x_i))
+
+    where equal values stay equal, and the target's quantiles are interpolated linearly.
 
     Departs from the paper: 1/12 of a squared 8-bit step is added to the diagonals of the covariances (1e-5 in
     leongatys/NeuralImageSynthesis), so that grey and constant images work and their rounding does not become
-    colour. The covariance of the result is off by that times I - A A^T.
+    colour. The covariance of the result then differs from the target's by this number times I - A A^T.
 
     Args:
       source_HxWx3: image that is recoloured, sRGB.
@@ -148,7 +161,7 @@ def match(
       `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: not a name in TRANSFORMS or SPACES; weights that are 0 throughout.
+      UserError: an unknown transform or space, or weights that are 0 throughout.
     """
     choose("color.transform", transform, TRANSFORMS)
     source, target = (
@@ -175,7 +188,8 @@ def _grey(luminance_HxW: np.ndarray, space: str) -> np.ndarray:
 def luminance(rgb_HxWx3: np.ndarray, space: str) -> np.ndarray:
     """Returns the grey image of the same luminance, (L, 0, 0) in `space`.
 
-    In yiq, the paper's space, each of its channels is Y = 0.299 R + 0.587 G + 0.114 B of the encoded values.
+    In yiq, the space of Gatys et al. 2016, each of its channels is Y = 0.299 R + 0.587 G + 0.114 B of the
+    encoded values.
 
     Args:
       rgb_HxWx3: sRGB.
@@ -201,8 +215,9 @@ def match_luminance(
 
         L' = sigma_T / sigma_S (L_S - mu_S) + mu_T
 
-    The paper's section on luminance-only transfer, where the source is the painting and the target the
-    photograph. What is added to sigma^2 is as in `match`, whose `cholesky` does the same to the luminance.
+    This is the section on luminance-only transfer of Gatys et al. 2016, where the source is the painting and
+    the target the photograph. The same number is added to sigma^2 as in `match`, whose `cholesky` changes the
+    luminance in the same way.
 
     Args:
       source_HxWx3: image that is changed, sRGB.
@@ -215,7 +230,7 @@ def match_luminance(
       A grey image, `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: not a name in WITH_LUMINANCE; weights that are 0 throughout.
+      UserError: a space that is not in WITH_LUMINANCE, or weights that are 0 throughout.
     """
     luminance_HxW, white = _luminance(source_HxWx3, space), SPACES[space].white
     (source_3, source_3x3), (target_3, target_3x3) = (
@@ -229,10 +244,11 @@ def match_luminance(
 def with_colors_of(result_HxWx3: np.ndarray, photo_HxWx3: np.ndarray, space: str) -> np.ndarray:
     """Joins the luminance of the result with the chroma of the photograph.
 
-        (L, a, b) = (L of the result, a and b of the photograph);   I and Q in yiq, the paper's
+        (L, a, b) = (L of the result, a and b of the photograph)
 
-    The result may be grey, from a run on `luminance` alone (the paper's section on luminance-only transfer),
-    or coloured, in which case its colours are dropped (`-original_colors` of jcjohnson/neural-style).
+    In yiq, the space of Gatys et al. 2016, I and Q stand in place of a and b. The result may be grey, from a
+    run on `luminance` alone (their section on luminance-only transfer), or coloured, in which case its
+    colours are dropped (`-original_colors` of jcjohnson/neural-style).
 
     Args:
       result_HxWx3: finished image, sRGB.
@@ -243,7 +259,7 @@ def with_colors_of(result_HxWx3: np.ndarray, photo_HxWx3: np.ndarray, space: str
       `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: not a name in WITH_LUMINANCE; images of two sizes.
+      UserError: a space that is not in WITH_LUMINANCE, or images of two sizes.
     """
     if result_HxWx3.shape != photo_HxWx3.shape:
         (height, width), (rows, columns) = result_HxWx3.shape[:2], photo_HxWx3.shape[:2]

@@ -1,7 +1,7 @@
 """Reading pictures from files, PIL images and arrays.
 
-What a file may hold beside plain sRGB is undone: EXIF orientation, an embedded ICC profile, palettes, CMYK,
-16 bits; alpha is kept apart.
+Every picture becomes a float32 array in sRGB: EXIF orientation is applied, and embedded ICC profiles,
+palettes, CMYK and 16-bit values are converted. The alpha channel is kept separately.
 """
 
 import io
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 
     rgb_HxWx3: np.ndarray  # float32, sRGB, [0, 1]
     alpha_HxW: np.ndarray | None  # float32, [0, 1]; None: opaque
-    notes: tuple[str, ...] = ()  # conversions that a user may want to know of
+    notes: tuple[str, ...] = ()  # conversions that the user should know about
 
 
 def read(source: Source) -> Picture:
@@ -63,7 +63,8 @@ def _read_file(path: Path) -> Picture:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty (0 bytes); fetch or export it again")
         with warnings.catch_warnings():
-            # for odd metadata, and for sizes between one and two times Pillow's limit, beyond which it raises
+            # Pillow warns of odd metadata, and of sizes between one and two times its limit, beyond which it
+            # raises
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 return _decode_16bit(image, path) if _is_16bit(image) else _from_pillow(image, path)
@@ -83,7 +84,7 @@ def _is_16bit(image: Image.Image) -> bool:
     """Returns whether Pillow would cut 16 bits to 8, or (in a grey TIFF) mistake white for black."""
     if image.format == "PNG":
         return bool(image.tile) and ";16B" in str(image.tile[0].args) and image.mode != "I;16"
-    return image.format == "TIFF" and set(image.tag_v2.get(258, ())) == {16}
+    return image.format == "TIFF" and set(image.tag_v2.get(258, ())) == {16}  # BitsPerSample
 
 
 def _decode_16bit(image: Image.Image, path: Path) -> Picture:
@@ -91,7 +92,7 @@ def _decode_16bit(image: Image.Image, path: Path) -> Picture:
         array = imagecodecs.png_decode(path.read_bytes())
     else:
         array = _decode_tiff(path)
-    # some cameras write an orientation outside 1..8, which has no meaning
+    # tag 0x0112 is the orientation; some cameras write one outside 1..8, which has no meaning
     array = _ORIENT.get(image.getexif().get(0x0112), _ORIENT[1])(array)
     gray = array.ndim == 2 or array.shape[-1] < 3
     picture = _from_array(array, path)._replace(notes=_frames(image))
@@ -106,14 +107,14 @@ def _decode_tiff(path: Path) -> np.ndarray:
             array = ~array
         elif page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
             raise UserError(f"{path}: 16-bit {page.photometric.name} TIFF; save it as RGB")
-        if page.axes == "SYX":
+        if page.axes == "SYX":  # one plane for each channel
             array = np.moveaxis(array, 0, -1)
         if page.extrasamples:
             kind, colors = page.extrasamples[0], page.samplesperpixel - len(page.extrasamples)
             color, alpha = array[..., :colors], array[..., colors : colors + 1]
             if kind == tifffile.EXTRASAMPLE.UNSPECIFIED:
                 return color
-            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # the colours were multiplied by it
+            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # the colours are premultiplied
                 color = np.rint(np.minimum(color * (65535 / np.maximum(alpha, 1)), 65535)).astype(array.dtype)
             array = np.concatenate([color, alpha], axis=-1)
     return array
@@ -188,7 +189,7 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """Converts pixels from an embedded profile to sRGB, unless it does not fit them; and returns a note."""
+    """Converts pixels from an embedded profile to sRGB, if it fits them; returns them with a note."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = ImageCms.getProfileDescription(source).strip()

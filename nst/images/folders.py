@@ -14,7 +14,7 @@ def files(folder: str, field: str) -> list[Path]:
 
     Args:
       folder: path of the folder.
-      field: config field or flag that names the folder, for the error.
+      field: config field or flag that names the folder, for the message.
 
     Raises:
       UserError: there are no pictures.
@@ -28,11 +28,11 @@ def files(folder: str, field: str) -> list[Path]:
 
 
 def load(paths: Sequence[Path], least: int) -> list[np.ndarray]:
-    """Reads pictures into memory, as 8 bits to save some.
+    """Reads pictures into memory, as 8-bit arrays, which are a quarter as large as float32.
 
     Args:
       paths: paths of the pictures.
-      least: pixels; a picture whose short edge has fewer is enlarged.
+      least: pixels that the short edge must have; a smaller picture is enlarged.
 
     Returns:
       Arrays `HxWx3`, uint8.
@@ -47,7 +47,7 @@ def load(paths: Sequence[Path], least: int) -> list[np.ndarray]:
 
 
 def center(picture_HxWx3: np.ndarray, size: int) -> np.ndarray:
-    """Returns the middle square of a picture, scaled so that its short edge is the square's.
+    """Scales a picture so that its short edge is `size`, and returns the square in its middle.
 
     Args:
       picture_HxWx3: uint8, from `load`.

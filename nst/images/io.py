@@ -16,32 +16,32 @@ from PIL.PngImagePlugin import PngInfo
 from nst.errors import UserError, choose
 from nst.files import replacing
 
-FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits a channel
+FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits per channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 @cache
 def _srgb_profile() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[24:36] = bytes(12)  # the time at which it was made: the same run gives the same bytes
+    profile[24:36] = bytes(12)  # no creation time, so that the same run gives the same bytes
     return bytes(profile)
 
 
 def check_format(name: str, bits: int) -> None:
-    """Checks that a format can hold so many bits.
+    """Checks that a file format supports a bit depth.
 
     Args:
       name: format, a name in FORMATS.
       bits: bits of each channel.
 
     Raises:
-      UserError: it cannot, or there is no such format.
+      UserError: the format does not support it, or there is no such format.
     """
     choose("output.format", name, FORMATS)
     if bits not in FORMATS[name]:
         able = ", ".join(key for key, depths in FORMATS.items() if bits in depths)
         raise UserError(
-            f"output.bits = {bits}: {name} holds {FORMATS[name]}; formats for it: {able or 'none'}"
+            f"output.bits = {bits}: {name} has {FORMATS[name]}; formats with {bits} bits: {able or 'none'}"
         )
 
 
@@ -53,17 +53,17 @@ def write(
     bits: int = 8,
     description: str = "",
 ) -> None:
-    """Writes a PNG, TIFF, JPEG (quality 95, 4:4:4) or WebP, tagged as sRGB, whole or not at all.
+    """Writes a PNG, TIFF, JPEG (quality 95, 4:4:4) or WebP file, tagged as sRGB, atomically.
 
     Args:
       path: path of the file, whose suffix, in SUFFIXES, names the format.
       rgb_HxWx3: sRGB, floating; it is clipped to [0, 1].
-      alpha_HxW: floating, in [0, 1], or None: opaque. JPEG leaves it out.
+      alpha_HxW: floating, in [0, 1]; None: opaque. JPEG files leave it out.
       bits: 8, or 16 for PNG and TIFF.
       description: text for the file's metadata.
 
     Raises:
-      UserError: an unknown suffix, or a format that does not hold so many bits.
+      UserError: an unknown suffix, or a format that does not support the bit depth.
     """
     suffix = Path(path).suffix.lower()
     format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
@@ -103,7 +103,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
         photometric="rgb",
         extrasamples=["unassalpha"] if array.shape[-1] == 4 else None,
         compression="zlib",
-        description=description.encode(),  # as bytes, or it must be ASCII
+        description=description.encode(),  # as bytes, since text would have to be ASCII
         iccprofile=_srgb_profile(),
         software="nst",
         metadata=None,
@@ -114,7 +114,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
 def _encode_lossy(format: str):
     def encode(array: np.ndarray, description: str) -> bytes:
         exif = Image.Exif()
-        exif[0x010E] = description.encode()  # ImageDescription; Pillow turns what is not ASCII into "?"
+        exif[0x010E] = description.encode()  # ImageDescription; from text, Pillow keeps only ASCII
         options = {"subsampling": 0} if format == "JPEG" else {"method": 4}
         return _encode_pillow(array, format, quality=95, exif=exif, **options)
 

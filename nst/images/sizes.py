@@ -20,7 +20,7 @@ SIZE_MODES = ("long", "short", "area")
 
 
 def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int]:
-    """Computes the size of an image after scaling, with its aspect ratio.
+    """Computes the size of an image after scaling it with its aspect ratio kept.
 
     Args:
       height, width: size of the original in pixels.
@@ -45,7 +45,8 @@ def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int
 def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:
     """Resamples an image to (height, width) pixels.
 
-    In float32, on the encoded sRGB values, as other programs do; overshoot is clipped to [0, 1].
+    The computation is in float32, on the encoded sRGB values, as in other programs. Overshoot is clipped to
+    [0, 1].
 
     Args:
       array: `HxWxC` or `HxW`, float32.

@@ -17,7 +17,8 @@ from nst.errors import choose
 
 Array = np.ndarray | jax.Array
 
-# Luminance, orange to blue, purple to green (NTSC 1953), of encoded values; the rows of I and Q sum to 0
+# Encoded values -> Y (luminance), I (orange to blue), Q (purple to green), NTSC 1953; the rows of I and Q
+# sum to 0
 YIQ = np.array([(0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])
 # Linear sRGB -> CIE XYZ, from the chromaticities of IEC 61966-2-1 with the white (0.3127, 0.3290), D65
 XYZ = np.array(
@@ -72,7 +73,7 @@ def encode(linear: Array) -> Array:
     """Converts linear light to sRGB-encoded values: the inverse of `linearize`."""
     xp = _module(linear)
     size = xp.abs(linear)
-    # not the standard's 0.0031308, which is a rounding of this and leaves values without an inverse
+    # the standard's 0.0031308 is this number rounded, with which some values would have no inverse
     dark = size <= 0.04045 / 12.92
     return xp.sign(linear) * xp.where(dark, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
 
@@ -162,7 +163,7 @@ def from_space(coordinates_HxWx3: np.ndarray, space: str) -> np.ndarray:
       space: name in SPACES.
 
     Returns:
-      sRGB, float32, outside [0, 1] where it cannot show the colour.
+      sRGB, float32; outside [0, 1] where sRGB cannot represent the colour.
 
     Raises:
       UserError: not a name in SPACES.
