@@ -1,10 +1,10 @@
-"""The frozen networks in whose activations the losses are measured.
+"""Frozen networks, whose activations the losses compare.
 
     table          the architectures: add a row for another one
     vgg            VGG-16 and VGG-19: an image to {layer: activation}
     network        the static choices: architecture, preprocessing, pooling, padding, precision
     layers         layers as data: order, channels, strides, windows
-    slim           activations that are read through linear maps
+    slim           small networks, with linear maps to the activations of a published one
     convolution    the convolution whose gradient is fast for frozen kernels
     winograd       the same by Winograd's minimal filtering
     pooling        the table of poolings: add a row for another one

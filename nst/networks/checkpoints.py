@@ -1,7 +1,7 @@
 """Named checkpoints: the table of published weights, and where their files are found.
 
-Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the
-mirror `NST_WEIGHTS_URL`), into the user cache.
+Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the mirror
+`NST_WEIGHTS_URL`), from which the file is downloaded into the user cache.
 """
 
 import importlib.resources
@@ -62,7 +62,7 @@ CHECKPOINTS = {
 }
 DATA = Path(str(importlib.resources.files("nst"))) / "data"
 NAMES = (*CHECKPOINTS, "random")
-# suffix of a path -> the preprocessing with which such a file was most probably trained; "": not known
+# suffix of a path -> the preprocessing of most networks in such files; "": not known
 SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}
 
 
@@ -87,19 +87,20 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
     """Returns how a network must be built for weights, without looking for their file.
 
     Args:
-      name: of CHECKPOINTS, "random", or a path with one of SUFFIXES.
-      architecture: of a path or of random weights; a named checkpoint brings its own.
-      preprocessing: key of network.PREPROCESSING; "" is the checkpoint's own, caffe for a path to .h5,
-        torchvision for .pth and random (whose unit variance suits He's initialisation).
+      name: a name in CHECKPOINTS, "random", or a path with one of SUFFIXES.
+      architecture: that of a path or of random weights; a named checkpoint has its own.
+      preprocessing: a key of network.PREPROCESSING; "" is the checkpoint's own, caffe for a path to .h5, and
+        torchvision for .pth and random (its inputs of unit variance suit He's initialisation).
 
     Raises:
-      UserError: neither a name nor a path, or a path whose suffix does not tell its preprocessing.
+      UserError: neither a name nor a path, or a path for which `preprocessing` has to be given.
     """
     choose("weights.architecture", architecture, ARCHITECTURES)
     if preprocessing:
         choose("weights.preprocessing", preprocessing, PREPROCESSING)
     if name in CHECKPOINTS:
         known = CHECKPOINTS[name]
+        # of the named checkpoints only those that come with the code may be slim
         widths = formats.slim_widths(DATA / known.url) if _is_shipped(name) else ()
         return Convention(known.architecture, preprocessing or known.preprocessing, widths)
     suffix = Path(name).suffix
@@ -116,16 +117,17 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
 
 
 def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> Loaded:
-    """Loads the weights that some layers need; a checkpoint may lack what is deeper.
+    """Loads the weights that are needed to compute some layers; a file may lack deeper ones.
 
     Args:
       name: as for `convention`; "random" is He et al. 2015's initialisation.
       architecture: from `convention`.
-      layers: activations that will be asked for.
-      seed: of the random weights.
+      layers: names of the layers that will be computed.
+      seed: seed of the random weights.
 
     Raises:
-      UserError: not found, wrong hash, wrong shapes, a missing layer, a damaged file, no network.
+      UserError: the file is not found, cannot be downloaded, or is damaged; or its hash, its shapes or its
+        layers are not the expected ones.
     """
     if name == "random":
         return Loaded(_random(architecture, layers, seed), None, "")
@@ -134,7 +136,7 @@ def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> 
 
 
 def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
-    """Returns normal kernels of variance 2 / (9 inputs) and zero biases: a baseline the literature uses.
+    """Returns normal kernels of variance 2 / (9 inputs) and zero biases: a baseline of the literature.
 
     He et al. 2016 (*A Powerful Generative Model Using Random Weights for the Deep Image Representation*).
     """
@@ -157,12 +159,12 @@ def _is_shipped(name: str) -> bool:
 def find(name: str, layers: Sequence[str] = ()) -> Path:
     """Finds the file of a checkpoint, in the module's search order, or downloads it.
 
-    In `NST_WEIGHTS_DIR` any file of the checkpoint's architecture and layout will do (its hash goes into
-    the manifest); the official file name is preferred.
+    In `NST_WEIGHTS_DIR` any file of the checkpoint's architecture and format is accepted, since the record of
+    a run holds its hash; the official file name is preferred.
 
     Args:
-      name: of CHECKPOINTS, or a path, which is returned as it is.
-      layers: activations that will be asked for; a file in `NST_WEIGHTS_DIR` must have their weights.
+      name: a name in CHECKPOINTS, or a path, which is returned as it is.
+      layers: names of the layers that will be computed; a file in `NST_WEIGHTS_DIR` must have their weights.
 
     Raises:
       UserError: no such file or folder, no usable file in `NST_WEIGHTS_DIR`, or a download that failed.
@@ -185,10 +187,10 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
 
 
 def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
-    """Returns the best file for a checkpoint in a folder: the official name, else a fitting file of its kind.
+    """Returns the file of a checkpoint in a folder: with the official name, else the first that can be used.
 
     Raises:
-      UserError: no such folder, or files of its kind of which none can be used.
+      UserError: no such folder, or files of its architecture and format of which none can be used.
     """
     if not folder.is_dir():
         raise UserError(f"NST_WEIGHTS_DIR = {folder}: no such folder")

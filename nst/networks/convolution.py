@@ -1,4 +1,4 @@
-"""Convolutions of a frozen network, whose only gradient is that of the input, and is fast inside loops."""
+"""Convolutions with frozen kernels: their only gradient, that of the input, is fast inside device loops."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.P
       x: `BxHxWxI`.
       kernel: `3x3xIxO`, or the tuple of kernels that `winograd.transform` makes of one.
       pad: zeros on each side, 0 to 2.
-      precision: of the products.
+      precision: precision of the products.
     """
     if isinstance(kernel, tuple):
         return winograd.convolve(x, kernel, pad, precision)
@@ -71,7 +71,7 @@ class Conv(nn.Module):
       padding: a key of PADDING.
       precision: a key of PRECISION.
       frozen: whether the adjoint kernel is kept beside the kernel, and only x has a gradient.
-      winograd: whether both kernels are those of `winograd.transform` in wide layers.
+      winograd: whether wide layers have kernels that `winograd.transform` has transformed.
     """
 
     features: int
@@ -87,7 +87,7 @@ class Conv(nn.Module):
         if self.winograd and winograd.pays(*shape[2:]):
             kernel = self.get_variable("params", "kernel")
             if not isinstance(kernel, tuple):
-                raise TypeError("the variables are not frozen for winograd")
+                raise TypeError("the kernels are not in Winograd's form: call freeze with the same Network")
         else:
             kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -102,7 +102,7 @@ class Conv(nn.Module):
 
 
 def parameter_count(variables: dict) -> int:
-    """Returns how many numbers a frozen network has, in whatever form its kernels are.
+    """Returns the number of parameters of a frozen network, whatever the form of its kernels.
 
     Args:
       variables: from `table.freeze`.

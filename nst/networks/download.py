@@ -1,4 +1,4 @@
-"""Downloads that can be trusted: resumed, verified, and never half there."""
+"""Downloads of files: resumable, verified by their hash, and either complete or absent."""
 
 import os
 import urllib.error
@@ -14,16 +14,17 @@ from nst.files import digest
 
 
 def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
-    """Fetches a file into a folder, if it is not there: resumable, verified, then renamed.
+    """Downloads a file into a folder, unless it is there already.
+
+    An interrupted download is resumed. The file gets its name when its hash has been verified. Proxies are
+    taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces everything
+    before the file name. A progress bar is shown on a terminal.
 
     Args:
-      name: of the checkpoint, for messages.
-      official_url: where its publisher keeps it.
-      hash: "md5:..." or "sha256:...", the digits or the first of them.
-      folder: is made if need be.
-
-    Proxies are taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces
-    everything before the file name. A progress bar is shown on a terminal.
+      name: name of the checkpoint, for messages.
+      official_url: URL at which the publisher offers the file.
+      hash: "md5:..." or "sha256:..."; the first digits are enough.
+      folder: folder of the file; it is created if necessary.
 
     Raises:
       UserError: no network, a folder that cannot be written, or a file whose hash is wrong (it is deleted).
@@ -59,14 +60,14 @@ def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
 
 
 def _fetch(url: str, partial: Path) -> None:
-    """Downloads `url` to `partial`, going on where an earlier try stopped."""
+    """Downloads `url` to `partial`, from where an earlier attempt stopped."""
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=30)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:  # nothing is left to fetch; the hash decides
+        if error.code == 416:  # nothing is left to download; the hash shows whether the file is right
             return
         raise
     with response:

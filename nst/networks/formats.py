@@ -1,4 +1,4 @@
-"""Files of weights -> parameters: HDF5, NumPy, safetensors and PyTorch, checked, in one layout."""
+"""Reads parameters from HDF5, NumPy, safetensors and PyTorch files, and checks them."""
 
 import json
 from collections.abc import Sequence
@@ -15,19 +15,20 @@ from nst.networks.table import ARCHITECTURES, convolutions, layers_to
 
 
 def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """Reads the parameters that some layers need, in float32; a file may lack what is deeper.
+    """Reads the parameters that are needed to compute some layers; a file may lack deeper ones.
 
     Args:
-      path: of the file; its suffix decides how it is read.
+      path: path of the file; its suffix decides how it is read.
       architecture: a key of table.ARCHITECTURES.
-      layers: activations that will be asked for.
+      layers: names of the layers that will be computed.
 
     Returns:
-      {conv1_1: {kernel: 3x3xIxO, bias: O}, ...}, and of a slim network its maps, {relu1_1_map: {kernel: KxC,
-      bias: C}, ...}.
+      {conv1_1: {kernel: 3x3xIxO, bias: O}, ...}, float32, and for a slim network its maps
+      (nst/networks/slim.py), {relu1_1_map: {kernel: KxC, bias: C}, ...}.
 
     Raises:
-      UserError: a damaged file, a missing layer, wrong shapes or values; the message names file and layer.
+      UserError: a damaged file, a missing layer, wrong shapes or values; the message names the file and the
+        layer.
     """
     widths = slim_widths(path)
     _check_depth(path, architecture, widths, layers)
@@ -57,15 +58,15 @@ def _take(
     key: tuple[str, str],
     shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Returns one parameter in float32 and our layout, checked.
+    """Returns one parameter in float32, a kernel as HWIO, after checking it.
 
     Raises:
-      UserError: it is missing, has another shape, or is not finite.
+      UserError: the parameter is missing, has another shape, or is not finite.
     """
     layer, part = key
     array = arrays.get(key)
     is_torch = part == "kernel" and (layer, "weight") in arrays
-    if is_torch:  # OIHW
+    if is_torch:  # stored as OIHW; `shape` is HWIO
         array, part, shape = arrays[layer, "weight"], "weight", (*shape[:1:-1], *shape[:2])
     if array is None:
         raise UserError(f"{path}: has no {part} of {layer}; is it a {architecture} checkpoint?")
@@ -83,7 +84,7 @@ def slim_widths(path: Path) -> tuple[int, ...]:
     """Returns the channels of a slim network's convolutions, which its file states; () for all other files.
 
     Args:
-      path: of a file of weights, which need not exist.
+      path: path of a file of weights, which need not exist.
 
     Raises:
       UserError: a damaged file, or numbers that cannot be channels.
@@ -100,10 +101,10 @@ def slim_widths(path: Path) -> tuple[int, ...]:
 
 
 def metadata(path: Path) -> dict:
-    """Returns what a .safetensors file of ours states of itself; {} for all other files.
+    """Returns the metadata that experiments/distill writes into .safetensors files; {} for other files.
 
     Args:
-      path: of a file of weights, which need not exist.
+      path: path of a file of weights, which need not exist.
 
     Raises:
       UserError: a damaged file.
@@ -119,12 +120,12 @@ def metadata(path: Path) -> dict:
 
 
 def _known_arrays(path: Path, architecture: str) -> dict[tuple[str, str], np.ndarray]:
-    """Returns the arrays of a file that the architecture knows: {(parameter, part): array}."""
+    """Returns the arrays of a file that belong to the architecture: {(parameter, part): array}."""
     try:
         arrays = _READERS[path.suffix](path)
     except UserError:
         raise
-    except Exception as error:  # HDF5, zip and NumPy raise what they like at a damaged file
+    except Exception as error:  # HDF5, zip and NumPy raise many kinds of errors for a damaged file
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read ({reason}); if it is damaged, fetch it again") from error
     names = ARCHITECTURES[architecture].file_names
@@ -145,7 +146,7 @@ def _read_h5(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    # opened here, since np.load forgets to close a damaged file
+    # opened here, since np.load does not close a damaged file
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 

@@ -9,10 +9,10 @@ KINDS = ("conv", "relu", "pool")
 
 
 class Window(NamedTuple):
-    """What a unit reads of its input: unit (y, x) the rows [offset + stride y, offset + stride y + size).
+    """The part of its input that a unit reads.
 
-    The same holds for columns. The input is that of one operation; where it is the image, the window is the
-    unit's receptive field.
+    Unit (y, x) reads the rows [offset + stride y, offset + stride y + size), and the columns likewise. The
+    input is that of one operation; where it is the image, the window is the unit's receptive field.
     """
 
     size: int  # edge of the square, in positions of the input
@@ -20,17 +20,17 @@ class Window(NamedTuple):
     offset: int  # of the first unit's square; negative where it begins outside the input
 
 
-PIXEL = Window(size=1, stride=1, offset=0)  # of an operation that is applied to each position by itself
+PIXEL = Window(size=1, stride=1, offset=0)  # for an operation on each position by itself
 
 
 class Layer(NamedTuple):
     """A named activation of an architecture, as published; built by keyword."""
 
     name: str  # conv3_1
-    kind: str  # of KINDS: what the layer's operation is
+    kind: str  # the layer's operation, one of KINDS
     channels: int
     stride: int  # pixels of the image from one position to the next
-    window: Window | None  # of the layer before it; None: that of `Network.pooling`
+    window: Window | None  # of the preceding layer; None: that of `Network.pooling`
     key: int  # folded into the random key with which positions of the layer are sampled
 
 

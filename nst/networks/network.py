@@ -13,11 +13,11 @@ from nst.networks.remat import REMAT
 
 FIRST = "replicate_first"  # replicate at the first convolution, zero elsewhere
 DTYPES = ("float32", "bfloat16")
-FRAMES = ("compact", "vgg")  # of a slim network's activations, see nst/networks/slim.py
+FRAMES = ("compact", "vgg")  # the channels of a slim network's activations, see nst/networks/slim.py
 
 
 class Preprocessing(NamedTuple):
-    """What a network was trained on: (scale * image[channels] - mean) / std, for an image in [0, 1]."""
+    """The input that a network was trained on: (scale * image[channels] - mean) / std, image in [0, 1]."""
 
     channels: str  # "RGB" or "BGR"
     scale: float
@@ -48,20 +48,20 @@ class Network:
     """
 
     architecture: str = "vgg19"  # a key of table.ARCHITECTURES
-    widths: tuple[int, ...] = ()  # channels of a slim network, one a convolution; (): as published
-    # in which channels a slim network's activations are given, of FRAMES; losses.spec.Spec makes it "vgg"
-    # where the loss needs single channels
+    widths: tuple[int, ...] = ()  # channels of a slim network's convolutions; (): as published
+    # one of FRAMES; losses.spec.Spec makes it "vgg" where the loss needs the single channels of a slim
+    # network
     frame: str = "compact"
     preprocessing: Preprocessing = PREPROCESSING["caffe"]
-    pooling: str = "max"  # a key of pooling.POOLING, with its parameters and a factor on its output
+    pooling: str = "max"  # a key of pooling.POOLING; then its parameters, and a factor on its output
     pooling_p: float = 3.0
     pooling_mix: float = 0.5
     pooling_gain: float = 1.0
-    padding: str = "zero"  # of convolutions: of convolution.PADDING, or FIRST
-    dtype: str = "float32"  # of the activations, of DTYPES
-    precision: str = "float32"  # of products, of convolution.PRECISION
-    convolution: str = "direct"  # of CONVOLUTIONS; the variables must be frozen for it
-    remat: str = "none"  # what of the forward pass is kept for the gradient, of REMAT
+    padding: str = "zero"  # of convolutions: a key of convolution.PADDING, or FIRST
+    dtype: str = "float32"  # of the activations, one of DTYPES
+    precision: str = "float32"  # of products, a key of convolution.PRECISION
+    convolution: str = "direct"  # one of CONVOLUTIONS; `freeze` makes the kernels that it needs
+    remat: str = "none"  # what the gradient keeps of the forward pass, one of REMAT
 
     def __post_init__(self):
         choose("network.frame", self.frame, FRAMES)
@@ -72,6 +72,6 @@ class Network:
         choose("network.convolution", self.convolution, CONVOLUTIONS)
         if self.convolution == "winograd" and self.dtype != "float32":
             raise UserError(
-                f"network.convolution = winograd: its sums lose too much in {self.dtype}; use direct"
+                f"network.convolution = winograd: its sums lose too many digits in {self.dtype}; use direct"
             )
         choose("network.remat", self.remat, REMAT)

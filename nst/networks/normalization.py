@@ -15,13 +15,14 @@ from nst.networks.table import ARCHITECTURES, features, freeze, layers_to
 def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:
     """Scales each filter so that its rectified output has mean 1 over images and positions.
 
-    With a_l the mean of relu_l of each filter: w_l <- w_l a_{l-1} / a_l (over inputs, outputs) and
-    b_l <- b_l / a_l, which scales every activation and changes nothing else, since rectifier and pooling are
-    homogeneous. A filter that never fires keeps its scale. Gatys, Ecker & Bethge 2015b (*Texture Synthesis
-    Using Convolutional Neural Networks*), section 2; the `vgg_normalised` of their code.
+    Let a_l be the mean of relu_l for each filter. Then w_l <- w_l a_{l-1} / a_l (a_{l-1} of the inputs, a_l
+    of the outputs) and b_l <- b_l / a_l. This scales every activation and changes nothing else, since
+    rectifier and pooling are homogeneous. A filter whose output is always 0 keeps its scale. Gatys, Ecker &
+    Bethge 2015b (*Texture Synthesis Using Convolutional Neural Networks*), section 2; the `vgg_normalised` of
+    their code.
 
     Args:
-      network: its pooling and padding take part in the means.
+      network: the static choices; its pooling and padding affect the means.
       params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, of a network that is not slim.
       images_1xHxWx3: RGB, [0, 1], of any sizes.
 
@@ -32,6 +33,7 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
       UserError: no images.
     """
     layers = layers_to(network.architecture, tuple(params))
+    # with the rectifier of the last convolution
     layers = ARCHITECTURES[network.architecture].layers[: len(layers) + 1]
     relu_of = {conv.name: relu.name for conv, relu in pairwise(layers) if conv.kind == "conv"}
     relus = tuple(relu_of.values())
@@ -48,7 +50,7 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
         image_means = means(variables, jnp.asarray(image))
         sums = {relu: sums[relu] + area * np.asarray(image_means[relu], np.float64) for relu in relus}
     if not pixels:
-        raise UserError("weights.normalize: no images to normalise by")
+        raise UserError("weights.normalize: there are no images from which to compute the means")
     result, before = {}, np.ones(3)
     for conv, relu in relu_of.items():
         mean = sums[relu] / pixels

@@ -1,11 +1,11 @@
-"""The pooling variants: 2x2 windows, stride 2, floor mode, NHWC.
+"""The poolings: 2x2 windows, stride 2, floor mode, NHWC.
 
-Each maps `x_BxHxWxC` to `BxfloorH/2xfloorW/2xC`; an odd last row or column is dropped, as in Caffe's
-VGG under PyTorch's floor mode. They are written with strided slices and elementwise operations only,
-so that their gradients compile under XLA's determinism flags (no select-and-scatter) and stay fast
-inside device loops.
+Each maps `x_BxHxWxC` to `BxfloorH/2xfloorW/2xC`; an odd last row or column is dropped, as in PyTorch's floor
+mode. They are written with strided slices and elementwise operations only, so that their gradients compile
+under XLA's determinism flags (no select-and-scatter) and stay fast inside device loops.
 
-A new pooling is one function and one row of `POOLING`.
+A new pooling is one function and one row of `POOLING`. If it has a parameter besides `p` and `mix`, that is
+also a field of `Network` and an argument of the functions below the table.
 """
 
 from collections.abc import Callable
@@ -21,22 +21,22 @@ from nst.numerics import positive_or_one, safe_power
 
 
 def _windows(x_BxHxWxC: jax.Array) -> tuple[jax.Array, ...]:
-    """Returns the four corners of every window, row by row: each `Bxh/2xw/2xC`."""
+    """Returns the four corners of every window, in row order: each `Bxh/2xw/2xC`."""
     height, width = x_BxHxWxC.shape[1] // 2 * 2, x_BxHxWxC.shape[2] // 2 * 2
     even = x_BxHxWxC[:, :height, :width]
     return even[:, ::2, ::2], even[:, ::2, 1::2], even[:, 1::2, ::2], even[:, 1::2, 1::2]
 
 
 def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Computes the maximum, whose gradient is all of `a` at ties (lax.max would halve it); NaN propagates."""
+    """Computes max(a, b). At a tie the whole gradient goes to `a` (lax.max halves it); NaN propagates."""
     return jnp.where((a >= b) | jnp.isnan(a), a, b)
 
 
 def max_pool(x_BxHxWxC: jax.Array) -> jax.Array:
-    """Computes max(x_1..x_4). At ties the gradient goes to the first, row by row, as in PyTorch and cuDNN.
+    """Computes max(x_1..x_4). At ties the gradient goes to the first in row order, as in PyTorch and cuDNN.
 
     Args:
-      x_BxHxWxC: of which an odd last row or column is dropped.
+      x_BxHxWxC: an activation; an odd last row or column is dropped.
     """
     a, b, c, d = _windows(x_BxHxWxC)
     return _first_max(_first_max(a, b), _first_max(c, d))
@@ -79,7 +79,7 @@ def blur_pool(x_BxHxWxC: jax.Array) -> jax.Array:
     """Computes the anti-aliased maximum (Zhang 2019).
 
     It is a 2x2 maximum at stride 1, followed by the filter [1 2 1]/4 at stride 2. The blur reflects at the
-    border, as in the author's code, so H gives floor(H/2).
+    border, as in the author's code, so H rows become floor(H/2).
     """
     x = _first_max(x_BxHxWxC[:, :-1], x_BxHxWxC[:, 1:])
     x = _first_max(x[:, :, :-1], x[:, :, 1:])
@@ -99,18 +99,18 @@ class Pooling(NamedTuple):
     """A row of the table of poolings."""
 
     function: Callable[..., jax.Array]  # of x and, by keyword, of the parameters named below
-    window: Window  # what an output reads of the input, whatever the parameters
+    window: Window  # the part of the input that an output reads, whatever the parameters
     matched_gain: float  # brings the mean activation to that of max pooling, see below
     parameters: tuple[tuple[str, float], ...] = ()  # (name, value at which matched_gain was measured)
 
 
 _SQUARE = Window(size=2, stride=2, offset=0)
 
-# matched_gain is the mean of max pooling over the mean of the variant, both of the same input, the last
-# rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4) of the max-pooled VGG-19 (Oxford),
-# over 40 photographs of BSDS500 (every 12th by name, long edge 321 pixels); geometric mean of the four
-# layers. A layer departs by up to a third from it: average 1.39 1.88 1.55 2.30, l2 0.64 0.76 0.69 0.83.
-# crowsonkb/style-transfer-pytorch uses 2 for average and 0.78 for l2.
+# matched_gain is the mean output of max pooling divided by that of the variant, for the same input. It was
+# measured on the last rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4) of VGG-19
+# (Oxford) with max pooling, over 40 photographs of BSDS500 (every 12th by name, long edge 321 pixels), and is
+# the geometric mean of the four layers. A single layer differs from it by up to a third: average 1.39 1.88
+# 1.55 2.30, l2 0.64 0.76 0.69 0.83. crowsonkb/style-transfer-pytorch uses 2 for average and 0.78 for l2.
 POOLING = {
     "max": Pooling(max_pool, _SQUARE, 1.0),
     "average": Pooling(average_pool, _SQUARE, 1.745),
@@ -158,7 +158,7 @@ def resolve_gain(name: str, gain: float, *, p: float, mix: float) -> float:
     for parameter, measured in row.parameters:
         if values[parameter] != measured:
             raise UserError(
-                f"network.pooling_gain = 0: the matching gain of {name} is known for "
+                f"network.pooling_gain = 0: the matching gain of {name} is known only for "
                 f"network.pooling_{parameter} = {measured}; give a number"
             )
     return row.matched_gain

@@ -9,16 +9,18 @@ from nst.networks.table import layers_to
 def receptive(network: Network, layer: str) -> Window:
     """Returns the receptive field of a layer's units: the window of the image that they read.
 
-    With the field (n, s, o) of an operation's input, and the operation's window (k, t, q), an output y reads
-    its inputs [q + t y, q + t y + k), and the field of the output is
+    Windows are (size, stride, offset). If the input of an operation has the receptive field (n, s, o), and
+    the operation has the window (k, t, q), then its output y reads the inputs [q + t y, q + t y + k), and has
+    the receptive field
 
         n' = n + s (k - 1),    s' = s t,    o' = o + s q.
 
-    Padding that repeats or reflects pixels adds none: at a border the field is the square's part inside.
+    Padding that repeats or reflects pixels does not enlarge a field: at a border it is the part of the square
+    that lies inside the image.
 
     Args:
       network: the static choices.
-      layer: its name.
+      layer: name of the layer.
 
     Raises:
       UserError: a layer that the architecture does not have.

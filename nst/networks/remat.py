@@ -5,6 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+# What the gradient keeps of the forward pass. "none": everything; "layer": of the input of a rectifier only
+# the sign; "block": in addition only the poolings and what the loss reads, and the rest is computed again.
 REMAT = ("none", "layer", "block")
 _BITS = 8
 
@@ -13,8 +15,8 @@ _BITS = 8
 def rectify(x_BxHxWxC: jax.Array) -> jax.Array:
     """Computes max(x, 0) and keeps one bit of each value for the gradient: whether x > 0.
 
-    XLA would keep x itself, 32 times as much, since it repeats a comparison wherever it is read. The sum that
-    packs the bits it does not repeat.
+    XLA would keep x itself, 32 times as much, since it repeats a comparison wherever the result is used. It
+    does not repeat the sum that packs the bits.
     """
     return jax.nn.relu(x_BxHxWxC)
 
@@ -45,10 +47,10 @@ rectify.defvjp(_forward, _backward)
 
 
 def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """Returns `function` such that its gradient keeps nothing but the argument and computes it again.
+    """Returns `function` with a gradient that keeps only the argument and computes the function again.
 
-    Does what jax.checkpoint does elsewhere. XLA:CPU removes that one's barriers, then finds the two
-    computations equal and shares one, so that everything is kept after all (jax 0.10.1).
+    On other backends jax.checkpoint does the same. XLA:CPU removes the barriers of jax.checkpoint, finds that
+    the two computations are equal, and makes only one, so that everything is kept after all (jax 0.10.1).
 
     Args:
       function: of one array, to one array.
@@ -59,7 +61,8 @@ def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Arra
         return function(x)
 
     def backward(x, cotangent):
-        # the same numbers, but XLA cannot know that they equal the forward pass's, nor have them before here
+        # The result is x, but XLA cannot know that, so it neither reuses the values of the forward pass nor
+        # computes them before the cotangent is there.
         one = cotangent[(0,) * cotangent.ndim].astype(x.dtype)
         _, pull = jax.vjp(function, jnp.where(one == one, x, one))
         return pull(cotangent)

@@ -1,12 +1,13 @@
-"""Slim networks, whose activations are read through linear maps, and maps that need not be computed.
+"""Slim networks: smaller stand-ins for a published network, with linear maps to its activations.
 
-A slim network stands in for a published one, its teacher, with fewer channels. Beside each of its conv and
-relu layers lies a linear map to the teacher's activations there (experiments/distill). Pool layers use the
-map of the layer before them, which is exact for average pooling.
+A slim network has fewer channels than the published one, its teacher. Each of its conv and relu layers has a
+linear map to the teacher's activations at that layer (both are made by experiments/distill). Pool layers use
+the map of the layer before them, which is exact for average pooling.
 
-The maps are given in one of two frames (`Network.frame`). "vgg" has the teacher's own channels. "compact" has
-fewer, from which every inner product of the teacher's channels can be had, but no single one of them; see
-`compact`. Maps of conv layers lie in the compact frame in either case, as files hold them.
+A map leads to one of two sets of channels (`Network.frame`). "vgg" is the teacher's own channels. "compact"
+is fewer channels, an orthonormal basis of the map's range: inner products and distances of activations are
+the same as in the teacher's channels, but a single channel of the teacher is not among them (see `compact`).
+The maps of conv layers are compact in either case, since files hold them so.
 """
 
 import flax.struct
@@ -22,9 +23,10 @@ from nst.networks.network import Network
 
 @flax.struct.dataclass
 class Mapped:
-    """y = x A + b at every position, for a slim network's x, `BxHxWxK`, and its map A, `KxC`, and b, `C`.
+    """An activation y = x A + b that is not computed yet: x, `BxHxWxK`, and its map A, `KxC`, and b, `C`.
 
-    What is wanted of y is often a function of means of x, so that y itself, as large as x, can be spared.
+    x is an activation of a slim network, and y stands in for the teacher's. Statistics of y often follow from
+    means over the positions of x, so that the array y, at least as large, need not be computed.
     """
 
     x_BxHxWxK: jax.Array
@@ -39,8 +41,8 @@ class Mapped:
     def gram(self, gram_BxKxK: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
         """Computes the Gram matrix of y, `BxCxC`, from that of x.
 
-        With m = A^T E[x] it is A^T G A + m b^T + b m^T + b b^T. With weights w of sum W in place of the mean,
-        m is A^T sum_i w_i x_i, and the last term W b b^T.
+        It is A^T G A + m b^T + b m^T + b b^T, where G is the Gram matrix of x and m = A^T E[x]. With weights
+        w that sum to W in place of the mean, m is A^T sum_i w_i x_i, and the last term is W b b^T.
 
         Args:
           gram_BxKxK: E[x x^T], or sum_i w_i x_i x_i^T.
@@ -59,7 +61,7 @@ class Mapped:
 
 
 def materialize(activation: jax.Array | Mapped) -> jax.Array:
-    """Returns an activation as an array, `BxHxWxC`, for which a map is computed.
+    """Returns an activation as an array, `BxHxWxC`; a `Mapped` one is computed.
 
     Args:
       activation: as `table.features` gives it.
@@ -70,16 +72,16 @@ def materialize(activation: jax.Array | Mapped) -> jax.Array:
 def read_through_maps(
     network: Network, layers: tuple[Layer, ...], params: dict, activations: dict[str, jax.Array]
 ) -> dict[str, jax.Array | Mapped]:
-    """Reads a slim network's activations through its maps.
+    """Joins each activation of a slim network with its map.
 
     Args:
       network: the static choices.
-      layers: the architecture's.
+      layers: the layers of the architecture.
       params: {relu3_1_map: {kernel: KxC, bias: C}, ...}.
       activations: {layer: `BxHxWxK`}, the network's own.
 
     Returns:
-      {layer: `Mapped`}; of a network that is not slim, `activations`.
+      {layer: `Mapped`}; for a network that is not slim, `activations`.
     """
     if not network.widths:
         return activations
@@ -97,16 +99,16 @@ def map_name(layers: tuple[Layer, ...], name: str) -> str:
 
 
 def map_channels(layer: Layer, width: int) -> int:
-    """Returns the channels to which a layer's map leads in a file, from a slim network's `width`."""
+    """Returns the number of channels to which the map of a layer with `width` channels leads in a file."""
     return min(width + 1, layer.channels) if layer.kind == "conv" else layer.channels
 
 
 def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Puts the map x -> x A + b into K + 1 channels instead of C: an orthonormal frame of the map's range.
+    """Reduces a map x -> x A + b from C to K + 1 channels, in an orthonormal basis of its range.
 
-    With [A; b] = L Q, Q of orthonormal rows, x A + b = [x 1] L Q, and L alone keeps every inner product and
-    distance between activations. So Gram distances, content distances, and every other measure that a
-    rotation of the channels leaves alone are those of the C channels, in a fraction of the work; measures of
+    With [A; b] = L Q, where the rows of Q are orthonormal, x A + b = [x 1] L Q, and [x 1] L has the same
+    inner products and distances. So Gram distances, content distances, and all else that a rotation of the
+    channels does not change, are the same as for the C channels, at a fraction of the cost. Measures of
     single channels (means, histograms, shifts) are not. Where K + 1 >= C the map stays as it is.
 
     Args:
@@ -114,7 +116,7 @@ def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.
       bias_C: b.
 
     Returns:
-      (A, b) in the compact frame: `Kx(K+1)` and `K+1`, float32.
+      (A, b) of the reduced map: `Kx(K+1)` and `K+1`, float32.
     """
     stacked = np.concatenate([kernel_KxC, bias_C[None]]).astype(np.float64)
     if len(stacked) >= stacked.shape[1]:

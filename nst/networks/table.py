@@ -1,4 +1,4 @@
-"""The networks, and everything that the rest of the program asks of one.
+"""The table of architectures, and the functions by which the rest of the program uses a network.
 
 An architecture is one file (nst/networks/vgg.py is the pattern) and one row of `ARCHITECTURES`; published
 weights are rows of `checkpoints.CHECKPOINTS`. Nothing outside the architecture's own file parses the name of
@@ -24,7 +24,7 @@ class Architecture(NamedTuple):
     """A row of the table; built by keyword."""
 
     layers: tuple[Layer, ...]  # in the order of computation
-    # (network, variables, image_BxHxWx3, layers, relu) -> {layer: BxhxwxC}, of slim networks `Mapped`
+    # (network, variables, image_BxHxWx3, layers, relu) -> {layer: BxhxwxC}, or `Mapped` for slim networks
     activations: Callable[..., dict[str, jax.Array | Mapped]]
     # (params, dtype, frame, convolution) -> variables
     freeze: Callable[..., dict]
@@ -93,11 +93,11 @@ def convolutions(architecture: str) -> tuple[str, ...]:
 
 
 def layers_to(architecture: str, names: Sequence[str], field: str = "layers") -> tuple[Layer, ...]:
-    """Lists the layers that have to be computed for some of them.
+    """Lists the layers that have to be computed to obtain some of them.
 
     Args:
       architecture: a key of ARCHITECTURES.
-      names: of the layers that are asked for.
+      names: names of the layers to obtain.
       field: the config field that holds the names, for the message.
 
     Returns:
@@ -110,13 +110,13 @@ def layers_to(architecture: str, names: Sequence[str], field: str = "layers") ->
 
 
 def minimum_size(network: Network, names: Sequence[str]) -> int:
-    """Returns the shortest image edge, in pixels, that leaves a pixel at the deepest layer.
+    """Returns the shortest image edge, in pixels, that leaves a position at the deepest layer.
 
-    Convolutions with reflect padding need two, since they have nothing else to reflect.
+    A convolution with reflect padding needs two, since a single position has no neighbour to reflect.
 
     Args:
       network: the static choices.
-      names: of layers that will be asked for.
+      names: names of the layers that will be computed.
     """
     edges = [1]
     for layer in layers_to(network.architecture, names):
@@ -149,15 +149,15 @@ def features(
     mapped: bool = False,
     relu: Callable[[jax.Array], jax.Array] = nn.relu,
 ) -> dict[str, jax.Array | Mapped]:
-    """Computes the activations of layers for an image.
+    """Computes the activations of some layers for an image.
 
     Args:
       network: the static choices.
       variables: from `freeze`.
       image_BxHxWx3: RGB, [0, 1]; at least `minimum_size` pixels on either edge.
       layers: any of `layer_names`; duplicates are harmless.
-      mapped: whether a slim network's linear maps are left to the caller (nst/networks/slim.py).
-      relu: the rectifier; another one may have another gradient.
+      mapped: whether the linear maps of a slim network are left to the caller (nst/networks/slim.py).
+      relu: the rectifier; one with another gradient serves visualisations.
 
     Returns:
       {layer: `Bxhxwxc`} in `network.dtype`; with `mapped`, `Mapped` in place of a slim network's arrays.

@@ -1,12 +1,12 @@
 """Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
 
-A `.pth` is a pickle, and unpickling runs what the pickle names. This unpickler admits a handful of
-harmless names (ordered dictionaries, parameter, tensor and storage records) and nothing else, so no code
-of the file can run. It was chosen over an optional dependency on torch: that is hundreds of megabytes to
-read one file, and `torch.load` of older versions runs what it is given.
+A `.pth` file is a pickle, and unpickling calls any function that the pickle names. This unpickler admits a
+handful of harmless names (ordered dictionaries, parameter, tensor and storage records) and nothing else, so
+no code of the file can run. It was chosen over an optional dependency on torch, which is hundreds of
+megabytes for reading one file, and whose older versions run any code that a file names.
 
-Both layouts are read, little-endian: the zip of PyTorch >= 1.6, and the older run of pickles that the
-official VGG files of torchvision still use. The tar of 2016 is not.
+Both layouts are read, little-endian: the zip of PyTorch >= 1.6, and the older sequence of pickles that the
+official VGG files of torchvision still use. The tar of 2016 is not read.
 """
 
 import collections
@@ -95,18 +95,18 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read(path: str | PathLike) -> dict[str, np.ndarray]:
-    """Reads the tensors of a state dict by name, as stored, in PyTorch's layout (OIHW).
+    """Reads the tensors of a state dict, in their stored dtype and PyTorch's layout (OIHW).
 
     A state dict wrapped as {"state_dict": ...} is unwrapped; what is not a tensor is left out.
 
     Args:
-      path: of the `.pth` file.
+      path: path of the `.pth` file.
 
     Returns:
       {name: read-only array}.
 
     Raises:
-      UserError: truncated, not a state dict, or naming anything but tensors.
+      UserError: the file is truncated, is not a state dict, or names anything but tensors.
     """
     path = Path(path)
     try:
@@ -115,7 +115,7 @@ def read(path: str | PathLike) -> dict[str, np.ndarray]:
         return {name: _view(tensor, storages) for name, tensor in tensors.items()}
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # an unpickler raises what it likes at bytes that are not a pickle
+    except Exception as error:  # unpickling raises many kinds of errors for bytes that are no pickle
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: truncated or not a PyTorch checkpoint ({reason})") from error
 

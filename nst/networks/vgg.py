@@ -1,11 +1,11 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman 2014) as frozen feature extractors.
 
-Layers have the papers' names: `conv3_1` is the activation before the rectifier, `relu3_1` after it, `pool3`
-after the block. Nothing beyond the deepest requested layer is built, and no gradient with respect to the
-weights exists.
+Layers have the names that the papers on style transfer use: `conv3_1` is the activation before the rectifier,
+`relu3_1` after it, `pool3` that after the third block. Nothing beyond the deepest requested layer is built,
+and no gradient with respect to the weights exists.
 
-This is all that is particular to VGG; nst/networks/table.py has a row for each of the two, through which the
-rest of the program runs them.
+All that is particular to VGG is in this file. The rest of the program uses the two networks through their
+rows in nst/networks/table.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ def make_layers(convolutions: Sequence[int], channels: Sequence[int] = CHANNELS)
     """Returns the layers of a VGG in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5.
 
     Args:
-      convolutions: how many each block has.
-      channels: of each block.
+      convolutions: number of convolutions in each block.
+      channels: number of channels in each block.
     """
     layers, stride = [], 1
     for block, (count, width) in enumerate(zip(convolutions, channels, strict=True), start=1):
@@ -48,7 +48,7 @@ def make_layers(convolutions: Sequence[int], channels: Sequence[int] = CHANNELS)
 
 
 def _key(name: str) -> int:
-    """Returns `Layer.key`, made of the last three letters, so that conv and relu layers are sampled alike."""
+    """Returns `Layer.key`, from the last three characters, so that conv3_1 and relu3_1 are sampled alike."""
     return sum(256**k * ord(letter) for k, letter in enumerate(name[-3:]))
 
 
@@ -65,12 +65,12 @@ def _convolutions(architecture: str) -> list[Layer]:
 def parameter_shapes(
     architecture: str, widths: Sequence[int], names: Sequence[str]
 ) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Returns the shapes of the parameters that some layers need, as a file holds them.
+    """Returns the shapes, in a file, of the parameters that are needed to compute some layers.
 
     Args:
       architecture: a key of LAYERS.
       widths: as `Network.widths`, at least as deep as `names`.
-      names: layers that will be asked for.
+      names: names of the layers that will be computed.
 
     Returns:
       {conv1_1: {kernel: (3, 3, inputs, channels), bias: (channels,)}, ...} in the order of computation, and
@@ -110,7 +110,7 @@ def file_names(architecture: str) -> dict[str, tuple[str, str]]:
         keras = f"block{block}_conv{index}"
         torch = f"features.{position}"
         names |= {
-            f"{conv}/kernel": (conv, "kernel"),  # ours
+            f"{conv}/kernel": (conv, "kernel"),  # this project's own files
             f"{conv}/bias": (conv, "bias"),
             f"{keras}/{keras}_W_1:0": (conv, "kernel"),  # Keras 1 and 2
             f"{keras}/{keras}_b_1:0": (conv, "bias"),
@@ -125,15 +125,15 @@ def file_names(architecture: str) -> dict[str, tuple[str, str]]:
 
 
 def freeze(params: dict, dtype: str = "float32", frame: str = "compact", convolution: str = "direct") -> dict:
-    """Converts parameters to the module's variables, with the kernels of the gradient beside them.
+    """Converts parameters to the variables of `VGG`, which include the kernels of the gradient.
 
     The gradient of a frozen convolution is a convolution with its adjoint kernel, which is made here, once.
 
     Args:
-      params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, and of a slim network its maps,
-        {relu3_1_map: {kernel: `KxC`, bias: `C`}, ...}.
+      params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, and for a slim network its maps, {relu3_1_map:
+        {kernel: `KxC`, bias: `C`}, ...}.
       dtype: `Network.dtype`, of all arrays but the kernels in Winograd's form.
-      frame: `Network.frame`, into which the maps are put.
+      frame: `Network.frame`, the channels to which the maps of a slim network lead.
       convolution: `Network.convolution`; "winograd" transforms the kernels of wide layers.
 
     Returns:
@@ -157,17 +157,17 @@ def freeze(params: dict, dtype: str = "float32", frame: str = "compact", convolu
 
 
 class VGG(nn.Module):
-    """Image to activations: `BxHxWx3` RGB in [0, 1] -> {layer: `BxhxwxK`}, as deep as `layers` ask.
+    """The network up to the deepest of `layers`: an image, `BxHxWx3`, RGB, [0, 1] -> {layer: `BxhxwxK`}.
 
-    The activations of a slim network are its own, K = `Network.widths`; `activations` reads them through its
-    maps. Simonyan & Zisserman 2014 (*Very Deep Convolutional Networks for Large-Scale Image Recognition*),
-    section 2, configurations D and E.
+    For a slim network these are its own activations, K = `Network.widths`; the function `activations` adds
+    its maps. Simonyan & Zisserman 2014 (*Very Deep Convolutional Networks for Large-Scale Image
+    Recognition*), section 2, configurations D and E.
 
     Attributes:
       network: the static choices.
       layers: names of the activations to return, any of LAYERS.
       frozen: use the variables of `freeze`; False: for training, with gradients with respect to the weights.
-      after: a layer whose own activation is given in place of the image; "": none.
+      after: a layer whose activation is given in place of the image; "": none.
       relu: the rectifier; another one may have another gradient (nst/visualize).
     """
 
@@ -206,7 +206,7 @@ class VGG(nn.Module):
         return "replicate" if conv == LAYERS[self.network.architecture][0] else "zero"
 
     def _relu(self, layer: Layer) -> Callable[[jax.Array], jax.Array]:
-        """Returns the rectifier of a layer; what the loss reads is kept whole anyway."""
+        """Returns the rectifier of a layer: `rectify` saves nothing where the activation is kept anyway."""
         saves = self.network.remat != "none" and self.relu is nn.relu and layer.name not in self.layers
         return rectify if saves else self.relu
 
@@ -218,7 +218,7 @@ def activations(
     layers: Sequence[str],
     relu: Callable[[jax.Array], jax.Array] = nn.relu,
 ) -> dict[str, jax.Array | Mapped]:
-    """Computes the activations of layers: {layer: `BxhxwxC` in `network.dtype`}, of a slim network `Mapped`.
+    """Computes {layer: activation, `BxhxwxC`, in `network.dtype`}, or {layer: `Mapped`} for a slim network.
 
     Args:
       network: the static choices.
@@ -237,7 +237,7 @@ def _plain(network, variables, image_BxHxWx3, layers, relu) -> dict[str, jax.Arr
 
 
 def _recomputed(network, variables, image_BxHxWx3, layers, relu) -> dict[str, jax.Array]:
-    """Computes what `_plain` does; the gradient keeps `layers` and the blocks' inputs alone."""
+    """Computes the same as `_plain`; the gradient keeps only `layers` and the inputs of the blocks."""
     x, after, between, result = image_BxHxWx3, "", 0, {}
     for layer in up_to_deepest(LAYERS[network.architecture], layers):
         name, between = layer.name, between + 1
@@ -248,7 +248,7 @@ def _recomputed(network, variables, image_BxHxWx3, layers, relu) -> dict[str, ja
         def run(x, part=part, name=name):
             return part.apply(variables, x)[name]
 
-        # of a convolution and its rectifier there is nothing to be computed again
+        # recomputing saves nothing where a part has at most a convolution and its rectifier
         x = (recomputed(run) if between > 2 else run)(x)
         if name in layers:
             result[name] = x

@@ -1,16 +1,17 @@
 """Stride-1 convolution with half the multiplications: Winograd's F(4, 3) along the height.
 
-Four rows of a 3x3 convolution's output are made of six rows of its input,
+Four rows of a 3x3 convolution's output are computed from six rows of its input,
 
     y = A^T [(G g) * (B^T d)],
 
 where d are the six rows, y the four, g the kernel's three rows, and * is here, for each of the six, a 1x3
 convolution along the width (Winograd 1980; Lavin & Gray 2016, *Fast Algorithms for Convolutional Neural
-Networks*, section 4.1). That makes 6 * 3 products in place of 4 * 9, so 2 times fewer.
+Networks*, section 4.1). That takes 6 * 3 products in place of 4 * 9, half as many.
 
-Departs from Lavin & Gray: one dimension is transformed, not two, which would save 4 times the products. In
-two dimensions the transforms, 36 arrays of a sixteenth of the picture in place of 6 of a quarter, cost more
-on XLA:CPU than the products save for layers of 256 channels and fewer; the error is three times as large.
+Departs from Lavin & Gray: one dimension is transformed, not two, which would take a quarter of the products.
+In two dimensions the transforms (36 arrays of a sixteenth of the picture in place of 6 of a quarter) cost
+more on XLA:CPU than the products save, for layers of 256 channels and fewer, and the error is three times as
+large.
 """
 
 from functools import partial
@@ -20,10 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-LEAST = 128  # channels, in and out, for which `pays` holds
-_ROWS = 4  # of output a tile
+LEAST = 128  # number of input and output channels from which the transforms pay
+_ROWS = 4  # rows of the output in a tile
 
-# for the points 0, 1, -1, 2, -2 and infinity
+# the transforms for the interpolation points 0, 1, -1, 2, -2 and infinity
 _INPUT = np.array(  # B^T
     [
         [4, 0, -5, 0, 1, 0],
@@ -44,14 +45,14 @@ _OUTPUT = np.array(  # A^T
 
 
 def pays(inputs: int, outputs: int) -> bool:
-    """Whether a layer of so many channels is wide enough that the transforms cost less than they save."""
+    """Returns whether a layer has so many channels that the transforms cost less than they save."""
     return min(inputs, outputs) >= LEAST
 
 
 def transform(kernel_3x3xIxO: np.ndarray | jax.Array) -> tuple[jax.Array, ...]:
-    """Computes G g for each column of a kernel: six arrays `1x3xIxO`, made once, that replace the kernel.
+    """Computes G g for each column of a kernel: six arrays `1x3xIxO`, which replace the kernel.
 
-    They are six arrays since XLA would copy each part of one array at each use.
+    They are separate arrays, since XLA would copy a part of one array each time that it is used.
     """
     kernel = np.asarray(kernel_3x3xIxO)
     return tuple(jnp.asarray(np.tensordot(row, kernel, 1)[None], kernel.dtype) for row in _KERNEL)
@@ -65,7 +66,7 @@ def convolve(
     batch, height, width, _ = x_BxHxWxI.shape
     height += 2 * pad - 2  # of the output
     tiles = -(-height // _ROWS)
-    below = pad + tiles * _ROWS - height  # the last tile's missing rows
+    below = pad + tiles * _ROWS - height  # with the rows that the last tile lacks
     x = jnp.pad(x_BxHxWxI, ((0, 0), (pad, below), (0, 0), (0, 0)))
     rows = [x[:, row : row + _ROWS * (tiles - 1) + 1 : _ROWS] for row in range(6)]
     products = [
@@ -80,7 +81,7 @@ def convolve(
 
 
 def _combine(matrix: np.ndarray, arrays: list[jax.Array]) -> list[jax.Array]:
-    """Computes matrix @ arrays, written out so that XLA makes one pass of each sum."""
+    """Computes matrix @ arrays, as explicit sums, of which XLA computes each in one pass."""
     return [
         sum(float(factor) * array for factor, array in zip(row, arrays, strict=True) if factor)
         for row in matrix

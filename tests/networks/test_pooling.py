@@ -278,7 +278,7 @@ def test_the_matching_gain_is_known_where_it_was_measured():
     assert resolve_gain("max", 0.0, p=4.0, mix=0.1) == 1.0
     for name, field in (("lp", "pooling_p = 3.0"), ("mixed", "pooling_mix = 0.5")):
         with pytest.raises(
-            UserError, match=f"network.pooling_gain = 0: .* {name} is known for network.{field}"
+            UserError, match=f"network.pooling_gain = 0: .* {name} is known only for network.{field}"
         ):
             resolve_gain(name, 0.0, p=4.0, mix=0.1)
 

@@ -337,5 +337,5 @@ def test_normalize_leaves_a_dead_filter_alone():
     kernel = normalized["conv1_1"]["kernel"]
     assert np.isfinite(kernel).all()
     assert (kernel[..., 7] == params["conv1_1"]["kernel"][..., 7]).all()
-    with pytest.raises(UserError, match="no images"):
+    with pytest.raises(UserError, match="there are no images"):
         normalize(Network(), params, [])
