@@ -2,12 +2,12 @@
 
     table           name -> factory of a representation
     representation  what a representation is, and what the factories share
-    positions       the positions of a layer that count, and their weights
+    positions       the positions of a layer that are compared, and their weights
     grams           Gram matrices
     moments         moments of each channel, and second moments of all
     transport       histograms, sliced and Gaussian Wasserstein distances
     mmd             maximum mean discrepancies
     matching        patches, contextual similarity, relaxed earth mover's distance
 
-May import `networks` and the modules of the ground floor.
+May import `networks`, `errors`, `options` and `numerics`.
 """

@@ -16,24 +16,25 @@ from nst.styles.positions import Positions, weights_of
 from nst.styles.representation import Layers, Representation, number, of_one_layer, whole
 
 # A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
+# name -> function of (C, A, G - A) that returns c
 GRAM_DISTANCE = {
     # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) SSE of the unnormalised F F^T, N = C.
-    # Departs from the paper: each Gram matrix is divided by its own M, which is the same if both images have
-    # one size, and which alone makes sense if they do not.
+    # Departs from the paper: each Gram matrix is divided by its own M. For images of one size that is the
+    # same; for images of two sizes no other choice makes sense.
     "gatys": lambda channels, target, difference: 1 / (4 * channels**2),
-    # F F^T / (HW), mean of squares: leongatys/PytorchNeuralStyleTransfer, pystiche.
+    # The mean of squares of F F^T / (HW): leongatys/PytorchNeuralStyleTransfer, pystiche.
     "hw_mse": lambda channels, target, difference: 1 / channels**2,
-    # F F^T / (CHW), sum of squares: Johnson et al. 2016 eq. 3-4. The same number as hw_mse.
+    # The sum of squares of F F^T / (CHW): Johnson et al. 2016 eq. 3-4. It is the same number as hw_mse.
     "chw_sse": lambda channels, target, difference: 1 / channels**2,
-    # F F^T / (CHW), mean of squares: jcjohnson/neural-style, neural-style-pt, fast.ai.
+    # The mean of squares of F F^T / (CHW): jcjohnson/neural-style, neural-style-pt, fast.ai.
     "chw_mse": lambda channels, target, difference: 1 / channels**4,
-    # F F^T / (HW), sum of squares.
+    # The sum of squares of F F^T / (HW).
     "hw_sse": lambda channels, target, difference: 1.0,
-    # Divided by the target's energy sum A^2: 0 is equal, 1 as far as a black image. The same balance of
-    # layers for every network, whatever its scale and its number of channels.
+    # Divided by sum A^2 of the target: 0 where G = A, 1 where G = 0. It balances the layers alike for every
+    # network, whatever its scale and its number of channels.
     "relative": lambda channels, target, difference: 1 / numerics.energy(target),
     # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch until 2023. The size of its
-    # gradient hardly depends on how far the image is.
+    # gradient hardly depends on the distance.
     "scaled": lambda channels, target, difference: 1 / (jnp.sum(numerics.absolute(difference)) + 1e-8),
 }
 
@@ -44,7 +45,7 @@ def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None)
     # over h and w without a reshape, so that the product stays sharded if the height is
     if weights_HxW is None:
         return numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC)
-    # in units of the largest, so that equal weights are not rounded to the dtype of the features
+    # divided by the largest, so that equal weights are 1 and are not rounded to the dtype of the features
     largest = jnp.max(weights_HxW)
     units_HxWx1 = (weights_HxW / numerics.positive_or_one(largest))[..., None]
     weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
@@ -70,8 +71,8 @@ def gram(
     """Computes the Gram matrix per position, G_ij = 1/M sum_m (F_mi - s)(F_mj - s).
 
     Args:
-      features_BxHxWxC: activations F, of M = HW positions; any float dtype, or the map of a slim network,
-        which is then applied to the Gram matrix in place of the activations.
+      features_BxHxWxC: activations F, of M = HW positions; any float dtype. The map of a slim network's
+        `Mapped` is applied to the Gram matrix in place of the activations.
       shift: s, as in Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose
         "activation shift" of -1 is shift = 1 here.
       weights_HxW: weights of the positions, in place of 1/M; None: all alike.
@@ -96,9 +97,9 @@ def distance(
     """Computes c sum_ij (G_ij - A_ij)^2.
 
     Args:
-      gram_BxCxC: G, of the image.
-      target_BxCxC: A, of the painting; of any equal shape.
-      channels: C of the layer in VGG, whatever the frame of G and A.
+      gram_BxCxC: G, of the image; any shape.
+      target_BxCxC: A, of the painting, of the same shape.
+      channels: C of the layer in the published network, even if a slim network's G and A have fewer.
       normalization: name of c in GRAM_DISTANCE.
     """
     difference_BxCxC = gram_BxCxC - target_BxCxC
@@ -107,7 +108,7 @@ def distance(
 
 
 def _gram_like(describe: Callable, normalization: str, **properties) -> Representation:
-    """Returns a representation that `distance` compares."""
+    """Returns the representation by the matrices of `describe`, which `distance` compares."""
     choose("style_loss.normalization", normalization, GRAM_DISTANCE)
     return Representation(describe, partial(distance, normalization=normalization), **properties)
 
@@ -115,7 +116,7 @@ def _gram_like(describe: Callable, normalization: str, **properties) -> Represen
 def weighted(features_1xHxWxC: jax.Array | Mapped, positions: Positions, shift: float = 0.0) -> jax.Array:
     """Computes `gram` with the positions' weights w_m: the guided Gram matrix of Gatys et al. 2017, eq. 4.
 
-    There F is multiplied by a guide T with sum T^2 = 1, so that w = T^2 (whose sum need not be 1 here).
+    The paper multiplies F by a guide T with sum T^2 = 1, so that w = T^2; here the sum need not be 1.
     """
     return gram(features_1xHxWxC, shift, positions.weights_HxW)
 
@@ -128,7 +129,7 @@ def make_gram(normalization: str) -> Representation:
 def make_gram_shift(normalization: str, shift: float = 1.0) -> Representation:
     """Returns the representation by Gram matrices of shifted activations (Novak & Nikulin 2016)."""
     describe = partial(weighted, shift=number("shift", shift))
-    # the same shift of every channel is another one after a rotation
+    # a shift that is the same for every channel is no longer so after a rotation of the channels
     return _gram_like(of_one_layer(describe), normalization, rotates=False, linear=True)
 
 
@@ -136,11 +137,13 @@ def cross(activations: list[jax.Array | Mapped], positions: list[Positions]) -> 
     """Computes G_ij = E[F_i up(F')_j] of a layer F and a deeper one F', enlarged to its size, `1xCxC'`.
 
     Yeh et al. 2018 (*Quantitative Evaluation of Style Transfer*, arXiv 1804.00118), section 4, "cross-layer".
-    It is computed as the product of the deeper layer with the means of the shallower one over its windows,
-    which is the same if enlarging repeats values, but for rows and columns that pooling has dropped.
+    It is computed from the deeper layer and the means of the shallower one over the windows that correspond
+    to its positions. If enlarging repeats values, that is the same, except for rows and columns that pooling
+    has dropped.
     """
     shallow, deep = (materialize(activation).astype(jnp.float32) for activation in activations)
-    factor = 1 << (shallow.shape[1] // deep.shape[1]).bit_length() - 1  # poolings halve, and drop odd rows
+    # a power of 2: poolings halve, and drop odd rows
+    factor = 1 << (shallow.shape[1] // deep.shape[1]).bit_length() - 1
     _, height, width, _ = deep.shape
     whole_windows = shallow[:, : factor * height, : factor * width]
     means = whole_windows.reshape(1, height, factor, width, factor, -1).mean((2, 4))
@@ -150,12 +153,12 @@ def cross(activations: list[jax.Array | Mapped], positions: list[Positions]) -> 
 
 def _neighbours(layers: Layers) -> tuple[Layers, ...]:
     if len(layers) < 2:
-        raise UserError("style_loss.layers: gram_cross compares layers with the next: give at least two")
+        raise UserError("style_loss.layers: gram_cross compares each layer with the next: give at least two")
     return tuple(zip(layers, layers[1:], strict=False))
 
 
 def make_gram_cross(normalization: str) -> Representation:
-    """Returns the representation by `cross`, each layer with the next."""
+    """Returns the representation by `cross`, of each layer with the next."""
     return _gram_like(cross, normalization, parts=_neighbours, linear=True)
 
 
@@ -165,7 +168,8 @@ def long_range(
     """Computes G^d_ij = E[F_i(p) F_j(p + d)] for each shift d along x and along y, in positions; `DxCxC`.
 
     Berger & Memisevic 2017 (*Incorporating Long-Range Consistency in CNN-based Texture Generation*), eq. 5.
-    A shift of 0 gives the Gram matrix itself. A pair has the geometric mean of its positions' weights.
+    A shift of 0 gives the Gram matrix itself. The weight of a pair is the geometric mean of its positions'
+    weights.
 
     Raises:
       UserError: a shift does not fit into the layer.

@@ -1,7 +1,8 @@
 """Style as nearest neighbours: patches, contextual similarity, relaxed earth mover's distance, hypercolumns.
 
 Layers are compared position by position, or, as hypercolumns, all layers together at sampled points of the
-image. Matrices of all pairs are computed in blocks of rows, and once more for the gradient.
+image. Matrices of the distances of all pairs are computed in blocks of rows, and again for the gradient, to
+save memory.
 """
 
 import math
@@ -29,9 +30,10 @@ _BLOCK = 1 << 24  # pairs that are compared at a time, which bounds the memory
 
 
 def _blocks(function: Callable, rows_MxC: jax.Array, columns: int):
-    """Stacks `function(rows, which of them are not padding)` over blocks of rows.
+    """Applies `function(rows, real)` to blocks of rows and stacks the results.
 
-    A block has so many rows that with `columns` each it makes at most _BLOCK pairs.
+    `real` is False for the rows that pad the last block. With `columns` pairs in each row, a block has about
+    _BLOCK pairs at most.
     """
     count = math.ceil(len(rows_MxC) * columns / _BLOCK)
     size = math.ceil(len(rows_MxC) / count)
@@ -48,7 +50,7 @@ class Patches(NamedTuple):
     """The square patches of a layer, flattened."""
 
     patches_PxD: jax.Array
-    weights_P: jax.Array  # those of the positions in their middle, sum 1
+    weights_P: jax.Array  # those of the positions at their centres, sum 1
 
 
 def patches(features_1xHxWxC: jax.Array, positions: Positions, size: int, stride: int) -> Patches:
@@ -78,14 +80,16 @@ def patches(features_1xHxWxC: jax.Array, positions: Positions, size: int, stride
 
 
 def patch_distance(statistics: Patches, target: Patches, channels: int, size: int) -> jax.Array:
-    """sum_i w_i |p_i - q_NN(i)|^2 / D, where NN(i) is the target's patch of largest p_i . q / (|p_i| |q|).
+    """Computes sum_i w_i |p_i - q_NN(i)|^2 / D.
+
+    NN(i) is the index of the target's patch q for which p_i . q / (|p_i| |q|) is largest.
 
     Li & Wand 2016 (*Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis*),
     eq. 2-3. A patch has D = size^2 C values. Departs from the paper: a mean in place of the sum, so that the
     size of the image does not change the weight of the term.
     """
     targets_DxQ = numerics.unit_rows(target.patches_PxD).T
-    allowed_Q = target.weights_P > 0  # a patch outside the region is nobody's neighbour
+    allowed_Q = target.weights_P > 0  # patches outside the region are not candidates
 
     def nearest(patches_PxD, _):
         scores_PxQ = numerics.dot(patches_PxD, targets_DxQ)
@@ -115,10 +119,11 @@ def sampled_activations(features_1xHxWxC: jax.Array, positions: Positions) -> ja
 def contextual_distance(
     sample_SxC: jax.Array, target_TxC: jax.Array, channels: int, bandwidth: float
 ) -> jax.Array:
-    """-log 1/T sum_j max_i CX_ij, the contextual loss of Mechrez, Talmi & Zelnik-Manor 2018, eq. 1-5.
+    """Computes -log 1/T sum_j max_i CX_ij: Mechrez, Talmi & Zelnik-Manor 2018, eq. 1-5.
 
-    With d_ij the cosine distance of activations centred by the target's mean, d~_ij = d_ij / (min_k d_ik +
-    1e-5) and w_ij = exp((1 - d~_ij) / h), h = `bandwidth`: CX_ij = w_ij / sum_k w_ik.
+    Here CX_ij = w_ij / sum_k w_ik, w_ij = exp((1 - d~_ij) / h) with h = `bandwidth`, and d~_ij = d_ij /
+    (min_k d_ik + 1e-5), where d_ij is the cosine distance of activations from which the target's mean is
+    subtracted.
     """
     centre_C = jnp.mean(target_TxC, 0)
     targets_CxT = numerics.unit_rows(target_TxC - centre_C).T
@@ -188,17 +193,17 @@ def _euclidean_distances(columns_SxD: jax.Array, target_TxD: jax.Array) -> jax.A
 
 
 def relaxed_earth_mover(distances_SxT: jax.Array) -> jax.Array:
-    """max(1/S sum_i min_j D_ij, 1/T sum_j min_i D_ij): Kolkin et al. 2019, eq. 4-6."""
+    """Computes max(1/S sum_i min_j D_ij, 1/T sum_j min_i D_ij): Kolkin et al. 2019, eq. 4-6."""
     return jnp.maximum(jnp.mean(jnp.min(distances_SxT, 1)), jnp.mean(jnp.min(distances_SxT, 0)))
 
 
 def remd_distance(columns_SxD: jax.Array, target_TxD: jax.Array, channels: int) -> jax.Array:
-    """The relaxed earth mover's distance with the cosine distance (Kolkin et al. 2019, section 3.2)."""
+    """Computes the relaxed earth mover's distance with the cosine one (Kolkin et al. 2019, section 3.2)."""
     return relaxed_earth_mover(_cosine_distances(columns_SxD, target_TxD))
 
 
 def _of_columns(normalization: str, distance: Callable, samples: int, **properties) -> Representation:
-    """Returns a representation by hypercolumns, in which all layers are one part."""
+    """Returns a representation by hypercolumns: all layers together make one term of the loss."""
     return normalized(
         hypercolumns, distance, normalization,
         parts=all_layers, channels=sum, samples=whole("samples", samples), blends=False, **properties,
@@ -211,7 +216,7 @@ def make_remd(normalization: str, samples: int = 1024) -> Representation:
 
 
 def column_moments_distance(columns_SxD: jax.Array, target_TxD: jax.Array, channels: int) -> jax.Array:
-    """1/D |mu - mu'|_1 + 1/D^2 |S - S'|_1 of means mu and covariances S (Kolkin et al. 2019, eq. 7)."""
+    """Computes 1/D |mu - mu'|_1 + 1/D^2 |S - S'|_1, means mu, covariances S (Kolkin et al. 2019, eq. 7)."""
 
     def moments(columns_SxD):
         mean_D = jnp.mean(columns_SxD, 0)
@@ -241,7 +246,7 @@ def palette(image_1xHxWx3: jax.Array, positions: Positions) -> jax.Array:
 
 
 def palette_distance(colors_Sx3: jax.Array, target_Tx3: jax.Array, channels: int) -> jax.Array:
-    """The relaxed earth mover's distance with the Euclidean distance (Kolkin et al. 2019, section 3.2)."""
+    """Computes the relaxed earth mover's distance of the colours (Kolkin et al. 2019, section 3.2)."""
     return relaxed_earth_mover(_euclidean_distances(colors_Sx3, target_Tx3))
 
 
@@ -254,9 +259,10 @@ def make_palette(normalization: str, samples: int = 1024) -> Representation:
 
 
 def self_similarity_distance(columns_SxD: jax.Array, target_SxD: jax.Array) -> jax.Array:
-    """1/S^2 sum_ij |D_ij / sum_i D_ij - D'_ij / sum_i D'_ij|, where D are the cosine distances in one image.
+    """Computes 1/S^2 sum_ij |D_ij / sum_i D_ij - D'_ij / sum_i D'_ij|.
 
-    The content loss of Kolkin et al. 2019, eq. 9, times 1/S. Both images are sampled at the same points.
+    D_ij is the cosine distance of the hypercolumns i and j of one image, D'_ij that of the other. This is
+    the content loss of Kolkin et al. 2019, eq. 9, times 1/S. Both images are sampled at the same points.
 
     Args:
       columns_SxD: hypercolumns of the image.

@@ -3,10 +3,10 @@
     MMD^2(X, Y) = E k(x, x') - 2 E k(x, y) + E k(y, y') = |E phi(x) - E phi(y)|^2,   k(x, y) = phi(x) . phi(y)
 
 for x at the image's positions and y at the painting's, in one layer. Li et al. 2017 (*Demystifying Neural
-Style Transfer*), eq. 5: the Gram loss is this with k(x, y) = (x . y)^2, so that other kernels, other inner
-products, give other notions of style. For polynomials of degree 1 and 2 the features phi are few enough to be
-computed. For the other kernels D random features are used, with E phi_D(x) . phi_D(y) = k(x, y): an estimate
-without bias, drawn from the seed, in which all positions count alike.
+Style Transfer*), eq. 5: the Gram loss is this with k(x, y) = (x . y)^2, and other kernels give other notions
+of style. For polynomials of degree 1 and 2 the features phi are few enough to be computed. For the other
+kernels D random features are used, with E phi_D(x) . phi_D(y) = k(x, y). They are drawn from the seed, and
+give an unbiased estimate that uses every position.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def mean_activation(features_1xHxWxC: jax.Array, positions: Positions) -> jax.Ar
 
 
 def linear_distance(mean_C: jax.Array, target_C: jax.Array, channels: int) -> jax.Array:
-    """|E x - E y|^2: MMD^2 with k(x, y) = x . y (Li et al. 2017, table 1, "linear")."""
+    """Computes |E x - E y|^2: MMD^2 with k(x, y) = x . y (Li et al. 2017, table 1, "linear")."""
     return jnp.sum((mean_C - target_C) ** 2)
 
 
@@ -42,7 +42,7 @@ def make_mmd_linear(normalization: str) -> Representation:
 
 
 def mean_direction(features_1xHxWxC: jax.Array, positions: Positions) -> jax.Array:
-    """Computes the mean of F / |F|, 0 where F is 0: the features of the kernel (x . y) / (|x| |y|)."""
+    """Computes the mean of F / |F| (0 if F is 0), the feature of the kernel (x . y) / (|x| |y|)."""
     return mean_over(numerics.unit_rows(flatten(features_1xHxWxC)), positions)
 
 
@@ -52,9 +52,9 @@ def make_mmd_cosine(normalization: str) -> Representation:
 
 
 def quadratic_distance(statistics: RawMoments, target: RawMoments, channels: int, offset: float) -> jax.Array:
-    """|E x x^T - E y y^T|^2 + 2 c |E x - E y|^2: MMD^2 with k(x, y) = (x . y + c)^2, c = `offset`.
+    """Computes |E x x^T - E y y^T|^2 + 2 c |E x - E y|^2: MMD^2 with k(x, y) = (x . y + c)^2.
 
-    With c = 0 it is the Gram loss (Li et al. 2017, eq. 8).
+    Here c = `offset`; with c = 0 it is the Gram loss (Li et al. 2017, eq. 8).
     """
     squares = jnp.sum((statistics.second_CxC - target.second_CxC) ** 2)
     return squares + 2 * offset * linear_distance(statistics.mean_C, target.mean_C, channels)
@@ -63,7 +63,7 @@ def quadratic_distance(statistics: RawMoments, target: RawMoments, channels: int
 def make_mmd_polynomial(
     normalization: str, degree: int = 2, offset: float = 0.0, features: int = 512
 ) -> Representation:
-    """Returns the representation by k(x, y) = (x . y + offset)^degree; `features` count from degree 3 on."""
+    """Returns the representation by k(x, y) = (x . y + offset)^degree; degree 3 on uses `features`."""
     offset = number("offset", offset, least=0.0)
     if whole("degree", degree) == 1:
         return make_mmd_linear(normalization)  # in which an offset cancels
@@ -92,10 +92,11 @@ def make_mmd_gaussian(normalization: str, bandwidth: float = 1.0, features: int 
 
 
 def laplacian_frequencies(key: jax.Array, channels: int, count: int, bandwidth: float) -> jax.Array:
-    """Draws the frequencies of exp(-|x - y| / (b s)), which reaches further: multivariate Cauchy.
+    """Draws the frequencies of exp(-|x - y| / (b s)), which has longer tails: multivariate Cauchy.
 
     |x - y| is the Euclidean length. The highest twelfth of the frequencies is lowered to ten times the normal
-    ones, which rounds the kernel's kink at 0: its slope there, of no variance, would leave specks.
+    ones, which rounds the kernel's kink at 0. Otherwise their variance is infinite, and the slope at the kink
+    leaves specks in the image.
     """
     direction, length = jax.random.split(key)
     normal_CxD = jax.random.normal(direction, (channels, count))
@@ -109,7 +110,7 @@ def make_mmd_laplacian(normalization: str, bandwidth: float = 1.0, features: int
 
 
 def fourier_features(rows_MxC: jax.Array, scale: jax.Array, frequencies_CxD: jax.Array) -> jax.Array:
-    """Computes cos and sin of w_d . x / s, over sqrt D, `Mx2D`, with s^2 = `scale`."""
+    """Computes cos(w_d . x / s) / sqrt D and sin(w_d . x / s) / sqrt D, `Mx2D`, with s^2 = `scale`."""
     angles_MxD = numerics.dot(rows_MxC / jnp.sqrt(scale), frequencies_CxD)
     return jnp.concatenate([jnp.cos(angles_MxD), jnp.sin(angles_MxD)], 1) / frequencies_CxD.shape[1] ** 0.5
 
@@ -125,24 +126,24 @@ def polynomial_signs(key: jax.Array, channels: int, count: int, degree: int) -> 
 def product_features(
     rows_MxC: jax.Array, scale: jax.Array, signs_pxCxD: jax.Array, offset: float
 ) -> jax.Array:
-    """Computes prod_i (w_di . x~) over sqrt D, `MxD`; `scale` has no part in it."""
+    """Computes prod_i (w_di . x~) / sqrt D, `MxD`; `scale` is not used."""
     extended_MxC = jnp.pad(rows_MxC, ((0, 0), (0, 1)), constant_values=offset**0.5)
     factors_pxMxD = numerics.einsum("mc,pcd->pmd", extended_MxC, signs_pxCxD)
     return jnp.prod(factors_pxMxD, 0) / signs_pxCxD.shape[2] ** 0.5
 
 
 class Activations(NamedTuple):
-    """The activations of a layer; their random features depend on the painting's scale, and so come later."""
+    """The activations of a layer, whose random features are computed once the painting's scale is known."""
 
     rows_MxC: jax.Array
     weights_M: jax.Array
-    key: jax.Array  # with which the features are drawn
+    key: jax.Array  # random key of the features
 
 
 class RandomTarget(NamedTuple):
-    """What `random_distance` needs of the painting."""
+    """The statistics of the painting that `random_distance` uses."""
 
-    scale: jax.Array  # s^2, the mean squared distance of two of its activations
+    scale: jax.Array  # s^2, the mean squared distance between two of its activations
     features_D: jax.Array  # E phi(y)
 
 
@@ -190,11 +191,11 @@ def random_distance(
     feature: Callable,
     count: int,
 ) -> jax.Array:
-    """|E phi(x) - E phi(y)|^2 with `count` random features, the same for the image and the painting.
+    """Computes |E phi(x) - E phi(y)|^2 with `count` random features, the same for both images.
 
     The scale s of the kernels that have one is the painting's: s^2 = E |y - y'|^2 (Li et al. 2017, section
-    4.2, take it of the drawn pairs). Departs from the paper, which estimates without bias from pairs of
-    positions drawn anew at each step: pairs drawn once would pull each position to its own partners.
+    4.2, take it from the pairs that they draw). Departs from the paper, whose unbiased estimate uses pairs of
+    positions that are drawn anew at each step. Pairs drawn once would pull each position to its own partners.
     """
     mean_D = _mean_features(activations, target.scale, draw, feature, count)
     return jnp.sum((mean_D - target.features_D) ** 2)
@@ -203,7 +204,7 @@ def random_distance(
 def _with_random_features(
     normalization: str, draw: Callable, feature: Callable, count: int
 ) -> Representation:
-    """Returns the representation by a kernel, from (draw, feature) of its random features."""
+    """Returns the representation by a kernel whose random features `draw` and `feature` compute."""
     settings = {"draw": draw, "feature": feature, "count": whole("features", count)}
     distance, target = partial(random_distance, **settings), partial(random_target, **settings)
     # two paintings have two scales, and so two maps phi, whose means cannot be averaged

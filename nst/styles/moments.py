@@ -32,14 +32,15 @@ def moments(features_1xHxWxC: jax.Array, positions: Positions, order: int = 2) -
 
 
 def mean_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
-    """1/C sum_c (mu_c - mu'_c)^2: with weights the guided mean of Gatys et al. 2017 (their code)."""
+    """Computes 1/C sum_c (mu_c - mu'_c)^2; with weights, the guided mean in the code of Gatys et al. 2017."""
     return jnp.sum((statistics.mean_C - target.mean_C) ** 2) / channels
 
 
 def moments_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
-    """1/C sum_c (mu_c - mu'_c)^2 + (sigma_c - sigma'_c)^2, where sigma is the standard deviation.
+    """Computes 1/C sum_c (mu_c - mu'_c)^2 + (sigma_c - sigma'_c)^2, standard deviations sigma.
 
-    Li et al. 2017 (*Demystifying Neural Style Transfer*), eq. 14: batch normalisation statistics.
+    Li et al. 2017 (*Demystifying Neural Style Transfer*), eq. 14, there called batch normalisation
+    statistics.
     """
     deviations_C, target_C = (numerics.safe_sqrt(of.central_KxC[0]) for of in (statistics, target))
     return mean_distance(statistics, target, channels) + jnp.sum((deviations_C - target_C) ** 2) / channels
@@ -47,18 +48,19 @@ def moments_distance(statistics: Moments, target: Moments, channels: int) -> jax
 
 def make_moments(normalization: str) -> Representation:
     """Returns the representation by `moments_distance`."""
-    # a rotation of the channels would change the moments of each
+    # a rotation of the channels would change the moments of each channel
     return normalized(of_one_layer(moments), moments_distance, normalization, rotates=False)
 
 
 def central_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
-    """1/C sum_c (mu_c - mu'_c)^2 + sum_k (r_k(m_kc) - r_k(m'_kc))^2, k = 2 .. `order`, m_k = E[(F - mu)^k].
+    """Computes 1/C sum_c (mu_c - mu'_c)^2 + sum_k (r_k(m_kc) - r_k(m'_kc))^2, m_k = E[(F - mu)^k].
 
-    r_k(m) = m (m^2 + s^2k)^((1-k)/2k) is m / s^(k-1) for small m and the k-th root, with m's sign, for large
-    ones: every order is in units of an activation, and none outgrows the others. s is the target's standard
-    deviation over the whole layer (1 where that is 0). Central moment matching: Zellinger et al. 2017 (arXiv
-    1702.08811); for style, Kalischek et al. 2021 (arXiv 2103.07208). Departs from the papers: they bound the
-    activations in place of the roots, and add norms, which have no gradient at equality, in place of squares.
+    k runs from 2 to `order`. r_k(m) = m (m^2 + s^2k)^((1-k)/2k) is about m / s^(k-1) for small m and, for
+    large ones, the k-th root with the sign of m: every order is in units of an activation, and none outgrows
+    the others. s is the target's standard deviation over the whole layer (1 where that is 0). Central moment
+    matching: Zellinger et al. 2017 (arXiv 1702.08811); for style, Kalischek et al. 2021 (arXiv 2103.07208).
+    Departs from the papers: they bound the activations instead of taking roots, and add norms, which have no
+    gradient at equality, instead of squares.
     """
     deviation = numerics.safe_sqrt(jnp.sum(target.central_KxC[0]) / channels)
     scale = numerics.positive_or_one(deviation)

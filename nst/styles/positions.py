@@ -1,4 +1,4 @@
-"""The positions of a layer at which style is measured: all alike, by weights, or a sample of them."""
+"""The positions of a layer at which style is measured: all, with or without weights, or a sample."""
 
 import flax.struct
 import jax
@@ -14,14 +14,14 @@ class Positions:
 
     weights_HxW: jax.Array | None = None  # sum 1; None: all positions count alike
     sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
-    key: jax.Array | None = None  # for what else is random, such as projections
+    key: jax.Array | None = None  # random key for anything else that is drawn, such as projections
 
 
 def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
     """Samples positions by their weights, stratified in raster order.
 
-    The weight is divided into `count` equal shares in raster order, and one position is drawn from each.
-    Without weights, a layer of at most `count` positions gives each of them once.
+    The total weight is divided into `count` equal shares in raster order, and one position is drawn from
+    each. Without weights, a layer of at most `count` positions gives each of them once.
 
     Args:
       key: random key.
@@ -36,7 +36,7 @@ def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None
     if weights_HxW is None and total <= count:
         return jnp.arange(total)
     points_S = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
-    points_S = jnp.minimum(points_S, 1 - 2.0**-24)  # rounding may have reached 1
+    points_S = jnp.minimum(points_S, 1 - 2.0**-24)  # rounding may give 1
     if weights_HxW is None:
         return jnp.minimum((points_S * total).astype(jnp.int32), total - 1)
     sums_M = jnp.cumsum(weights_HxW.reshape(-1))

@@ -33,8 +33,9 @@ def geometric_mean(channels: list[int]) -> float:
 class Representation(NamedTuple):
     """A representation of style: statistics of activations, and a distance between two of them.
 
-    A term of the style loss is made of one part of the layers, most often of a single layer. `target` makes
-    a constant of the painting's statistics, with which those of the image are compared at every step.
+    A term of the style loss compares one part of the layers, most often a single layer, in two images.
+    `target` turns the painting's statistics into a constant, with which those of the image are compared at
+    every step.
     """
 
     # (activations of a part, a Positions for each of them) -> statistics
@@ -45,12 +46,12 @@ class Representation(NamedTuple):
     target: Callable[[Any, Any, float], Any] = lambda statistics, blank, channels: statistics
     # layers of the config -> the parts of which the terms of the loss are made
     parts: Callable[[Layers], tuple[Layers, ...]] = each_layer
-    # channels of the part's layers in VGG -> C
+    # channels of the part's layers in the published network -> C
     channels: Callable[[list[int]], float] = geometric_mean
     samples: int = 0  # positions that are sampled in each layer; 0: all positions are used
     blends: bool = True  # whether the statistics of several paintings may be averaged
-    rotates: bool = True  # whether a rotation of the channels changes nothing, so that a compact frame serves
-    linear: bool = False  # whether the statistics are linear in the positions' weights, so that strips add up
+    rotates: bool = True  # whether a rotation of the channels changes no distance (see networks/slim.py)
+    linear: bool = False  # whether the statistics are linear in the positions' weights (see losses/strips.py)
 
 
 def of_one_layer(describe: Callable) -> Callable:
@@ -65,12 +66,12 @@ def normalized(
     target: Callable = lambda statistics: statistics,
     **properties,
 ) -> Representation:
-    """Returns the representation whose distance is left as it is or divided by that of a blank image.
+    """Returns a representation whose distance may be divided by the distance of a blank image.
 
     Args:
-      describe: of `Representation`.
-      distance: of `Representation`.
-      normalization: "none", or "relative": divided by the distance of an image without features.
+      describe: as in `Representation`.
+      distance: as in `Representation`; it is what `normalization` divides.
+      normalization: "none": the distance as it is; "relative": divided by that of an image without features.
       target: the painting's statistics -> the target.
       **properties: the other fields of `Representation`.
     """

@@ -1,7 +1,8 @@
 """The table of the representations of style.
 
-To add one, write its equation and its factory `make_<name>` in the file of its kind, and add a row here. A
-factory takes style_loss.normalization, and as keywords the options that style_loss.options may set.
+To add one, write its statistics, its distance and its factory `make_<name>` in the file of its kind, and add
+a row here. A factory takes style_loss.normalization and, as keyword arguments, the options that
+style_loss.options may set. It returns a `Representation` (nst/styles/representation.py).
 """
 
 import inspect
@@ -36,7 +37,7 @@ STYLES = {
 
 
 def linear() -> tuple[str, ...]:
-    """Returns the representations that are linear with their default options.
+    """Returns the representations that may be computed strip by strip, with their default options.
 
     Returns:
       Their names in STYLES.
@@ -45,7 +46,7 @@ def linear() -> tuple[str, ...]:
 
 
 def style(names: str, normalization: str, text: str = "") -> dict[str, Representation]:
-    """Returns {name: representation} for a config's style_loss.
+    """Returns {name: representation} for the style loss of a config.
 
     Args:
       names: names in STYLES joined by "+", such as "gram+histogram"; their losses are added.
@@ -61,7 +62,7 @@ def style(names: str, normalization: str, text: str = "") -> dict[str, Represent
     kinds = [choose("style_loss.representation", name.strip(), STYLES) for name in names.split("+")]
     if len(set(kinds)) < len(kinds):
         raise UserError(f"style_loss.representation = {names}: name each representation once")
-    # the normalization is bound, so that it is no option
+    # the normalization is bound, so that style_loss.options cannot set it
     values = options.parse("style_loss.options", text, *(partial(STYLES[kind], "") for kind in kinds))
     representations = {}
     for kind in kinds:

@@ -43,7 +43,7 @@ def channel_values(features_1xHxWxC: jax.Array, positions: Positions) -> Values:
 
 
 def sliced_values(features_1xHxWxC: jax.Array, positions: Positions, projections: int = 0) -> Values:
-    """Returns F along `projections` orthonormal random directions (0, or more than C: C of them)."""
+    """Returns F along `projections` orthonormal random directions, at most C of them; 0: C of them."""
     rows_MxC = flatten(features_1xHxWxC)
     channels = rows_MxC.shape[1]
     count = min(projections or channels, channels)
@@ -57,7 +57,7 @@ def sort_columns(values: Values) -> Sorted:
     """Sorts each column; the result of the painting is the target of `transport_distance`."""
     if values.weights_M is None:
         return Sorted(_sort(values.rows_MxP), None)
-    # values without weight come last, and are set to the largest that has some: they change no quantile
+    # values of weight 0 come last and are set to the largest value that has weight: they change no quantile
     counts_Mx1 = values.weights_M[:, None] > 0
     largest_P = jnp.max(jnp.where(counts_Mx1, values.rows_MxP, -jnp.inf), 0)
     order_MxP = jnp.argsort(jnp.where(counts_Mx1, values.rows_MxP, jnp.inf), axis=0)
@@ -67,9 +67,10 @@ def sort_columns(values: Values) -> Sorted:
 
 
 def _sort(values_MxP: jax.Array) -> jax.Array:
-    """Sorts the columns as integers of the same order, which XLA:CPU sorts six times as fast as floats."""
+    """Sorts the columns as integers of the same order, six times as fast as floats on XLA:CPU."""
 
     def swap(bits):
+        # negative floats, read as integers, are in reverse order
         return jnp.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
     bits_PxM = swap(jax.lax.bitcast_convert_type(values_MxP.T, jnp.int32))
@@ -78,14 +79,14 @@ def _sort(values_MxP: jax.Array) -> jax.Array:
 
 
 def transport_distance(values: Values, target: Sorted, channels: int) -> jax.Array:
-    """1/C sum_p int_0^1 (Q_p(u) - Q'_p(u))^2 du: squared 2-Wasserstein distances of the columns.
+    """Computes 1/C sum_p int_0^1 (Q_p(u) - Q'_p(u))^2 du, squared 2-Wasserstein distances of columns.
 
-    Q is the quantile function of a column. Along the channels it is the histogram loss of Risser et al. 2017
-    (*Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses*), section 3;
-    along random directions the loss of Heitz et al. 2021 (*A Sliced Wasserstein Loss for Neural Texture
-    Synthesis*), eq. 3. Departs from the papers: in place of bins the target's quantiles are interpolated,
-    which also serves images of two sizes; the directions are orthonormal and drawn once, not anew at each
-    step, so that the loss is a function of the image.
+    Q_p is the quantile function of column p. With the channels as columns it is the histogram loss of Risser
+    et al. 2017 (*Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram
+    Losses*), section 3; along random directions it is the loss of Heitz et al. 2021 (*A Sliced Wasserstein
+    Loss for Neural Texture Synthesis*), eq. 3. Departs from the papers: the target's quantiles are
+    interpolated instead of binned, which also works for images of two sizes; the directions are orthonormal
+    and drawn once, not anew at each step, so that the loss is a function of the image.
     """
     return _transport(values.rows_MxP, values.weights_M, target) / channels
 
@@ -127,7 +128,7 @@ def _mean_quantiles(values_M, sorted_M, quantiles_M, weights_M) -> jax.Array:
     """Returns for each value the mean quantile of all values that equal it."""
     starts_M = jnp.concatenate([jnp.ones(1, bool), sorted_M[1:] != sorted_M[:-1]])
 
-    def join(left, right):  # sums that start anew where a run of equal values does
+    def join(left, right):  # adds up, and starts anew where a run of equal values starts
         (left_sum, left_weight, left_starts), (sum_, weight, starts) = left, right
         joined = jnp.where(starts, sum_, left_sum + sum_), jnp.where(starts, weight, left_weight + weight)
         return *joined, left_starts | starts
@@ -153,7 +154,7 @@ def _quantiles(target: Sorted, own: Sorted) -> jax.Array:
 
 
 def _levels(columns: Sorted) -> jax.Array:
-    """Returns the weight below each value, and half its own."""
+    """Returns the level of each value: the weight of all values before it, plus half its own."""
     if columns.weights_MxP is None:
         count, width = columns.values_MxP.shape
         return jnp.broadcast_to(((jnp.arange(count) + 0.5) / count)[:, None], (count, width))
@@ -164,7 +165,7 @@ def _levels(columns: Sorted) -> jax.Array:
 
 
 class GaussianTarget(NamedTuple):
-    """What `bures_distance` needs of the painting."""
+    """The statistics of the painting that `bures_distance` uses."""
 
     mean_C: jax.Array
     covariance_CxC: jax.Array
@@ -181,11 +182,12 @@ def bures_target(painting: RawMoments, floor: float, iterations: int) -> Gaussia
 def bures_distance(
     statistics: RawMoments, target: GaussianTarget, channels: int, floor: float, iterations: int
 ) -> jax.Array:
-    """1/C (|mu - mu'|^2 + tr(S + S' - 2 (S'^1/2 S S'^1/2)^1/2)): squared 2-Wasserstein between Gaussians.
+    """Computes 1/C (|mu - mu'|^2 + tr(S + S' - 2 (S'^1/2 S S'^1/2)^1/2)).
 
-    S is the covariance with `floor` added to its diagonal. Dowson & Landau 1982; for style
-    crowsonkb/style-transfer-pytorch (2023). The square roots are found by eigenvalues (`iterations` = 0), or
-    by as many iterations of Newton-Schulz, of which that code makes 12.
+    It is the squared 2-Wasserstein distance between Gaussians, over C. S is the covariance with `floor` added
+    to its diagonal. Dowson & Landau 1982; for style crowsonkb/style-transfer-pytorch (2023). The square roots
+    are found by eigenvalues (`iterations` = 0), or by as many iterations of Newton-Schulz, of which that code
+    makes 12.
     """
     covariance_CxC = _covariance(statistics, floor)
     spread = jnp.trace(covariance_CxC) + jnp.trace(target.covariance_CxC)
@@ -204,8 +206,9 @@ def make_wasserstein_gaussian(normalization: str, floor: float = 1e-4, iteration
 def overlap(covariance_CxC: jax.Array, root_CxC: jax.Array, iterations: int) -> jax.Array:
     """Computes tr (R S R)^1/2 of a covariance S and another's root R, with gradient R (R S R)^-1/2 R / 2.
 
-    By eigenvalues it is the sum of the singular values of S^1/2 R, which float32 resolves: the eigenvalues of
-    R S R are their squares. The derivative of the vectors, infinite at equal values, is not needed.
+    With `iterations` = 0 it is the sum of the singular values of S^1/2 R. The eigenvalues of R S R are the
+    squares of these, which float32 resolves less well. The derivative of the singular vectors, which is
+    infinite at equal values, is not needed.
     """
     return _overlap_forward(covariance_CxC, root_CxC, iterations)[0]
 
@@ -219,7 +222,7 @@ def _overlap_forward(covariance_CxC, root_CxC, iterations):
     product_CxC = numerics.dot(_square_root(covariance_CxC), root_CxC)
     _, values_C, right_CxC = jnp.linalg.svd(product_CxC)
     safe_C = jnp.maximum(values_C, jnp.maximum(1e-6 * values_C[0], 1e-30))
-    # R V s^-1 V^T R as a square, which keeps more digits than the inverse in its middle
+    # R V s^-1 V^T R, computed as the square of R V s^-1/2, which keeps more digits
     half_CxC = numerics.dot(root_CxC, right_CxC.T / jnp.sqrt(safe_C))
     return jnp.sum(values_C), numerics.dot(half_CxC, half_CxC.T)
 
@@ -233,7 +236,7 @@ def _covariance(moments: RawMoments, floor: float) -> jax.Array:
 
 
 def _square_root(matrix_CxC: jax.Array) -> jax.Array:
-    """Computes A^1/2 of a symmetric matrix, in which negative eigenvalues are rounding and count as 0."""
+    """Computes A^1/2 of a symmetric matrix; negative eigenvalues are rounding errors and count as 0."""
     values_C, vectors_CxC = jnp.linalg.eigh((matrix_CxC + matrix_CxC.T) / 2)
     return numerics.dot(vectors_CxC * jnp.sqrt(jnp.maximum(values_C, 0)), vectors_CxC.T)
 
