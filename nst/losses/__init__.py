@@ -1,7 +1,7 @@
 """The loss: what the optimisation minimises, as a pure function of an image.
 
     problem        the loss as in the paper, the arrays that it needs, and its targets
-    statistics     what is read of an image's activations
+    statistics     what the losses compute from an image's activations
     spec           the static choices, which decide the compiled program
     weights        how much each term counts
     content        content distances

@@ -22,7 +22,7 @@ CONTENT = {
     "sse": lambda positions, channels, target, distance: 1.0,
     # 1 / (2 sqrt(C) sqrt(M)): the default of cysmith/neural-style-tf.
     "root": lambda positions, channels, target, distance: 0.5 / (positions * channels) ** 0.5,
-    # 1 / sum P^2: 0 is equal, 1 as far as an image without features; the same for networks of any scale.
+    # 1 / sum P^2: the loss is 0 where F = P and 1 where F = 0, for networks of any scale.
     "relative": lambda positions, channels, target, distance: 1 / numerics.energy(target),
     # 1 / (sum |F - P| + 1e-8): crowsonkb/style-transfer-pytorch until 2023.
     "scaled": lambda positions, channels, target, distance: 1 / (distance + 1e-8),
@@ -30,7 +30,7 @@ CONTENT = {
 
 
 class Sums(NamedTuple):
-    """Sums over the positions of a layer, which those over parts of the layer add up to."""
+    """Sums over the positions of a layer; the sums over its parts add up to them."""
 
     squares: jax.Array  # sum (F - P)^2
     distance: jax.Array  # sum |F - P|
@@ -60,7 +60,7 @@ def content_distance(
     Args:
       features_BxHxWxC: F, of the image.
       target_BxHxWxC: P, of the photograph.
-      channels: C of the layer in VGG, whatever the frame of F and P.
+      channels: C of the layer in the published network, even if a slim network's F and P have fewer.
       normalization: name of c in CONTENT.
     """
     sums = content_sums(features_BxHxWxC, target_BxHxWxC)

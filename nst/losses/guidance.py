@@ -11,15 +11,15 @@ import numpy as np
 from nst.errors import UserError, choose
 from nst.networks.table import layers_to
 
-# How a mask passes the layers: "simple" pools it as it pools activations; "inside" keeps the positions whose
-# receptive field lies wholly in the region; "all" those whose receptive field touches it.
+# How a mask is carried from layer to layer. "simple": average pooling alone; "inside": a position stays if
+# its receptive field lies wholly in the region; "all": if its receptive field touches the region.
 PROPAGATION = {"simple": np.mean, "inside": np.min, "all": np.max}
 
 
 class Regions(NamedTuple):
-    """The regions of an image, each of which gets its own style, as {layer: weights of its positions, HxW}.
+    """The regions of an image, each with its own style, as {layer: weights of the positions, HxW}.
 
-    {} stands for the whole image, and is the default: one region with all paintings.
+    {} stands for the whole image. The default is one such region, with all paintings.
     """
 
     guides: Sequence[dict] = ({},)  # where each region lies in the photograph
@@ -70,13 +70,13 @@ def weights(masks: dict[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
 
     Args:
       masks: {layer: T}.
-      what: name of the region, for the error.
+      what: name of the region, for the message.
 
     Returns:
       {layer: weights, HxW, sum 1}.
 
     Raises:
-      UserError: nothing is left of the region in a layer.
+      UserError: no position of some layer belongs to the region.
     """
     result = {}
     for layer, mask_HxW in masks.items():
@@ -99,7 +99,7 @@ def check_overlap(masks_HxW: Sequence[np.ndarray]) -> None:
     Raises:
       UserError: they add up to more than white on more than a hundredth of the image.
     """
-    share = np.mean(np.sum(masks_HxW, 0) > 1.05)
+    share = np.mean(np.sum(masks_HxW, 0) > 1.05)  # soft edges may add up to a little more than 1
     if share > 0.01:
         raise UserError(
             f"guidance.content_masks: they add up to more than white on {100 * share:.0f} % of the picture; "

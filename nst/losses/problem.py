@@ -36,7 +36,7 @@ from nst.losses.weights import Weights
 class Problem:
     """The arrays of the loss."""
 
-    variables: dict  # the frozen network, from networks.table.freeze
+    variables: dict  # of the frozen network, from networks.table.freeze
     content: dict[str, jax.Array]  # layer -> activation of the photograph, 1xhxwxc
     # region -> style image (only one if they are blended as targets) -> term -> target
     styles: tuple[tuple[tuple, ...], ...]
@@ -102,7 +102,9 @@ def terms(
 
         L(x) = alpha sum_l a_l L_content,l + beta sum_l b_l sum_k s_k L_style,l,k + gamma TV(x)
 
-    Gatys et al. 2015 eq. 7, with total variation, and with a sum over regions where there are several.
+    Here alpha, beta and gamma are the weights of content, style and total variation, a_l and b_l those of the
+    layers, and s_k those of the paintings. Gatys et al. 2015 eq. 7, to which total variation is added, and a
+    sum over the regions if there are several.
 
     Args:
       spec: static choices.
@@ -114,11 +116,11 @@ def terms(
       {name: scalar}, the names being `content/relu4_2`, `style/relu1_1` (`style/relu1_1/region 0`), `tv`, and
       those of the other regularisers.
     """
-    # step 0 is that of the targets: with it image and target are sampled at the same positions
+    # the targets are computed at step 0: with it, image and target are sampled at the same positions
     step = jnp.asarray(step if spec.resample else 0, jnp.int32)
 
     def on_window(window_1xHxWx3, strip):
-        # the network is read once, for both losses and all regions
+        # the network is evaluated once, for both losses and all regions
         source = activations(spec, problem.variables, window_1xHxWx3, spec.layers)
         style = tuple(
             style_statistics(spec, source, guide, problem.seed, step, strip) for guide in problem.guides
@@ -165,12 +167,12 @@ def measure(
     step: int | jax.Array,
     pixel_range: float = 1.0,
 ) -> dict[str, jax.Array]:
-    """Computes `terms` by a compiled program, a forward pass, for the record of a run.
+    """Computes `terms` by a compiled forward pass, for the record of a run.
 
     Args:
       spec, problem, step: as for `terms`.
       image_1xHxWx3: RGB, [0, pixel_range], of the photograph's shape.
-      pixel_range: that of the optimiser. The division by it is compiled with the terms, as it is in
+      pixel_range: `pixel_range` of the optimiser. The division by it is compiled with the terms, as in
         `steps.run`, so that both round alike.
 
     Returns:
@@ -191,10 +193,10 @@ def make_problem(
     regions: Regions = EVERYWHERE,
     seed: int | jax.Array = 0,
 ) -> Problem:
-    """Computes the targets, which are constants of the optimisation.
+    """Computes the targets, which are constants of the optimisation, and returns all arrays of the loss.
 
-    Several style images are blended by `weights.styles`: here, as one averaged target, or in the loss, as a
-    sum of distances (`spec.style_blend`).
+    Several style images are blended by `weights.styles`: `spec.style_blend` says whether their statistics are
+    averaged here, into one target, or their distances are added in the loss.
 
     Args:
       spec: static choices.
@@ -203,7 +205,7 @@ def make_problem(
       styles_1xHxWx3: the paintings, of any sizes.
       weights: from make_weights.
       regions: the regions of the photograph and of their paintings.
-      seed: for what is random.
+      seed: seed of sampled positions and random projections.
 
     Raises:
       UserError: statistics that cannot be averaged over paintings.

@@ -1,6 +1,6 @@
-"""Regularisers: terms of the loss that are functions of the pixels, some of them with the photograph's.
+"""Regularisers: terms of the loss that depend on the pixels alone, some of them also on the photograph's.
 
-Total variation has kinds, of which a config chooses one; of the others it may use several.
+A config chooses one kind of total variation, and any number of the other regularisers.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ def _differences(image_BxHxWxC: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def tv_l1(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
-    """sum |d_y x| + sum |d_x x|: anisotropic total variation (neural-style-pt).
+    """Computes sum |d_y x| + sum |d_x x|: anisotropic total variation (neural-style-pt).
 
     Args:
       image_BxHxWxC: x.
@@ -30,17 +30,17 @@ def tv_l1(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
 
 
 def tv_l2(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
-    """1/2 (sum (d_y x)^2 + sum (d_x x)^2), whose gradient is jcjohnson/neural-style's TVLoss."""
+    """Computes 1/2 (sum (d_y x)^2 + sum (d_x x)^2), whose gradient is that of jcjohnson/neural-style."""
     return 0.5 * sum(jnp.sum(d**2) for d in _differences(image_BxHxWxC))
 
 
 def tv_mean(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
-    """mean (d_y x)^2 + mean (d_x x)^2: independent of the image's size (anishathalye/neural-style)."""
+    """Computes mean (d_y x)^2 + mean (d_x x)^2, whatever the image's size (anishathalye/neural-style)."""
     return sum(jnp.mean(d**2) for d in _differences(image_BxHxWxC))
 
 
 def tv_beta(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
-    """sum ((d_y x)^2 + (d_x x)^2)^(beta/2) over all but the last row and column.
+    """Computes sum ((d_y x)^2 + (d_x x)^2)^(beta/2) over all but the last row and column.
 
     Mahendran & Vedaldi 2015, eq. 4; beta = 1 is isotropic total variation. The gradient where both
     differences vanish is 0.
@@ -51,9 +51,10 @@ def tv_beta(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
 
 
 def tv_diagonal(image_BxHxWxC: jax.Array, beta: float) -> jax.Array:
-    """2 (mean d_y^2 / 3 + mean d_x^2 / 3 + mean d_1^2 / 12 + mean d_2^2 / 12), d_1, d_2 along the diagonals.
+    """Computes 2 (mean d_y^2 / 3 + mean d_x^2 / 3 + mean d_1^2 / 12 + mean d_2^2 / 12).
 
-    The image is first continued by a row and a column at either side (crowsonkb/style-transfer-pytorch).
+    d_1 and d_2 are the differences along the diagonals. The image is first padded by a row and a column at
+    either side (crowsonkb/style-transfer-pytorch).
     """
     x = jnp.pad(image_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     down, right = _differences(x)
@@ -77,21 +78,22 @@ def _laplacian(image_BxHxWx3: jax.Array, pool: int) -> jax.Array:
 
 
 def laplacian(image_1xHxWx3: jax.Array, target_1xhxw: jax.Array, pool: int) -> jax.Array:
-    """mean (D(x) - D(p))^2, where D is the Laplacian after average pooling: edges stay where they are.
+    """Computes mean (D(x) - D(p))^2, where D is the Laplacian after average pooling.
 
-    Li et al. 2017 (*Laplacian-Steered Neural Style Transfer*), eq. 5-7. Departs from the paper: the mean
-    over positions in place of the sum; edges repeat at the border.
+    It keeps edges where they are in the photograph p. Li et al. 2017 (*Laplacian-Steered Neural Style
+    Transfer*), eq. 5-7. Departs from the paper: the mean over positions in place of the sum; at the border
+    the pixels of the edge are repeated.
     """
     return jnp.mean((_laplacian(image_1xHxWx3, pool) - target_1xhxw) ** 2)
 
 
 def valid_range(image_1xHxWx3: jax.Array, target: None) -> jax.Array:
-    """The mean squared distance of the values from [0, 1], the range that a file can hold."""
+    """Computes the mean squared distance of the values from [0, 1], the range that a file can hold."""
     return jnp.mean((image_1xHxWx3 - jnp.clip(image_1xHxWx3, 0, 1)) ** 2)
 
 
 def alpha_norm(image_1xHxWx3: jax.Array, target: None, power: float) -> jax.Array:
-    """mean |2 x - 1|^a, a = `power`: 0 for mid-grey, 1 for an image of black and white alone.
+    """Computes mean |2 x - 1|^a, a = `power`: 0 for mid-grey, 1 for black and white alone.
 
     Mahendran & Vedaldi 2015 (*Understanding Deep Image Representations by Inverting Them*), section 3: with a
     large a it bounds the values and has little effect on those in the middle. Departs from the paper: the
@@ -100,7 +102,7 @@ def alpha_norm(image_1xHxWx3: jax.Array, target: None, power: float) -> jax.Arra
     return jnp.mean(jnp.abs(2 * image_1xHxWx3 - 1) ** power)
 
 
-_EPSILON = 1e-5  # the matting Laplacian's penalty of slopes, for pixels in [0, 1]
+_EPSILON = 1e-5  # the matting Laplacian's penalty on slopes, for pixels in [0, 1]
 
 
 def _corners(x_BxHxWxC: jax.Array) -> list[jax.Array]:
@@ -121,25 +123,25 @@ def _covariance(a: list[jax.Array], b: list[jax.Array]) -> jax.Array:
 
 
 class Matting(NamedTuple):
-    """The photograph's part in the matting Laplacian."""
+    """The quantities of the photograph from which its matting Laplacian is computed."""
 
     photo_1xHxWx3: jax.Array
     inverse_1xhxwx3x3: jax.Array  # of the covariance of the colours in each 3x3 window
 
 
 def matting(photo_1xHxWx3: jax.Array) -> Matting:
-    """Computes the photograph's part in the matting Laplacian."""
+    """Computes the quantities of the photograph from which its matting Laplacian is computed."""
     centred = _centred(photo_1xHxWx3)
     return Matting(photo_1xHxWx3, jnp.linalg.inv(_covariance(centred, centred) + _EPSILON / 9 * jnp.eye(3)))
 
 
 def photorealism(image_1xHxWx3: jax.Array, target: Matting) -> jax.Array:
-    """1/K sum_c V_c^T M V_c, where M is the matting Laplacian of the photograph and V_c a colour channel.
+    """Computes 1/K sum_c V_c^T M V_c, M the photograph's matting Laplacian and V_c a colour channel.
 
     K is the number of 3x3 windows. The value is 0 if in every window each channel is an affine function of
     the photograph's colours (Luan et al. 2017, *Deep Photo Style Transfer*, eq. 2; Levin et al. 2008). M
-    itself is not needed: the value is what least squares in each window, V = a . I + b with a penalty of
-    1e-5 |a|^2, leave unexplained. Departs from the papers: their penalty is 1e-7, less than float32 resolves;
+    itself is not computed: the value is the residual of the least-squares fit V = a . I + b in each window,
+    with a penalty of 1e-5 |a|^2. Departs from the papers: their penalty is 1e-7, less than float32 resolves;
     the mean over the windows in place of the sum.
     """
     centred = _centred(image_1xHxWx3)
@@ -150,11 +152,11 @@ def photorealism(image_1xHxWx3: jax.Array, target: Matting) -> jax.Array:
 
 
 class Regularizer(NamedTuple):
-    """A term of the loss that is a function of the image's pixels and of a target from the photograph's."""
+    """A row of the table: a function of the image's pixels and of a target made of the photograph's."""
 
-    loss: Callable[..., jax.Array]  # (image, target, the options) -> scalar
+    loss: Callable[..., jax.Array]  # (image, target, *options) -> scalar
     target: Callable[[jax.Array, int], Any] = lambda photo_1xHxWx3, pool: None
-    options: tuple[str, ...] = ()  # fields of Spec
+    options: tuple[str, ...] = ()  # the fields of Spec that `loss` takes
 
 
 REGULARIZERS = {
@@ -166,12 +168,12 @@ REGULARIZERS = {
 
 
 def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int) -> dict[str, Any]:
-    """Computes what the regularisers need of the photograph.
+    """Computes the targets of the regularisers from the photograph.
 
     Args:
       names: names in REGULARIZERS.
       photo_1xHxWx3: the photograph, of the image's size.
-      pool: pixels that the Laplacian averages, in each direction.
+      pool: edge, in pixels, of the squares that the Laplacian averages.
 
     Returns:
       {regulariser: its target}, None for those without one.

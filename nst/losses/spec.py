@@ -15,7 +15,7 @@ from nst.styles.table import linear, style
 
 BLENDS = ("targets", "losses")
 IMAGE = "image"  # the image itself, as a layer of three channels
-_IMAGE_KEY = 6645601  # as layers.Layer.key: any number that no layer has
+_IMAGE_KEY = 6645601  # `Layer.key` of the image: any number that no layer has
 
 
 class Term(NamedTuple):
@@ -25,30 +25,30 @@ class Term(NamedTuple):
     kind: str  # name of the representation in nst.styles.table.STYLES
     representation: Representation
     part: tuple[str, ...]  # the layers that it reads
-    channels: float  # of these in the published network, as the normalisation counts them
+    channels: float  # C of `Representation.distance`
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """The static choices of the loss: fields of the config, which are checked here.
 
-    It is hashable, and specs with equal fields are equal, so that they share a compiled program. The frame of
-    a slim `network` becomes "vgg" where the loss needs single channels.
+    It is hashable, and specs with equal fields are equal, so that they share a compiled program. `frame` of a
+    slim `network` becomes "vgg" where the loss needs single channels.
     """
 
     network: Network = Network()
     content_layers: tuple[str, ...] = ("relu4_2",)
-    content_representation: str = "activations"
-    content_normalization: str = "mse"
-    content_samples: int = 1024
+    content_representation: str = "activations"  # one of CONTENT_REPRESENTATIONS
+    content_normalization: str = "mse"  # a key of CONTENT
+    content_samples: int = 1024  # positions that self_similarity compares
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    representation: str = "gram"
+    representation: str = "gram"  # keys of nst.styles.table.STYLES, joined by "+"
     style_normalization: str = "hw_mse"
-    style_options: str = ""
-    style_blend: str = "targets"
-    resample: bool = False  # positions are drawn anew at each step
+    style_options: str = ""  # keyword arguments of the representation, such as "order=4"
+    style_blend: str = "targets"  # one of BLENDS
+    resample: bool = False  # whether positions are drawn anew at each step
     regions: tuple[tuple[int, ...], ...] = ()  # the paintings of each region; (): one region, with all
-    tv: str = "l2"
+    tv: str = "l2"  # a key of TOTAL_VARIATION
     tv_beta: float = 2.0
     regularizers: tuple[str, ...] = ()  # names in REGULARIZERS, beside total variation
     laplacian_pool: int = 4
@@ -68,11 +68,11 @@ class Spec:
         terms = self.style_terms  # this checks the representation, its normalisation and its options
         self._check_strip(terms)
         if self.network.widths and self._needs_single_channels(terms):
-            # the only way to set a field of a frozen dataclass, here while it is made
+            # the only way to set a field of a frozen dataclass while it is constructed
             object.__setattr__(self, "network", dataclasses.replace(self.network, frame="vgg"))
 
     def _check_strip(self, terms: tuple[Term, ...]):
-        """Raises UserError if the image is to be computed in strips, and a term is not a sum over them."""
+        """Raises UserError if there are strips, and a term cannot be computed from sums over them."""
         whole = [
             f"style_loss.representation = {term.kind} needs the whole image: set strip = 0, or use one of "
             + ", ".join(linear())
@@ -90,7 +90,7 @@ class Spec:
             raise UserError(f"strip = {self.strip}: {whole[0]}")
 
     def _needs_single_channels(self, terms: tuple[Term, ...]) -> bool:
-        """Returns whether a rotation of the channels, such as the compact frame's, changes the loss.
+        """Returns whether a rotation of the channels, such as that to compact ones, changes the loss.
 
         Raises:
           UserError: where single channels of a conv layer are needed, which a slim network does not have.
@@ -142,7 +142,7 @@ class Spec:
 def _style_terms(
     representation: str, normalization: str, options: str, layers: tuple[str, ...], channels: tuple[int, ...]
 ) -> tuple[Term, ...]:
-    # cached, since a property of Spec that is read often should not parse options each time
+    # cached, since Spec.style_terms is read often, and parsing the options takes time
     terms, kinds = [], style(representation, normalization, options)
     channels_of = dict(zip(layers, channels, strict=True)) | {IMAGE: 3}
     for kind, one in kinds.items():
@@ -155,5 +155,5 @@ def _style_terms(
 
 
 def of_network(layers: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of layers without that of the image itself."""
+    """Returns the names of layers without IMAGE, which is no layer of the network."""
     return tuple(layer for layer in layers if layer != IMAGE)

@@ -1,7 +1,7 @@
-"""What the losses read of an image: its activations, and statistics of these that can be summed over strips.
+"""The activations of an image, and the statistics of them from which the losses are computed.
 
-The network reads a large image in strips (nst/losses/strips.py). A function that takes a `strip` returns the
-strip's part of the sums; None stands for the whole image.
+The statistics of a large image are summed over strips (nst/losses/strips.py). A function that takes a `strip`
+returns the strip's part of the sums; None stands for the whole image.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from nst.networks.table import features
 from nst.styles import matching
 from nst.styles.positions import Positions, sample
 
-Activations = dict[str, Any]  # layer -> activation, or the map of a slim network that gives it
-Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; without a layer: all alike
+Activations = dict[str, Any]  # layer -> activation, or `Mapped` for a slim network
+Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; a missing layer: all alike
 
 
 def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> Activations:
@@ -37,15 +37,15 @@ def _positions(
     step: int | jax.Array,
     strip: Strip | None = None,
 ) -> list[Positions]:
-    """Returns the positions of each layer that count: the same for two images of one size and guide."""
+    """Returns the `Positions` of each layer, which are the same for two images of one size and guide."""
     positions = []
     for layer in layers:
         key = keys[layer]
         shape = jax.eval_shape(materialize, source[layer]).shape[1:3]
         weights_HxW, sampled_S = strips.position_weights(strip, guide.get(layer), layer, shape[1]), None
         if samples:
-            # Only the sample depends on the step. What else is random, such as projections, has to be what it
-            # was when the target was computed.
+            # Only the sample depends on the step. Anything else that is drawn, such as projections, must be
+            # the same as when the target was computed.
             sampled_S = sample(jax.random.fold_in(key, step), shape, weights_HxW, samples)
         positions.append(Positions(weights_HxW, sampled_S, key))
     return positions
@@ -89,10 +89,10 @@ def content_statistics(
     step: jax.Array,
     strip: Strip | None,
 ) -> dict[str, Any]:
-    """Returns {layer: sums of the differences from the target}; for self-similarity its distance."""
+    """Returns {layer: sums of the differences from the target}, or the distance of self-similarity."""
     layers = spec.content_layers
     if spec.content_representation == "self_similarity" and layers:
-        # It compares pairs of positions, which are no sum over strips: Spec allows no strips here.
+        # The distance compares pairs of positions, so it is no sum over strips: Spec allows none here.
         positions = _positions(layers, source, {}, spec.content_samples, _keys(spec, seed), step)
         columns, target_columns = (
             matching.hypercolumns([of[layer] for layer in layers], positions) for of in (source, target)
@@ -122,7 +122,7 @@ def describe_style(
       variables: from networks.table.freeze.
       image_1xHxWx3: the painting, RGB, [0, 1], of any size.
       guide: weights of its positions, {layer: HxW}; {}: all alike.
-      seed: for what is random.
+      seed: seed of sampled positions and random projections.
 
     Returns:
       For each style term the statistics, and those of an image without features.

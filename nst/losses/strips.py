@@ -1,13 +1,13 @@
-"""The loss of a large image strip by strip, exactly: memory grows with the strip, not with the image.
+"""The exact loss of a large image, strip by strip: memory grows with the strip, not with the image.
 
 The loss needs only sums over the positions of each layer: Gram matrices, means, squared distances. So the
 rows of the image are divided into strips. The network reads each strip in a window that reaches beyond it by
 a halo, as far as the receptive field of the deepest layer does. Where a window ends at the border of the
-image, it is padded as the image is; elsewhere the padding spoils no more than the halo, whose positions have
-no weight. So the sums over the strips are those of the whole image, and their gradient has no seams: each
-strip adds its part to the rows of its window. There are two passes: the first adds up the sums, from which
-the gradient of every activation follows; the second computes each strip again and propagates that gradient
-back to its pixels.
+image, it is padded as the image is. Elsewhere the padding changes activations in the halo alone, whose
+positions have weight 0. So the sums over the strips are those of the whole image, and their gradient has no
+seams: each strip adds its part to the rows of its window. There are two passes: the first adds up the sums,
+from which the gradient of every activation follows; the second computes each strip again and propagates that
+gradient back to its pixels.
 
 All windows have the same height, so that one program serves them all, and start at multiples of the deepest
 layer's stride, so that each pooling window is one of the whole image.
@@ -68,6 +68,7 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
     halo, rest = _up(reach, stride), height % stride
     count = max(1, -(-(height - rest) // _up(spec.strip, stride)))
     strip = _up(-(-(height - rest) // count), stride)
+    # with the rows that fill no whole stride, so that the last window too starts at a multiple of it
     window = strip + 2 * halo + rest
     if window >= height:
         return None
@@ -86,7 +87,7 @@ def _first(strip: Strip, layer: str) -> jax.Array:
 
 
 def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1) -> jax.Array:
-    """Returns the window's rows of an array that has all rows of the layer; without a strip, the array."""
+    """Returns the rows of the strip's window from an array of all rows of a layer; None: the array."""
     if strip is None:
         return array
     rows = strip.layout.window // strip.layout.strides[layer]
@@ -96,7 +97,7 @@ def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1
 def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
     """Returns 1 for the rows of the window that belong to the strip, 0 for the halo, `H`.
 
-    Without a strip it returns None: the layer has no other rows.
+    Without a strip it returns None: all rows count.
     """
     if strip is None:
         return None
@@ -144,7 +145,7 @@ def _on_strips(layout: Layout, image_1xHxWx3: jax.Array, function: WindowFunctio
 
 
 def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction) -> Any:
-    """Returns the sum of `function(window, strip)` over the strips; without a layout that of the image."""
+    """Returns the sum of `function(window, strip)` over the strips; without a layout, its value."""
     if layout is None:
         return function(image_1xHxWx3, None)
     on_strip = _on_strips(layout, image_1xHxWx3, function)
@@ -170,7 +171,7 @@ def join_strips(
     def put(whole, index):
         strip = Strip(layout, index)
         for layer, window_1xHxWxC in on_strip(index).items():
-            # rows of the halo keep what they have: those of the strips before are right already
+            # the rows of the halo keep their values: those of earlier strips are right already
             own_Hx1x1 = own_rows(strip, layer)[:, None, None] > 0
             window_1xHxWxC = jnp.where(own_Hx1x1, window_1xHxWxC, window_rows(strip, whole[layer], layer))
             first = _first(strip, layer)

@@ -21,21 +21,21 @@ class Weights:
     content_layers: jax.Array  # [content layers]
     style_terms: jax.Array  # [style terms]
     regions: jax.Array  # [regions]
-    styles: tuple[jax.Array, ...]  # a region each: [its style images], sum 1
+    styles: tuple[jax.Array, ...]  # for each region: [its style images], sum 1
     tv: jax.Array  # scalar
     regularizers: dict[str, jax.Array]  # name -> scalar
 
 
 class WeightSettings(NamedTuple):
-    """The weights of the loss as a config gives them: a sequence of one value stands for all of its kind."""
+    """The weights of the loss in a config; a sequence of one value gives it to all of its kind."""
 
     content: float = 1.0
     style: float = 1.0
-    content_layers: Sequence[float] = (1.0,)  # a content layer each
-    style_layers: Sequence[float] = (1.0,)  # a style layer each, or another part of a representation
-    representations: Sequence[float] = (1.0,)  # a representation of style each
-    styles: Sequence[float] = (1.0,)  # a style image each
-    regions: Sequence[float] = (1.0,)  # a region each
+    content_layers: Sequence[float] = (1.0,)  # one for each content layer
+    style_layers: Sequence[float] = (1.0,)  # one for each style layer, or other part of a representation
+    representations: Sequence[float] = (1.0,)  # one for each representation of style
+    styles: Sequence[float] = (1.0,)  # one for each style image
+    regions: Sequence[float] = (1.0,)  # one for each region
     tv: float = 0.0
     regularizers: Mapping[str, float] = {}  # name -> weight
 
@@ -71,7 +71,7 @@ def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weig
 
 
 def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
-    """The weight of each style term: that of its representation times that of its layer."""
+    """Returns the weight of each style term: that of its representation times that of its layer."""
     parts = {term.kind: [] for term in spec.style_terms}
     for term in spec.style_terms:
         parts[term.kind].append(term.part)
@@ -91,7 +91,7 @@ def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
 
 
 def _repeat(field: str, values: Sequence[float], count: int, what: str) -> jax.Array:
-    """Values for `count` layers (or style images, ...), of which a single value stands for all."""
+    """Returns weights for `count` layers (or style images, ...); a single value is repeated for all."""
     values = tuple(values) * count if len(values) == 1 else tuple(values)
     if len(values) != count:
         raise UserError(f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one")
