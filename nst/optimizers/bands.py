@@ -1,4 +1,4 @@
-"""An optimiser that moves the bands of a Laplacian pyramid in place of pixels (Burt & Adelson 1983).
+"""Optimisation of the bands of a Laplacian pyramid in place of pixels (Burt & Adelson 1983).
 
     x = z_0 + up(z_1 + up(z_2 + ...)),   z_k half as large as z_{k-1}
 
@@ -21,8 +21,8 @@ def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
     The edges of each are half as long as those of the one before, rounded down, but at least 1.
 
     Args:
-      shape: of the image, BxHxWxC.
-      count: of bands, the coarsest one included.
+      shape: shape of the image, BxHxWxC.
+      count: number of bands, with the coarsest.
     """
     batch, height, width, channels = shape
     return [
@@ -48,12 +48,12 @@ def in_bands(
 ) -> optax.GradientTransformationExtraArgs:
     """Returns a transformation of an image that applies another one to the image's bands.
 
-    Its `update` raises ValueError if `inner` reads its parameters, as weight decay does: an image does not
-    determine its bands, so there are none to be given.
+    Its `update` raises ValueError if `inner` needs the parameters, as weight decay does: an image does not
+    determine its bands, so they cannot be passed.
 
     Args:
       inner: the transformation of the bands.
-      count: of bands, the coarsest one included.
+      count: number of bands, with the coarsest.
     """
 
     def init(image_BxHxWxC):

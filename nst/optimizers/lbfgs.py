@@ -27,7 +27,7 @@ class LBFGSState(NamedTuple):
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Returns a . b of two arrays of one shape, without a reshape, so that they stay divided over devices."""
+    """Returns a . b of two arrays of one shape, without a reshape, so that they stay sharded."""
     return jnp.sum(a * b)
 
 
@@ -42,7 +42,7 @@ def scale_by_lbfgs(
     min_curvature: float = 1e-10,
     dtype: str | None = None,
 ) -> optax.GradientTransformation:
-    """Preconditions the gradient, by default as torch.optim.LBFGS and Torch7's optim.lbfgs without a search.
+    """Preconditions the gradient as torch.optim.LBFGS and Torch7's optim.lbfgs do without a line search.
 
     - The first update is the gradient times `first_scale(gradient)`.
     - A pair with y.s <= `min_curvature` is skipped, and the memory and gamma stay as they were. Optax keeps
@@ -50,16 +50,17 @@ def scale_by_lbfgs(
 
     Args:
       memory_size: number of pairs kept, >= 1; Torch's default is 100.
-      first_scale: function of the first gradient.
-      min_curvature: y.s of a pair that is kept, exclusive.
-      dtype: of the stored pairs; None: that of the parameters. y.s and gamma are computed from the rounded
-        pairs, so that the approximation stays positive definite.
+      first_scale: function of the first gradient; Torch's by default.
+      min_curvature: a pair is kept if y.s is greater than this.
+      dtype: dtype of the stored pairs; None: that of the parameters. y.s and gamma are computed from the
+        rounded pairs, so that the approximation stays positive definite.
 
     Returns:
       A transformation of a single array, of any shape.
 
     Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua, read for their rules.
-    Departs from them: s is the difference of the parameters, so a clamped step counts as it was taken.
+    Departs from them: s is the difference of the parameters, so that a step that was clamped counts as
+    clamped.
     """
 
     def init(params):

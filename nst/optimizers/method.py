@@ -1,4 +1,4 @@
-"""The protocol of an optimiser, `Method(init, step)`, and how Optax's transformations fit it."""
+"""The interface of an optimiser, `Method(init, step)`, and adapters for Optax's transformations."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,20 +23,20 @@ def _unchanged(state: Any, moved: bool | jax.Array) -> Any:
 
 
 class Method(NamedTuple):
-    """An optimiser of one array x as pure functions, be it Optax's or our own."""
+    """An optimiser of one array x, as pure functions."""
 
     init: Callable[[jax.Array], Any]  # x -> state
     step: Callable[[Callable[[jax.Array], jax.Array], jax.Array, Any], Update]  # (objective, x, state)
     # (state, moved) -> the state after the caller has moved x, as clamping does, where `moved` is true
     displaced: Callable[[Any, bool | jax.Array], Any] = _unchanged
-    carries: bool = True  # whether the state still means something for another size of x or another objective
+    carries: bool = True  # whether the state can be used for another size of x or another objective
 
 
 def forget_value(state: Any, moved: bool | jax.Array) -> Any:
     """Marks the objective of x as unknown in a state that keeps it as `value`.
 
     Args:
-      state: of a method that does not evaluate a point again of which it knows the value.
+      state: state of a method that keeps the value at x, so as not to evaluate it again.
       moved: a boolean scalar: whether x is another point now; if not, the state is returned as it is.
     """
     value = jnp.where(moved, jnp.inf, optax.tree.get(state, "value"))
@@ -44,10 +44,10 @@ def forget_value(state: Any, moved: bool | jax.Array) -> Any:
 
 
 def from_optax(transformation: optax.GradientTransformation, carries: bool = True) -> Method:
-    """Returns a method that makes one evaluation and one update of `transformation` a step.
+    """Returns a method whose step is one evaluation and one update of `transformation`.
 
     Args:
-      transformation: from Optax or made in its way; may read `value`, as a method that bounds its steps does.
+      transformation: an Optax transformation, whose update may use `value`, the objective at x.
       carries: as in `Method`.
     """
     transformation = optax.with_extra_args_support(transformation)

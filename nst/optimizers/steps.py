@@ -1,9 +1,9 @@
 """init / step / run: the optimisation of one array, as pure functions around a `Method`.
 
-The array may be an image, a sound or a block of voxels: all that is known of it is an objective, a function
-of the problem, the array and the step. `run` is a device loop of a variable number of steps: one compiled
-program for an (objective, optimizer, shapes), whatever the chunks it is cut into, so an interrupted run
-continues to the same bytes.
+The array may be an image, a sound or a block of voxels; it is used only through an objective, a function of
+the problem, the array and the step. `run` is a loop on the device with a variable number of steps. There is
+one compiled program for each (objective, optimizer, shapes), however many calls the steps are divided into,
+so an interrupted run that is continued gives the same bytes.
 """
 
 from collections.abc import Callable
@@ -27,13 +27,13 @@ Objective = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 @flax.struct.dataclass
 class State:
-    """Everything that a run carries from step to step; saved whole, it continues to the same bytes."""
+    """Everything that a run carries from step to step; a run continued from it gives the same bytes."""
 
     pixels: jax.Array  # the present iterate, in units of 1 / pixel_range
     optimizer: optax.OptState
     step: jax.Array  # int32, updates made
-    evaluations: jax.Array  # int32, losses with gradient computed
-    ema: jax.Array | None  # sum of decayed iterates, not yet corrected for its start
+    evaluations: jax.Array  # int32, evaluations of the loss with its gradient
+    ema: jax.Array | None  # moving average of the iterates, before bias correction
 
 
 def init(optimizer: Optimizer, image: jax.Array, carried: optax.OptState | None = None) -> State:
@@ -60,8 +60,8 @@ def init(optimizer: Optimizer, image: jax.Array, carried: optax.OptState | None 
 def image(optimizer: Optimizer, state: State) -> jax.Array:
     """Returns the result of a state: the iterate, or the average of the iterates.
 
-    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates after the first step, with
-    `ema_start` from the start on (Kingma & Ba 2014, section 3, bias correction).
+    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates x_i of all steps and, with
+    `ema_start`, the start (Kingma & Ba 2014, section 3, bias correction).
 
     Args:
       optimizer: static choices, those of `init`.
@@ -81,14 +81,14 @@ def image(optimizer: Optimizer, state: State) -> jax.Array:
 def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State) -> tuple[State, jax.Array]:
     """Makes one step of the optimiser.
 
-    That is an update of the image, or, by a line search that does not know the loss of its point yet, the
-    evaluation of that loss alone; then `state.step` stays.
+    That is an update of the image. A line search that does not know the loss at its point yet only evaluates
+    it, and `state.step` stays.
 
     Args:
       objective: what is minimised.
       optimizer: static choices.
       problem: first argument of the objective, a pytree of arrays.
-      state: of `init`, or a step before.
+      state: from `init` or from an earlier step.
 
     Returns:
       The new state, and the loss at the old one.
@@ -111,12 +111,12 @@ def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State)
         evaluations=state.evaluations + update.evaluations,
         ema=_averaged(optimizer, update, state.ema),
     )
-    # a loop's state must keep its types, and some of Optax's optimisers return other ones
+    # the state of a loop must keep its dtypes, and some of Optax's optimisers return other ones
     return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), update.value
 
 
 def _averaged(optimizer: Optimizer, update: Update, ema: jax.Array | None) -> jax.Array | None:
-    """Returns the sum of decayed iterates with the new one, if there is a new one."""
+    """Returns the moving average of the iterates with the new one, if there is a new one."""
     if not optimizer.ema:
         return None
     return jnp.where(update.updated, optimizer.ema * ema + (1 - optimizer.ema) * update.x, ema)
@@ -126,13 +126,13 @@ def _averaged(optimizer: Optimizer, update: Update, ema: jax.Array | None) -> ja
 def run(
     objective: Objective, optimizer: Optimizer, problem: Any, state: State, count: jax.Array
 ) -> tuple[State, jax.Array]:
-    """Makes `count` updates on the device, or fewer: it stops after one that began at a non-finite loss.
+    """Makes `count` updates on the device; it stops early after one that began at a non-finite loss.
 
     Args:
       objective: what is minimised; static, so equal objectives share a compiled program.
       optimizer: static choices.
       problem: first argument of the objective, a pytree of arrays.
-      state: of `init`, or a run before. It is donated: its arrays cannot be used afterwards.
+      state: from `init` or from an earlier run. It is donated: its arrays cannot be used afterwards.
       count: int32, >= 0; not static, so chunks of any length share a compiled program.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The choices of an optimiser, and the table that builds its method by name."""
+"""The static choices of the optimisation, and the table of the optimisers."""
 
 import dataclasses
 import inspect
@@ -21,22 +21,22 @@ HISTORY_DTYPES = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """The static choices of the optimisation; hashable. Fields are the config's, validated here."""
+    """The static choices of the optimisation: fields of the config, which are checked here; hashable."""
 
     name: str = "lbfgs"
     learning_rate: float = 1.0
     memory: int = 20  # pairs that L-BFGS keeps
-    history_dtype: str = "float32"  # of these pairs
-    line_search: str = "wolfe"
-    max_line_search_steps: int = 20
+    history_dtype: str = "float32"  # dtype of these pairs, one of HISTORY_DTYPES
+    line_search: str = "wolfe"  # a key of LINE_SEARCHES, for lbfgs
+    max_line_search_steps: int = 20  # per update
     options: str = ""  # "b1=0.9,b2=0.99": keyword arguments of the optax optimiser
     schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
     schedule_options: str = ""
     pixel_range: float = 1.0  # the optimiser sees values in [0, pixel_range]
-    bands: int = 0  # of a Laplacian pyramid, which the optimiser moves; 0: pixels
-    clamp: bool = False
-    ema: float = 0.0
-    ema_start: bool = False  # count the start as the first iterate
+    bands: int = 0  # bands of a Laplacian pyramid that are optimised in place of pixels; 0: none
+    clamp: bool = False  # whether each step is clipped to [0, pixel_range]
+    ema: float = 0.0  # decay of the average of the iterates; 0: no average
+    ema_start: bool = False  # whether the start counts as the first iterate
 
     def __post_init__(self):
         choose("optimizer.name", self.name, (*METHODS, *filter(_is_optimizer, dir(optax))))
@@ -53,30 +53,32 @@ class Optimizer:
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
         self._check_history()
-        _learning_rate(self)  # a wrong schedule is an error for every optimiser, also one that reads none
-        built = method(self)  # which finds wrong options
+        _learning_rate(self)  # a wrong schedule is an error even for an optimiser that does not use it
+        built = method(self)  # this checks the options
         if self.bands:
             self._check_bands(built)
 
     def _check_history(self) -> None:
-        """Raises UserError where the pairs are Optax's, whose type is that of the parameters."""
+        """Raises UserError if Optax keeps the pairs, whose dtype is then that of the parameters."""
         ours = self.name == "lbfgs_torch" or (self.name == "lbfgs" and self.line_search == "wolfe")
         if self.history_dtype != "float32" and not ours:
             raise UserError(
-                f"optimizer.history_dtype = {self.history_dtype}: for lbfgs_torch, and for lbfgs with "
-                "line_search = wolfe"
+                f"optimizer.history_dtype = {self.history_dtype}: only lbfgs_torch, and lbfgs with "
+                "line_search = wolfe, have it"
             )
 
     def _check_bands(self, built: Method) -> None:
-        """Raises UserError for a method that cannot move bands."""
+        """Raises UserError for a method that cannot optimise bands."""
         if not built.carries:
-            raise UserError(f"optimizer.bands: {self.name} moves pixels; use another, such as rmsprop")
+            raise UserError(
+                f"optimizer.bands: {self.name} works on pixels only; use another, such as rmsprop"
+            )
         x = jnp.zeros((1, 2, 2, 3))
         try:
             jax.eval_shape(lambda x: built.step(jnp.sum, x, built.init(x)).x, x)
-        except ValueError as error:  # by Optax: there are no bands to be given as parameters
+        except ValueError as error:  # Optax misses the parameters, see `bands.in_bands`
             raise UserError(
-                f"optimizer.bands: {self.name} reads the numbers that it moves; use another, such as rmsprop"
+                f"optimizer.bands: {self.name} needs the values of the bands; use another, such as rmsprop"
             ) from error
 
 
@@ -87,8 +89,8 @@ def method(optimizer: Optimizer) -> Method:
       optimizer: the choices of the config.
 
     Returns:
-      The method. It works in units of `pixel_range`, and knows nothing of clamping and averaging, which
-      nst/optimizers/steps.py does around every method.
+      The method. It works in units of `pixel_range`. Clamping and averaging are not part of it:
+      nst/optimizers/steps.py does both, for every method.
 
     Raises:
       UserError: `options` or `schedule_options` do not fit.
@@ -98,7 +100,7 @@ def method(optimizer: Optimizer) -> Method:
 
 @cache
 def _is_optimizer(name: str) -> bool:
-    """Whether optax's `name` is an optimiser: a function whose first argument is the learning rate."""
+    """Returns whether optax.`name` is an optimiser: its first argument is the learning rate."""
     function = getattr(optax, name)
     if not inspect.isfunction(function) or name in METHODS or name.startswith(("_", "scale_by_")):
         return False
@@ -112,7 +114,7 @@ def _learning_rate(optimizer: Optimizer):
     names = [name for name in dir(optax) if name.endswith("_schedule")]
     function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, names))
     arguments = options.parse("optimizer.schedule_options", optimizer.schedule_options, function)
-    # schedules name the height of their curve differently
+    # the parameter that `learning_rate` sets has another name in each schedule
     main = [n for n in ("peak_value", "init_value", "value") if n in inspect.signature(function).parameters]
     try:
         return function(**({main[0]: optimizer.learning_rate} | arguments))
@@ -121,7 +123,7 @@ def _learning_rate(optimizer: Optimizer):
 
 
 def _first_order(optimizer: Optimizer, transformation: optax.GradientTransformation) -> Method:
-    """Returns the method of a transformation that moves pixels or, if there are any, bands."""
+    """Returns the method of a transformation of the pixels or, if `bands` > 0, of the bands."""
     extended = optax.with_extra_args_support(transformation)
     return from_optax(in_bands(extended, optimizer.bands) if optimizer.bands else extended)
 
@@ -180,7 +182,7 @@ LINE_SEARCHES: dict[str, Callable[[Optimizer], Method]] = {
     "wolfe": _wolfe, "zoom": _zoom, "backtracking": _backtracking, "none": _without_search,
 }  # fmt: skip
 
-# beside every optimiser of Optax, by its name there
+# in addition, every optimiser of Optax can be chosen by its name there
 METHODS: dict[str, Callable[[Optimizer], Method]] = {
     "lbfgs": lambda optimizer: LINE_SEARCHES[optimizer.line_search](optimizer),
     "lbfgs_torch": _lbfgs_torch,

@@ -1,12 +1,13 @@
-"""L-BFGS with a line search that evaluates the loss once a turn of its loop.
+"""L-BFGS with a line search whose loop contains a single evaluation of the loss.
 
-So a compiled step holds the network once; Optax's zoom search holds it three times. An update takes the weak
-Wolfe conditions, found by bracketing (Nocedal & Wright 2006, section 3.1 and 3.5; Lewis & Overton 2013,
-*Nonsmooth Optimization via Quasi-Newton Methods*, algorithm 2.6):
+A compiled step therefore contains the network once; with Optax's zoom search it contains it three times. The
+length t of a step along the direction d is found by bracketing, and satisfies the weak Wolfe conditions
+(Nocedal & Wright 2006, section 3.1 and 3.5; Lewis & Overton 2013, *Nonsmooth Optimization via Quasi-Newton
+Methods*, algorithm 2.6):
 
     f(x + t d) <= f(x) + c1 t g.d     and     g(x + t d).d >= c2 g.d
 
-The second gives every pair y.s > 0, which is all that L-BFGS needs of a search.
+The second implies y.s > 0 for every pair, which is all that L-BFGS requires of a line search.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from nst.optimizers.method import Method, Update, forget_value
 
 # c1 and c2 above, the values that Nocedal & Wright recommend for quasi-Newton methods
 C1, C2 = 1e-4, 0.9
-# The first step moves no number farther than this share of the range of values. A gradient depends on the
+# The first step changes no value by more than this share of the range of values. A gradient depends on the
 # scale of the loss, so it does not say how long a step should be; ten of 255 levels are a visible but small
 # change.
 _FIRST = 10 / 255
@@ -34,28 +35,28 @@ _ROUNDING = 1e-6
 class Settings(NamedTuple):
     """The static choices of the search."""
 
-    memory: int  # pairs kept
-    dtype: str  # of the pairs
+    memory: int  # number of pairs that are kept
+    dtype: str  # dtype of the pairs
     value_range: float  # of x, the unit of the first step
-    max_evaluations: int  # an update
+    max_evaluations: int  # per update
 
 
 class SearchState(NamedTuple):
-    """The pairs, and what is known of the present x."""
+    """The pairs of L-BFGS, the loss at x, and the direction of the next search."""
 
     memory: LBFGSState
     value: jax.Array  # the loss at x; inf: not evaluated yet
-    direction: jax.Array  # along which the next search goes
+    direction: jax.Array  # of the next search
 
 
 class _Trial(NamedTuple):
-    """The state of a search along a direction d: the bracket, and the last point evaluated."""
+    """The state of a line search along a direction d: its bracket, and the point evaluated last."""
 
     length: jax.Array  # t of the next point, x + t d
     low: jax.Array  # the longest step known to be not too long, its loss and slope
     low_value: jax.Array
     low_slope: jax.Array
-    high: jax.Array  # the shortest known to be too long, and its loss; inf: none
+    high: jax.Array  # the shortest step known to be too long, and its loss; inf: none
     high_value: jax.Array
     x: jax.Array  # the last point evaluated, with its loss and gradient
     value: jax.Array
@@ -84,11 +85,11 @@ class _Start(NamedTuple):
 def method(settings: Settings) -> Method:
     """Returns L-BFGS with this search as a method of nst/optimizers/method.py.
 
-    A step is one update of x; or, where the loss of x is not known yet, its evaluation alone. So the first
-    step, and each step after clamping has moved x, needs no second copy of the network in the program.
+    A step is one update of x or, if the loss at x is not known, the evaluation of it alone. That is so at the
+    first step, and after clamping has moved x; the program then needs no second copy of the network.
 
     Args:
-      settings: of the pairs and the search.
+      settings: the static choices.
     """
     return Method(
         init=partial(init, settings),
@@ -99,13 +100,13 @@ def method(settings: Settings) -> Method:
 
 
 def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
-    """Returns the factor that makes the largest number of a gradient _FIRST of the range."""
+    """Returns the factor that scales the largest entry of a gradient to _FIRST of the range of values."""
     largest = jnp.max(jnp.abs(gradient))
     return _FIRST * settings.value_range / jnp.where(largest > 0, largest, 1)
 
 
 def _lbfgs(settings: Settings) -> optax.GradientTransformation:
-    # y.s > 0 is enough to keep a pair, since the search sees to it itself
+    # any y.s > 0 is enough to keep a pair, since the second condition bounds it from below
     first = partial(_first_scale, settings)
     return scale_by_lbfgs(settings.memory, first, min_curvature=0.0, dtype=settings.dtype)
 
@@ -118,9 +119,9 @@ def init(settings: Settings, x: jax.Array) -> SearchState:
 def step(
     settings: Settings, objective: Callable[[jax.Array], jax.Array], x: jax.Array, state: SearchState
 ) -> Update:
-    """Makes one update of x; or, where its loss is not known yet, evaluates it.
+    """Makes one update of x or, if the loss at x is not known yet, evaluates it.
 
-    A search that fails in `max_evaluations` leaves x where it was, and the pairs are forgotten.
+    If the search finds no better point in `max_evaluations`, x stays where it was and the pairs are dropped.
     """
     unknown = ~jnp.isfinite(state.value)
     slope = inner(state.memory.gradient, state.direction)
@@ -130,12 +131,12 @@ def step(
     good = trial.accepted | (trial.value < state.value)
     x = jnp.where(good, trial.x, x)
     scaled, memory = _lbfgs(settings).update(trial.gradient, state.memory, x)
-    # rounding may have spoilt a direction, which then would lead uphill
+    # rounding may have turned the direction uphill; then the gradient is used
     downhill = inner(scaled, trial.gradient) > 0
     direction = -jnp.where(downhill, scaled, _first_scale(settings, trial.gradient) * trial.gradient)
     # pairs that have led to a failed search would lead to it again
     memory = memory._replace(count=jnp.where(good, memory.count, 0), stored=jnp.where(good, memory.stored, 0))
-    # after a failure x is not the point last evaluated, so its gradient is to be evaluated anew
+    # after a failure x is not the point evaluated last, so its gradient has to be evaluated again
     state = SearchState(memory, jnp.where(good, trial.value, jnp.inf), direction)
     value = jnp.where(unknown, trial.value, start.value)
     # a start whose loss is not finite counts as an update, so that the loop ends there
@@ -145,7 +146,7 @@ def step(
 def _search(
     settings: Settings, objective: Callable, x: jax.Array, direction: jax.Array, start: _Start
 ) -> _Trial:
-    """Searches along a direction, with one evaluation a turn, until a point is accepted or none is left."""
+    """Searches along a direction until a point is accepted or the evaluations are used up."""
     evaluate = jax.value_and_grad(objective)
 
     def turn(trial: _Trial) -> _Trial:
@@ -175,8 +176,8 @@ def _search(
 
 
 def _judge(trial: _Trial, point: _Point, start: _Start) -> _Trial:
-    """The search after an evaluation: accepted, or with the next length to try."""
-    # the first condition, or where rounding hides it, that of Hager & Zhang, 2 c1 - 1 for the slope's rise
+    """Returns the search after an evaluation: accepted, or with the next length to try."""
+    # the first condition or, where rounding hides it, that of Hager & Zhang: slope <= (2 c1 - 1) g.d
     near = (point.value <= start.value + _ROUNDING * jnp.abs(start.value)) & (
         point.slope <= (2 * C1 - 1) * start.slope
     )
@@ -208,10 +209,10 @@ def _judge(trial: _Trial, point: _Point, start: _Start) -> _Trial:
 
 
 def _beyond(before: jax.Array, slope_before: jax.Array, low: jax.Array, slope: jax.Array) -> jax.Array:
-    """The next length where no step was too long yet: the secant's zero of the slope, 2 to 10 times `low`.
+    """Returns the next length if no step was too long yet: where the secant of the slope is 0.
 
-    At least twice as far, so that few turns reach a step of any length; at most ten times, since a secant of
-    two nearly equal slopes may lead anywhere.
+    It is at least 2 times `low`, so that few evaluations reach a step of any length, and at most 10 times,
+    since the secant of two nearly equal slopes may lead anywhere.
     """
     secant = low + (low - before) * slope / (slope_before - slope)
     return jnp.where(jnp.isfinite(secant), jnp.clip(secant, 2 * low, 10 * low), 2 * low)
@@ -220,10 +221,11 @@ def _beyond(before: jax.Array, slope_before: jax.Array, low: jax.Array, slope: j
 def _between(
     low: jax.Array, low_value: jax.Array, low_slope: jax.Array, high: jax.Array, high_value: jax.Array
 ) -> jax.Array:
-    """The next length inside the bracket: the least of the parabola by both losses and the lower slope.
+    """Returns the next length inside the bracket: the minimum of a parabola.
 
-    It keeps a tenth of the bracket away from either end, so that every turn shrinks the bracket; where the
-    upper loss is not finite there is no parabola, and the middle is taken.
+    The parabola has the losses of both ends and the slope of the lower one. The length stays a tenth of the
+    bracket away from either end, so that every evaluation shrinks the bracket. It is the middle where the
+    loss of the upper end is not finite.
     """
     width = high - low
     curve = high_value - low_value - low_slope * width

@@ -25,7 +25,7 @@ def test_wrong_settings_name_their_field(settings, message):
 
 
 def test_pairs_in_bfloat16_are_for_our_own_memory():
-    with pytest.raises(UserError, match="optimizer.history_dtype = bfloat16: for lbfgs_torch"):
+    with pytest.raises(UserError, match="optimizer.history_dtype = bfloat16: only lbfgs_torch"):
         Optimizer(line_search="zoom", history_dtype="bfloat16")
     with pytest.raises(UserError, match="optimizer.history_dtype"):
         Optimizer(history_dtype="float16")
@@ -33,9 +33,9 @@ def test_pairs_in_bfloat16_are_for_our_own_memory():
 
 @pytest.mark.parametrize("settings, message", [
     ({"bands": -1}, "optimizer.bands = -1: must be at least 0"),
-    ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs moves pixels"),
-    ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch moves pixels"),
-    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw reads the numbers that it moves"),
+    ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs works on pixels only"),
+    ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch works on pixels only"),
+    ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw needs the values of the bands"),
 ])  # fmt: skip
 def test_bands_that_cannot_be_moved(settings, message):
     with pytest.raises(UserError, match=message):
