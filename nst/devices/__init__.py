@@ -1,9 +1,9 @@
-"""Where a program runs: devices, processes, memory, and the compiled programs that are kept.
+"""Where a program runs: devices, processes, memory, and the cache of compiled programs.
 
     mesh                one image divided over several devices
     processes           several processes that make one image together
     memory              what a program needs, and what a device has
-    compilation_cache   compiled programs on the disk
+    compilation_cache   keeps compiled programs on the disk
 
 Imports nothing of nst but `errors` and `files`.
 """

@@ -1,4 +1,4 @@
-"""Compiled programs are kept on disk, so that a second run of the same shapes starts in seconds."""
+"""A cache of compiled programs on the disk, so that a second run of the same shapes starts in seconds."""
 
 import os
 from pathlib import Path
@@ -32,11 +32,11 @@ def keep() -> None:
 
 
 def _drop_unfinished(folder: Path) -> None:
-    """Removes what a process that was killed has left half-written.
+    """Removes entries that a killed process may have left incomplete.
 
-    JAX writes a program first and the time of its use afterwards. Where the time is missing, the program may
-    be cut off, and JAX would warn at every program that it adds from then on. If another process is between
-    the two right now, it only loses this one entry.
+    JAX writes the file of a program first and the file with the time of its last use afterwards. Where the
+    second is missing, the first may be truncated, and JAX would warn whenever it adds a program. If another
+    process has just written the first and not yet the second, it loses this one entry only.
     """
     for program in folder.glob("*-cache"):
         if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():

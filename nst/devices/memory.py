@@ -11,7 +11,7 @@ import psutil
 # Bytes that a process holds on the CPU in addition to the arrays of its run, measured with
 # experiments.benchmarks.memory (jax 0.10.1, VGG-19): traces, small programs, XLA's and Python's own memory
 _OVERHEAD = 210_000_000
-# the same at its peak, while the loop is being compiled
+# the same number at its peak, while the loop is being compiled
 _COMPILER_OVERHEAD = 360_000_000
 
 

@@ -25,7 +25,7 @@ def make_mesh(devices: int) -> Mesh | None:
       devices: how many, `config.devices`; 0: all that there are.
 
     Raises:
-      UserError: there are not so many, or several processes share the work and these are not all.
+      UserError: there are fewer devices, or several processes take part and `devices` is not all of theirs.
     """
     available = jax.devices()
     if not 0 <= devices <= len(available):
@@ -35,18 +35,18 @@ def make_mesh(devices: int) -> Mesh | None:
     chosen = available[: devices or len(available)]
     if jax.process_count() > 1 and len(chosen) < len(available):
         raise UserError(
-            f"devices = {devices}: the {jax.process_count()} processes have {len(available)} together, and "
-            "take part with all of them: set config.devices=0"
+            f"devices = {devices}: the {jax.process_count()} processes have {len(available)} together "
+            "and must use all of them: set config.devices=0"
         )
     return Mesh(np.array(chosen), (AXIS,)) if len(chosen) > 1 else None
 
 
 def rounded(length: int, multiple: int) -> int:
-    """Returns the multiple that is nearest to a length; 0 if that is less than half of it.
+    """Returns the multiple of `multiple` that is nearest to a length; it may be 0.
 
     Args:
       length: of an axis, in elements.
-      multiple: what the result is a multiple of, >= 1.
+      multiple: a whole number, >= 1.
     """
     return (length + multiple // 2) // multiple * multiple
 
@@ -55,10 +55,10 @@ def sharded(mesh: Mesh | None, leaf: Any, axis: int | None = None) -> jax.ShapeD
     """Returns the shape of an array with its layout on the devices.
 
     Args:
-      mesh: of `make_mesh`; None: the result says nothing of devices.
+      mesh: from `make_mesh`; None: the result has no layout.
       leaf: an array, or anything with a shape and a dtype.
-      axis: along which the array is divided, if it has that axis and the devices divide its length; else, and
-        for None, each device holds the whole array.
+      axis: axis along which the array is divided, if it has that axis and the number of devices divides its
+        length; otherwise, and for None, each device holds the whole array.
     """
     if mesh is None:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
@@ -79,10 +79,10 @@ def replicated(mesh: Mesh | None, tree: Any) -> Any:
 
 
 def gathers(compiled: jax.stages.Compiled) -> bool:
-    """Whether a program gathers divided arrays on single devices, whose memory then bounds their size.
+    """Returns whether a program gathers divided arrays on single devices, whose memory bounds them.
 
-    Rows exchanged with neighbours and sums do not; sorting (histogram, sliced_wasserstein), matching patches
-    (mrf) and resampling (optimizer.bands) do.
+    Exchanging rows with neighbours and adding up sums gather nothing. Sorting (histogram,
+    sliced_wasserstein), matching patches (mrf) and resampling (optimizer.bands) gather.
 
     Args:
       compiled: a program whose inputs are divided.
@@ -122,9 +122,9 @@ def put(tree: Any, like: Any) -> Any:
 
 def _put(leaf: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
     if not isinstance(like.sharding, NamedSharding):
-        # a copy of what is NumPy's, whose memory must not be donated
+        # NumPy's arrays are copied, since their memory must not be donated
         return leaf if isinstance(leaf, jax.Array) else jnp.array(leaf)
     if isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1:
         return jax.device_put(leaf, like.sharding)
-    whole = np.asarray(leaf, like.dtype)  # device_put would compare it over the processes
+    whole = np.asarray(leaf, like.dtype)  # device_put would compare the values of all processes
     return jax.make_array_from_callback(like.shape, like.sharding, lambda index: whole[index])

@@ -27,8 +27,9 @@ def initialize(
     Args:
       coordinator: host:port of the primary process.
       processes: how many processes there are.
-      number: the number of this process, counted from 0.
-      detect: asks the cluster (Slurm, MPI, Kubernetes, TPU pod) for the arguments that are None.
+      number: number of this process, counted from 0.
+      detect: whether the arguments that are None are taken from the cluster (Slurm, MPI, Kubernetes, TPU
+        pod).
 
     Raises:
       UserError: the arguments do not fit together, or there is no cluster, or no process answers.
@@ -51,15 +52,15 @@ def initialize(
 
 
 def is_primary() -> bool:
-    """Whether this is the process that writes the files and prints."""
+    """Returns whether this is the process that writes the files and prints."""
     return jax.process_index() == 0
 
 
 def log_on_primary(log: Callable[[str], None]) -> Callable[[str], None]:
-    """Returns `log` in the primary process, and a function that ignores its line in the others.
+    """Returns `log` in the primary process, and a function that does nothing in the others.
 
     Args:
-      log: receives one line of text.
+      log: function that takes one line of text.
     """
     return log if is_primary() else lambda line: None
 
@@ -76,7 +77,7 @@ def broadcast(value: float) -> float:
 
 
 def any_process(flag: bool) -> bool:
-    """Whether a flag is set in at least one process.
+    """Returns whether a flag is set in at least one process.
 
     Args:
       flag: this process's flag.

@@ -10,5 +10,5 @@
     results     the folder of a sweep as a table
     progress    what a user is told about a sweep
 
-May import `runs` and the rooms below it.
+May import `runs` and the packages below it.
 """

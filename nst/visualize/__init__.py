@@ -14,5 +14,5 @@ Every module here computes arrays, and has one or two functions that draw them, 
     occlusion      which parts of a picture carry a loss
     distances      style distances between pictures
 
-It may import every room but sweeps and report.
+May import every package but `sweeps` and `report`.
 """
