@@ -1,4 +1,4 @@
-"""The compiled loop of a run, from shapes alone: jobs of the same choices and shapes share one program."""
+"""Compiles the loop of a run from shapes alone: jobs with the same choices and shapes share one program."""
 
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -26,8 +26,8 @@ class _Shapes(NamedTuple):
 
     content: Size
     styles: tuple[Size, ...]
-    guided: tuple[bool, ...]  # a region each: whether it is a part of the photograph, or the whole of it
-    style_guided: tuple[bool, ...]  # the same for its painting
+    guided: tuple[bool, ...]  # for each region: whether it is only a part of the photograph
+    style_guided: tuple[bool, ...]  # the same of its painting
     structure: Any  # of the tree of the network's variables and the weights of the loss
     leaves: tuple  # of that tree: (shape, dtype)
 
@@ -51,7 +51,7 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
     return _compiled(job.spec, job.optimizer, job.mesh, shapes)
 
 
-@lru_cache(maxsize=16)  # a pyramid has no more sizes
+@lru_cache(maxsize=16)  # more than a pyramid has sizes
 def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shapes) -> jax.stages.Compiled:
     content, *styles = (
         jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in (shapes.content, *shapes.styles)
@@ -59,7 +59,7 @@ def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shap
     variables, loss_weights = shapes.structure.unflatten(
         jax.ShapeDtypeStruct(*leaf) for leaf in shapes.leaves
     )
-    # a region's painting gives its guide the size; paintings that share a region have no guide
+    # a region's guide has the size of its painting; a region with several paintings has no guide
     paintings = [shapes.styles[numbers[0]] for numbers in spec.regions or [(0,)]]
     guides = [masks.guide_like(spec, shapes.content) if guided else {} for guided in shapes.guided]
     style_guides = [
@@ -79,7 +79,7 @@ def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shap
             sharding.state(mesh, state),
             device_mesh.sharded(mesh, count),
         )
-        # the state comes out divided as it went in, so that it can go in again
+        # the state is returned in the layout of the argument, so that it can be passed in again
         results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
         run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
         lowered = run.lower(made, state, count)

@@ -1,4 +1,4 @@
-"""What fits into memory: the size of `size = auto`, and what to do when a run does not fit."""
+"""Chooses the size for `size = auto`, and checks that a run fits into memory."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ from nst.runs.job import Job, prepare
 from nst.runs.network import LoadNetwork
 from nst.runs.settings import AUTO
 
-_GRAIN = 8  # pixels: sizes are rounded down to multiples, so that rounding the other edge breaks no limit
+_GRAIN = 8  # pixels: sizes are rounded down to a multiple, which leaves a margin for rounding the other edge
 
 
 def choose_size(
@@ -33,10 +33,10 @@ def choose_size(
     log: Callable[[str], None],
     load: LoadNetwork,
 ) -> ConfigDict:
-    """Returns a config whose size is a number: its own, that of the run to be continued, or what fits.
+    """Returns a config whose size is a number: its own, that of the run to continue, or the largest fitting.
 
-    The size never exceeds the photograph's own. It is measured with the paintings as large as at the
-    photograph's size, so it may be smaller than necessary where `style_size` follows it.
+    The size never exceeds the photograph's own. While smaller sizes are tried, the paintings stay as large as
+    at the photograph's own size, so the result may be smaller than necessary if their size follows `size`.
 
     Args:
       content, style: as for `prepare`.
@@ -50,7 +50,7 @@ def choose_size(
     """
     if config.size != AUTO:
         return config
-    # of two runs with different amounts of free memory, the second must continue the first at its size
+    # a continued run keeps its size, even if another amount of memory is free now
     size = _recorded_size(workdir)
     if size is None:
         size = _fitting_size(content, style, config, log=log, load=load)
@@ -85,7 +85,7 @@ def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork)
 
 
 def _recorded_size(workdir: Path | None) -> int | None:
-    """The size of the run that a folder holds, if it was begun, at least at a smaller size; else None."""
+    """Returns the size of the run in a folder, if the run or a smaller size of it was begun; else None."""
     if workdir is None or not any([*workdir.glob(name)] for name in ("checkpoint.npz", "result.*", "size_*")):
         return None
     return (folder.read_json(workdir / "config.json") or {}).get("size")
@@ -149,7 +149,7 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
 
 
 def _fitting_strip(job: Job, limit: int) -> int:
-    """The height of the highest strips that fit and are lower than the job's own; 0: none do."""
+    """Returns the height of the highest strips that fit and are lower than the job's own; 0: none fit."""
     height = job.content.rgb_HxWx3.shape[0]
     for strip in (512, 256, 128, 64):
         try:
@@ -169,7 +169,7 @@ def _weights_bytes(job: Job) -> int:
 
 
 def description(job: Job, need: int) -> str:
-    """Returns a line for the log that says on what a run works, and how much memory it needs.
+    """Returns a line for the log with the device of a run and the memory that the run needs.
 
     Args:
       job: from `prepare`.

@@ -1,8 +1,8 @@
 """The run folder: what is needed to understand a run, and to continue it.
 
-config.json       every field, resolved
+config.json       every field in its normal form
 manifest.json     hashes of the inputs, and for each session its versions, device, command and commit
-metrics.jsonl     one line a record: step, evaluations, seconds, loss, each weighted term
+metrics.jsonl     one line per record: step, evaluations, seconds, loss, each weighted term
 previews/         images of the steps in between
 checkpoint.npz    the whole state, the optimiser's memory included
 result.png        the result (or as output.format says)
@@ -29,13 +29,13 @@ from nst.runs import session, settings
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[Path]:
-    """Makes a run folder and locks it for the processes of this run to the end of the block.
+    """Creates a run folder and locks it for the processes of this run until the end of the `with` block.
 
     Args:
       workdir: the run folder.
 
     Raises:
-      Busy: another run holds the folder.
+      Busy: another process has locked the folder.
       UserError: the folder cannot be written.
     """
     with _lock(workdir) or contextlib.nullcontext():
@@ -49,13 +49,15 @@ def _lock(workdir: Path) -> filelock.FileLock:
         lock = filelock.FileLock(workdir / ".lock")
         return lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise Busy(f"{workdir}: another process works in this folder; wait, or use another") from error
+        raise Busy(
+            f"{workdir}: another process is using this folder; wait for it, or use another folder"
+        ) from error
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
 
 
 def write_json(path: Path, content) -> None:
-    """Writes readable JSON, whole or not at all.
+    """Writes readable JSON atomically: the file is complete or unchanged.
 
     Args:
       path: of the file.
@@ -86,7 +88,7 @@ def read_json(path: Path):
 def enter(
     workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
 ) -> list[str]:
-    """Begins the run of a folder or continues it, and writes its config and manifest.
+    """Begins or continues the run of a folder, and writes its config and manifest.
 
     Args:
       workdir: the locked folder.
@@ -96,7 +98,7 @@ def enter(
       sharing: the number of devices that share the work.
 
     Returns:
-      Warnings for the user; None in other processes than the primary.
+      Warnings for the user; None in processes other than the primary one.
 
     Raises:
       UserError: the folder holds another run; names every field or file that differs.
@@ -124,7 +126,7 @@ def enter(
     write_json(workdir / "manifest.json", manifest)
     first = manifest["sessions"][0]
     return [
-        f"{what} changed since this run began: its bytes may differ from an uninterrupted one's"
+        f"{what} changed since this run began: its result may differ from an uninterrupted run's"
         for what in ("versions", "device")
         if first[what] != now[what]
     ]
@@ -199,7 +201,7 @@ def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
 
 @processes.on_primary
 def save_checkpoint(workdir: Path, state, seconds: float) -> None:
-    """Writes a state bit for bit to checkpoint.npz, one array a leaf.
+    """Writes a state bit for bit to checkpoint.npz, one array per leaf.
 
     Args:
       workdir: the run folder.
@@ -241,8 +243,8 @@ def load_checkpoint(workdir: Path, template):
         array = arrays.get(jax.tree_util.keystr(key))
         if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
             raise UserError(
-                f"{path}: does not fit this version of nst, or this number of devices, which rounds the "
-                "height; take the old one, or delete it to begin this run again"
+                f"{path}: does not fit this version of nst, or this number of devices, for which the height "
+                "is rounded; use the old one, or delete the file to begin this run again"
             )
         restored.append(put(array, leaf))
     return jax.tree.unflatten(treedef, restored), float(arrays["seconds"])

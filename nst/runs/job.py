@@ -1,4 +1,4 @@
-"""The job of a run: everything that the optimisation starts from, made of a config and pictures."""
+"""The job of a run: everything that the optimisation starts from, made from a config and pictures."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -45,7 +45,7 @@ class Job(NamedTuple):
     seed: int
     start: np.ndarray  # 1xHxWx3, the initial image
     carried: Any  # the optimiser's state, taken over from another size; None: a new one
-    # for the host
+    # for the log and the files of the run
     recolor: Recolor  # gives a result its colours
     inputs: dict[str, str]  # role -> sha256 of the file or array
     notes: tuple[str, ...]  # lines for the log
@@ -81,7 +81,7 @@ def prepare(
     loss_weights = specs.make_problem_weights(config, spec, len(paintings))
     size_notes = tuple(pictures.size_notes(spec, inputs))
     start = pictures.initial_image(config, photo.rgb_HxWx3, paintings[0].rgb_HxWx3)
-    network = load(config, spec, convention)  # last, since it may have to be fetched first
+    network = load(config, spec, convention)  # after all checks, since it may have to be downloaded
     hashes = {picture.role: picture.sha256 for picture in inputs} | regions.inputs
     if config.init.kind == "image":
         hashes["init.image"] = digest(config.init.image)
@@ -109,7 +109,7 @@ def _mesh(config: ConfigDict, spec: Spec, optimizer: Optimizer) -> Mesh | None:
     if spec.resample and not method(optimizer).carries:
         raise UserError(
             f"style_loss.resample: {optimizer.name} compares losses of different steps; use a first-order "
-            "optimiser, such as optimizer.name = adam, or leave it off"
+            "optimiser, such as optimizer.name = adam, or set resample = False"
         )
     mesh = device_mesh.make_mesh(config.devices)
     if mesh and spec.strip:
@@ -152,11 +152,11 @@ def make_problem(job: Job) -> Problem:
 
 
 def description(job: Job, config: ConfigDict) -> list[str]:
-    """Returns lines for the log that say what a run will do.
+    """Returns lines for the log that describe a run.
 
     Args:
       job: from `prepare`.
-      config: the config that it was made of.
+      config: the config that it was made from.
     """
     spec, net, optimizer = job.spec, job.spec.network, job.optimizer
     slim = ", slim" if net.widths else ""
@@ -172,7 +172,7 @@ def description(job: Job, config: ConfigDict) -> list[str]:
 
 
 def shown(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the image of a state as it is shown to people.
+    """Returns the image of a state as it is written to files.
 
     Args:
       job: the job of the run.

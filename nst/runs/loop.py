@@ -1,4 +1,4 @@
-"""The host's loop around the device's: chunks of steps, and what is written between them."""
+"""The loop on the host: it runs chunks of steps on the device, and writes files between them."""
 
 import math
 import time
@@ -20,7 +20,7 @@ from nst.runs.job import Job, first_state, shown
 from nst.runs.recorder import Recorder
 from nst.runs.run import Run
 
-_CHUNK_SECONDS = 3.0  # of device work between two questions to the host: how long a stop may have to wait
+_CHUNK_SECONDS = 3.0  # of device work in one chunk: about the longest that a stop has to wait
 
 
 class Program(NamedTuple):
@@ -31,23 +31,23 @@ class Program(NamedTuple):
 
 
 def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
-    """Makes steps to the last one of the config, or until `stop()`, and writes what is due between them.
+    """Makes the remaining steps of a run, or steps until `stop()`, and writes files between chunks of them.
 
     Args:
       run: from `opened`.
       program: of the same job.
-      stop: asked between chunks of steps; True saves a checkpoint and ends the loop.
+      stop: called between chunks of steps; True saves a checkpoint and ends the loop.
 
     Raises:
       UserError: the loss is not finite; the last finite state and its image are saved.
     """
     config, recorder = run.config, run.recorder
     state = first_state(run.job) if run.state is None else run.state
-    step, pace = int(state.step), 0.0  # pace: seconds a step
+    step, pace = int(state.step), 0.0  # pace: seconds per step
     recorder.show_progress(step)
     if not recorder.metrics:
         recorder.record(state, _finite_terms(run, program, state), pace)
-    memory.release()  # what the compiler left of the targets' programs and of that of the record
+    memory.release()  # what compiling the programs of the targets and of the record has left
     while step < config.steps and not processes.any_process(stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
@@ -57,7 +57,7 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
         # processes that chose chunks of different lengths would wait for each other forever
         pace = processes.broadcast(seconds / count)
         if not math.isfinite(loss):
-            _rescue(run, program, step - 1)  # the last step has begun at this loss
+            _rescue(run, program, step - 1)  # the loss is that at the start of the last step
         recorder.advance(step, loss, seconds)
         keep(recorder, config, state, partial(_finite_terms, run, program, state), pace)
     if step < config.steps:
@@ -81,14 +81,14 @@ def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]
 def keep(
     recorder: Recorder, config: ConfigDict, state: State, terms: Callable[[], dict[str, float]], pace: float
 ) -> None:
-    """Writes what is due at a state: a record, a checkpoint, a preview.
+    """Writes the record, the checkpoint and the preview of a state, each if it is due.
 
     Args:
       recorder: of the run.
       config: of the run.
       state: after a chunk of steps.
       terms: as for `pause`; called only if they are needed, since they cost a forward pass.
-      pace: seconds a step.
+      pace: seconds per step.
     """
     step = int(state.step)
     record = step % config.log.every == 0 or step == config.steps
@@ -103,14 +103,15 @@ def keep(
 
 
 def chunk(step: int, config: ConfigDict, pace: float) -> int:
-    """Returns the number of steps to make until the host is needed: for a record, a preview, or to stop.
+    """Returns the number of steps in the next chunk.
 
-    The compiled loop takes any number, so that chunks of another length, as after a stop, change no byte.
+    A chunk ends at the next record or preview, or earlier, so that the loop can stop within a few seconds.
+    How the steps are divided into chunks changes no byte of the result.
 
     Args:
       step: the number of steps made.
       config: of the run.
-      pace: seconds a step; 0: not known yet.
+      pace: seconds per step; 0: not known yet.
     """
     marks = [config.steps]
     for every in (config.log.every, config.log.preview_every):
@@ -133,10 +134,10 @@ def _finite_terms(run: Run, program: Program, state: State) -> dict[str, float]:
 
 
 def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
-    """Steps again from the last checkpoint to just before `bad_step`, saves that, and raises UserError."""
+    """Repeats the steps from the last checkpoint to just before `bad_step`, saves, and raises UserError."""
 
     def again(state: State, count: int) -> State:
-        copy = jax.tree.map(jnp.copy, state)  # the compiled loop consumes its state
+        copy = jax.tree.map(jnp.copy, state)  # the compiled loop donates the state's buffers
         return program.compiled(program.problem, copy, np.int32(count))[0]
 
     recorder, start = run.recorder, first_state(run.job)
@@ -153,7 +154,7 @@ def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
         processes.on_primary(images.write)(path, *image, description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
     terms = not_finite(_terms(run.job, program, again(good, 1)))
-    terms = terms or "it was finite when repeated: perhaps a fault of the machine, run again"
+    terms = terms or "it was finite when repeated: the machine may be faulty; run again"
     raise UserError(
         f"the loss is not finite at step {bad_step} ({terms}){where}; "
         "lower optimizer.learning_rate, the weights, or use a line search"

@@ -1,4 +1,4 @@
-"""The regions of a run, read from mask files, each of which gets the style of its own painting."""
+"""Reads the regions of a photograph from mask files; each region gets the style of its own painting."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ EVERYWHERE = "all"  # in place of a file
 
 
 class Masks(NamedTuple):
-    """The regions that were read from mask files, and what is to be recorded of these files."""
+    """The regions that were read from mask files, and what the run folder records about these files."""
 
     regions: Regions
     inputs: dict[str, str]  # role -> sha256
@@ -29,13 +29,13 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     """Reads the masks of a config at the sizes of its pictures.
 
     Args:
-      config: from `settings.resolve`; its `guidance` counts.
+      config: from `settings.resolve`; its `guidance` is used.
       spec: the static choices of the loss.
       photo: the photograph at its size.
-      paintings: the style images at theirs.
+      paintings: the style images at their sizes.
 
     Raises:
-      UserError: a mask is unusable, or the numbers of masks and paintings do not fit; names the field.
+      UserError: a mask is unusable, or the numbers of masks and paintings do not agree; names the field.
     """
     content, style = config.guidance.content_masks, config.guidance.style_masks
     if not content:
@@ -45,6 +45,7 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     style = style or (EVERYWHERE,) * len(content)
     _check_counts(spec, content, style, len(paintings))
     masks = [_read("guidance.content_masks", path, photo) for path in content]
+    # a mask that is `all` overlaps every other one on purpose
     drawn = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
     if drawn:
         guidance.check_overlap(drawn)
@@ -62,9 +63,9 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
         for index, path in enumerate(files)
         if path != EVERYWHERE
     }
-    # soft edges of neighbouring regions meet at one half, which is no gap between them
+    # where soft edges of neighbouring regions meet, both masks are about one half, which is not a gap
     bare = np.mean(np.max(masks, 0) < 0.5)
-    note = f"regions: {100 * bare:.0f} % of the photograph is in none, and gets no style"
+    note = f"regions: {100 * bare:.0f} % of the photograph is in no region and gets no style"
     return Masks(regions, inputs, (note,) if bare > 0.01 else ())
 
 
@@ -99,7 +100,7 @@ def _read(field: str, path: str, like: Picture) -> np.ndarray:
     if abs(rgb.shape[0] / rgb.shape[1] * width - height) > 1 + 0.03 * height:
         raise UserError(
             f"{field}: {path} is {rgb.shape[1]}x{rgb.shape[0]}, of another shape than its picture "
-            f"({width}x{height} here); draw it on the picture"
+            f"({width}x{height} here); draw the mask over the picture"
         )
     mask = images.resize(rgb, height, width, "box").mean(2)
     if picture.alpha_HxW is not None:  # an editor's selection on a transparent layer
@@ -120,7 +121,7 @@ def _layers(spec: Spec) -> tuple[str, ...]:
 
 
 def _guide(config: ConfigDict, spec: Spec, mask_HxW: np.ndarray, path: str) -> dict[str, np.ndarray]:
-    """The weights of a region's positions in each layer."""
+    """Returns {layer: weights of its positions} of a region; {} if the region is the whole picture."""
     if path == EVERYWHERE:
         return {}
     kind = config.guidance.propagation

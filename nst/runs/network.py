@@ -20,7 +20,7 @@ from nst.networks.table import freeze
 
 
 class FrozenNetwork(NamedTuple):
-    """A network whose weights do not change any more, and where they came from."""
+    """A network whose weights no longer change, and the files that they come from."""
 
     variables: dict  # from networks.table.freeze
     inputs: dict[str, str]  # role -> sha256 of the file
@@ -34,7 +34,7 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     """Loads the network that a config names, up to the deepest layer that the loss reads.
 
     Args:
-      config: from `settings.resolve`; its `weights` and `seed` count.
+      config: from `settings.resolve`; its `weights` and `seed` are used.
       spec: the static choices of the loss.
       convention: how the weights were trained.
 
@@ -86,7 +86,7 @@ def cached_loader() -> LoadNetwork:
 
 
 def network_key(config: ConfigDict) -> tuple:
-    """Returns what decides a network's weights besides the Spec: equal for configs that share a network.
+    """Returns a key that, with the Spec, is equal for configs that share the weights of a network.
 
     Args:
       config: from `settings.resolve`.

@@ -25,7 +25,7 @@ FITS = ("scale", "shrink", "width", "stretch")
 
 
 class Input(NamedTuple):
-    """A picture of the user's at the size of a run."""
+    """A picture that the user gave, at the size of the run."""
 
     role: str  # "content", "style 0", "style 1", ...
     picture: Picture
@@ -55,7 +55,7 @@ def sources(
     content = config.content if content is None else content
     style = config.style if style is None else style
     paintings = list(style) if isinstance(style, list | tuple) else [style]
-    # arrays must not be compared with ""
+    # an array compared with "" would not give one truth value
     no_content = isinstance(content, str) and not content
     no_style = not paintings or (isinstance(paintings[0], str) and not paintings[0])
     if no_content and (no_style or config.content_loss.layers):
@@ -91,8 +91,8 @@ def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multi
     height = mesh.rounded(exact, multiple)
     if not height:
         raise UserError(
-            f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, one "
-            "each of the deepest layer; raise size or style_size, or lower devices"
+            f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, so "
+            "that each has one of the deepest layer; raise size or style_size, or lower devices"
         )
     resized = images.resize_picture(original, height, width, config.resize_filter)
     if height != exact:
@@ -113,11 +113,13 @@ def style_sizes(config: ConfigDict, count: int) -> list[int]:
       count: the number of paintings.
 
     Raises:
-      UserError: `style_scale` has another number of values, or there is no size to scale.
+      UserError: `style_scale` has neither one value nor one per painting, or there is no size to scale.
     """
     scales = config.style_scale
     if len(scales) not in (1, count):
-        raise UserError(f"style_scale = {scales}: {len(scales)} numbers for {count} paintings; give one each")
+        raise UserError(
+            f"style_scale = {scales}: {len(scales)} numbers for {count} paintings; give 1 or {count}"
+        )
     if config.size == 0 and set(scales) != {1.0} and not config.style_size:
         raise UserError("style_scale is relative to size: give size or style_size in pixels")
     scales = scales * count if len(scales) == 1 else scales
@@ -219,7 +221,7 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
     centre itself; a blend r * noise + (1 - r) * photograph; or another picture.
 
     Args:
-      config: from `settings.resolve`; its `init` and `seed` count.
+      config: from `settings.resolve`; its `init`, `seed` and `resize_filter` are used.
       content_HxWx3: the photograph.
       style_HxWx3: the first painting, of any size.
     """

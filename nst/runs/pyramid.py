@@ -1,8 +1,8 @@
-"""Coarse to fine: the same image at growing sizes, each the start of the next.
+"""Coarse to fine: the same image at growing sizes, each result the start of the next size.
 
-Large structures are settled where they are small and cheap: Gatys et al. 2017 (*Controlling Perceptual
-Factors in Neural Style Transfer*), section 5, with two sizes; crowsonkb/style-transfer-pytorch in steps of
-sqrt 2, with the optimiser's moments carried along.
+Large structures form at the small sizes, where steps are cheap. Gatys et al. 2017 (*Controlling Perceptual
+Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-transfer-pytorch multiplies the
+size by sqrt 2 each time, and carries the optimiser's moments along.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def plan(config: ConfigDict, workdir: Path | None) -> list[Level]:
       workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
 
     Raises:
-      UserError: the settings of `config.pyramid` make no pyramid.
+      UserError: the fields of `config.pyramid` do not define a sequence of sizes.
     """
     full = Level(config, workdir)
     if not config.pyramid.min_size:
@@ -54,7 +54,7 @@ def plan(config: ConfigDict, workdir: Path | None) -> list[Level]:
 
 
 def _at_size(config: ConfigDict, size: int, updates: int, below: int) -> ConfigDict:
-    """The config of a smaller size, which lies `below` levels under the full one."""
+    """Returns the config of a smaller size, `below` levels below the full one."""
     smaller = config.copy_and_resolve_references()
     smaller.size, smaller.steps, smaller.pyramid.min_size = size, updates, 0
     smaller.content_loss.weight *= config.pyramid.content_factor**below
@@ -71,7 +71,7 @@ def sizes(size: int, factor: float, least: int) -> list[int]:
 
     Args:
       size: of the result, in pixels.
-      factor: f > 1, between two sizes.
+      factor: f > 1, the ratio of a size to the next smaller one.
       least: the smallest size, in pixels; 0: `size` alone.
 
     Raises:
@@ -94,8 +94,8 @@ def steps(updates: Sequence[int], last: int, count: int) -> list[int]:
     """Returns the number of updates at each size, smallest first.
 
     Args:
-      updates: at the smaller sizes; the last of them is repeated; (): as many as at the full size.
-      last: at the full size.
+      updates: numbers for the smaller sizes, the last of which is repeated; (): `last` for each.
+      last: the number at the full size.
       count: the number of sizes.
 
     Raises:
@@ -113,7 +113,7 @@ def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) 
     """Resamples the optimiser's state to another size.
 
     First moments (and traces) are resampled bicubically, second ones (`nu`) bilinearly, which leaves none of
-    them negative. Counts are kept, so that the correction of the moments' bias goes on.
+    them negative. Counts are kept, so that Adam's correction of the moments' bias continues.
 
     Args:
       optimizer: the static choices of the optimisation.
@@ -121,14 +121,14 @@ def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) 
       height, width: pixels of the new size.
 
     Returns:
-      The state at that size; None for L-BFGS, whose pairs mean nothing for another image.
+      The state at that size; None for L-BFGS, whose pairs describe the loss at one size only.
     """
     rule = method(optimizer)
     if not rule.carries:
         return None
 
     def resample(path, leaf, like):
-        if leaf.ndim != 4:
+        if leaf.ndim != 4:  # a count; moments have the shape of the image
             return leaf
         second = any(getattr(key, "name", "") == "nu" for key in path)
         return jax.image.resize(leaf, like.shape, "linear" if second else "cubic", antialias=False)

@@ -33,7 +33,7 @@ class Recorder:
         Args:
           workdir: the run folder, or None.
           config: from `settings.resolve`.
-          show: returns the image of a state as it is shown to people, `HxWx3` in [0, 1].
+          show: returns the image of a state as it is saved, `HxWx3` in [0, 1].
           log: receives one line of text.
         """
         self.workdir, self.config, self.show, self.log = workdir, config, show, log
@@ -46,11 +46,11 @@ class Recorder:
         self._bar = self._writer = None
 
     def begin(self, step: int, seconds: float = 0.0) -> None:
-        """Continues the record from a step: whatever was recorded after it is dropped.
+        """Continues the record from a step; records of later steps are dropped.
 
         Args:
           step: of the checkpoint; -1: there is none.
-          seconds: of work up to there.
+          seconds: of work up to that step.
         """
         self.seconds = seconds
         if self.workdir:
@@ -88,7 +88,7 @@ class Recorder:
         Args:
           state: of the optimisation.
           terms: of the loss at that state, by name.
-          pace: seconds a step; 0: not known yet.
+          pace: seconds per step; 0: not known yet.
         """
         step, loss = int(state.step), sum(terms.values())
         head = {"step": step, "evaluations": int(state.evaluations)}
@@ -118,7 +118,7 @@ class Recorder:
             self._writer.add_image("image", rgb_HxWx3, int(state.step), dataformats="HWC")
 
     def due(self) -> bool:
-        """Whether the last checkpoint is so old that the next one is due."""
+        """Returns whether the last checkpoint is so old that the next one is due."""
         return bool(processes.broadcast(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
@@ -138,8 +138,8 @@ class Recorder:
         return start if self._last_good is None else put(self._last_good, start)
 
     def explain(self, error: OSError) -> UserError:
-        """Returns the error to raise when the disk is full or gone: what is safe, and how to go on."""
+        """Returns the error to raise when the folder can no longer be written, as when the disk is full."""
         return UserError(
             f"{self.workdir}: cannot write ({error.strerror or error}); the last checkpoint is intact: "
-            "make room and run the same command again"
+            "free some space and run the same command again"
         )

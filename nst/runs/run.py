@@ -1,4 +1,4 @@
-"""A run: its job, its record and how far it is, while its folder is held for this process."""
+"""A run that is open in this process: its job, recorder and state, while its folder is locked."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,11 +28,11 @@ class Run(NamedTuple):
     job: Job
     config: ConfigDict
     recorder: Recorder
-    state: State | None  # of the checkpoint; None: no step was saved
+    state: State | None  # from the checkpoint; None: there is none
 
 
 class Result(NamedTuple):
-    """What a run leaves."""
+    """The result of a run."""
 
     image: np.ndarray  # HxWx3, or HxWx4 if the photograph had alpha; float32 in [0, 1]
     state: State  # of the optimisation
@@ -51,7 +51,7 @@ def opened(
     log: Callable[[str], None],
     load: LoadNetwork,
 ) -> Iterator[Run]:
-    """Prepares a run, and holds its folder to the end of the block. No step is made.
+    """Prepares a run, and locks its folder until the end of the `with` block. No step is made.
 
     Args:
       content, style: as for `prepare`.
@@ -60,8 +60,8 @@ def opened(
       load: loads the network.
 
     Raises:
-      UserError: an input is wrong, another process holds the folder, the folder holds another run, or it
-        cannot be written.
+      UserError: an input is invalid, another process has locked the folder, or the folder holds another run
+        or cannot be written.
     """
     config, workdir = level
     job = prepare(content, style, config, load)
@@ -73,7 +73,7 @@ def opened(
         ):
             if workdir:
                 sharing = job.mesh.size if job.mesh else 1
-                # only the primary process has the warnings
+                # `enter` returns None in every process but the primary one
                 for warning in folder.enter(workdir, recorder.plain, job.inputs, job.notes, sharing) or ():
                     log(warning)
             yield Run(job, config, recorder, _restore(recorder, job))
@@ -82,7 +82,7 @@ def opened(
 
 
 def _restore(recorder: Recorder, job: Job) -> State | None:
-    """The state of the folder's checkpoint, or None; the recorder continues from there."""
+    """Returns the state of the folder's checkpoint, or None, and makes the recorder continue from it."""
     template = sharding.state(job.mesh, jax.eval_shape(partial(steps.init, job.optimizer), job.start))
     checkpoint = folder.load_checkpoint(recorder.workdir, template) if recorder.workdir else None
     state, seconds = checkpoint or (None, 0.0)
@@ -96,11 +96,11 @@ def _restore(recorder: Recorder, job: Job) -> State | None:
 
 
 def follow(run: Run, result: Result | None) -> Run:
-    """Returns a run that starts where one at another size has ended, in place of `config.init`.
+    """Returns a run that starts from the result of another size, in place of `config.init`.
 
     Args:
-      run: from `opened`; a state that it has from its checkpoint stays.
-      result: of the other run; None: `run` is returned as it is.
+      run: from `opened`; if it has a state from a checkpoint, it still continues from that state.
+      result: of the other size; None: `run` is returned unchanged.
     """
     if result is None:
         return run
@@ -116,11 +116,11 @@ def follow(run: Run, result: Result | None) -> Run:
 
 
 def finish(run: Run, state: State | None) -> Result:
-    """Returns the result of a run, and writes its image if the run has come to its end.
+    """Returns the result of a run, and writes its image if the run is finished.
 
     Args:
       run: from `opened`.
-      state: where it has ended; None: before its first step.
+      state: after its last step; None: before its first step.
     """
     job, config, recorder = run.job, run.config, run.recorder
     state = first_state(job) if state is None else state

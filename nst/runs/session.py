@@ -1,4 +1,4 @@
-"""A session of a run: how and on what one process works, for the manifest of its folder."""
+"""A session of a run: the command, versions and device of one process, for the run folder's manifest."""
 
 import functools
 import importlib.metadata
@@ -12,7 +12,7 @@ import jax
 
 
 def describe() -> dict:
-    """Returns how and on what this process runs.
+    """Returns the command, the versions and the device of this process.
 
     Returns:
       JSON values by name: start, command, commit, versions, platform, device.

@@ -1,6 +1,7 @@
-"""The config: every field checked and brought to its normal form, here and nowhere else.
+"""Brings the fields of a config to their normal form, and checks sequences and the ranges of numbers.
 
-`resolve` is the first step of every run; all other functions take the config that it returns.
+`resolve` is the first step of every run; all other functions take the config that it returns. The names of
+choices, such as `network.pooling`, are checked where they are used, before the first step is made.
 """
 
 import functools
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from nst.errors import UserError
 
 AUTO = "auto"  # in place of a number for `size`
-# fields that do not change a pixel of the iterates: free to differ when a run is continued
+# fields that change no pixel of the iterates, and so may differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb")
 # fields that name files: compared by the files' content instead
 FILES = (
@@ -89,7 +90,7 @@ def _color(field: str, value) -> tuple[float, ...]:
 
 
 def _paintings(field: str, value) -> tuple[str, ...]:
-    """The paintings of each region by their numbers, as "0" or "0+1"."""
+    """Returns the indices of each region's paintings, as "0" or "0+1"."""
     regions = names(str(value) if isinstance(value, int) else value)
     if not all(number.strip().isdecimal() for region in regions for number in region.split("+")):
         raise UserError(f"{field} = {regions}: give the number of each region's painting, such as 0,1 or 0+1")
@@ -113,7 +114,7 @@ _SEQUENCES: dict[str, Callable] = {
     "guidance.weights": numbers,
     "init.center": _color,
 }
-# the smallest value of a number; what Spec, Network and Optimizer hold is checked by these
+# field -> its smallest value; Spec, Network and Optimizer check the numbers that they hold
 _LEAST = {
     "steps": 1, "pyramid.min_size": 0, "log.every": 1, "log.preview_every": 0, "checkpoint.seconds": 0,
     "style_size": 0, "devices": 0, "init.blend": 0,
@@ -121,13 +122,13 @@ _LEAST = {
 
 
 def resolve(config: ConfigDict) -> ConfigDict:
-    """Returns a copy of a config whose fields are all checked and in their normal form.
+    """Returns a copy of a config whose fields are in their normal form.
 
     References between fields are replaced by their values, and each sequence, however it was typed, becomes
-    a tuple of strings, floats or ints. To resolve a resolved config changes nothing.
+    a tuple of strings, floats or ints. Resolving a config a second time changes nothing.
 
     Args:
-      config: from a file of configs/, changed at will.
+      config: from `get_config` of a file in configs/; any field may be changed.
 
     Raises:
       UserError: a sequence cannot be read, or a number is out of its range; names the field.
@@ -151,7 +152,7 @@ def resolve(config: ConfigDict) -> ConfigDict:
 
 
 def _split(config: ConfigDict, field: str) -> tuple[ConfigDict, str]:
-    """The group of a dotted field, and its name there."""
+    """Returns the group that holds a dotted field, and the field's name in it."""
     *groups, leaf = field.split(".")
     return functools.reduce(lambda group, name: group[name], groups, config), leaf
 
@@ -179,13 +180,14 @@ def digest(plain: dict) -> str:
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """Returns a line `field: old -> new` for every field in which two configs make different runs.
+    """Returns a line `field: old -> new` for every difference that makes two configs different runs.
 
-    Fields that change no pixel may differ, as may those that name files, whose content is compared instead.
+    Fields that change no pixel are left out, as are those that name files, whose content is compared instead
+    (`enter` of nst/runs/folder.py).
 
     Args:
       old, new: from `as_dict`.
-      prefix: the groups in which these fields lie, with a dot at the end.
+      prefix: the name of the group that holds these fields, with a dot after it; "" for a whole config.
     """
     lines = []
     for name in sorted(old.keys() | new.keys()):

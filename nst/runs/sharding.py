@@ -1,4 +1,4 @@
-"""The layout of a run on several devices: whatever has the image's height is divided along it."""
+"""The layout of a run on several devices: arrays with the image's height are divided along it."""
 
 import jax
 from jax.sharding import Mesh
@@ -11,7 +11,7 @@ from nst.optimizers.steps import State
 
 
 def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
-    """Returns what an image's height must be a multiple of to be divided over the devices.
+    """Returns the number of which an image's height must be a multiple, so that the devices can share it.
 
     Each device then has the same number of rows of the deepest layer that the loss reads.
 
@@ -26,7 +26,7 @@ def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
 
 
 def state(mesh: Mesh | None, like: State) -> State:
-    """Returns the shapes of a state with their layout: images and histories of images by their height.
+    """Returns the shapes of a state with their layout: images and histories of images are divided by height.
 
     Args:
       mesh: the devices; None: a single one.
@@ -37,9 +37,9 @@ def state(mesh: Mesh | None, like: State) -> State:
 
 
 def problem(mesh: Mesh | None, like: Problem) -> Problem:
-    """Returns the shapes of a problem with their layout: what has positions of the image by its height.
+    """Returns the shapes of a problem with their layout: arrays over image positions are divided by height.
 
-    Weights, and targets that are statistics, are whole on every device.
+    Weights, and targets that are statistics, are replicated on every device.
 
     Args:
       mesh: the devices; None: a single one.

@@ -1,7 +1,7 @@
-"""Makes the records that the packages below compute with, of a resolved config.
+"""Makes the records Network, Spec, Weights and Optimizer from a resolved config.
 
-Only this package knows both the fields of configs/default.py and the records Network, Spec, Weights and
-Optimizer, which know nothing of the config.
+The numeric packages define these records and do not depend on the config, so the fields of configs/default.py
+are mapped to theirs here.
 """
 
 import jax
@@ -32,10 +32,10 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
 
     Args:
       config: from `settings.resolve`.
-      convention: how the weights that it names were trained.
+      convention: the architecture, preprocessing and widths of the weights that the config names.
 
     Raises:
-      UserError: a choice is unknown, or the gain of a pooling is.
+      UserError: a choice is unknown, or a pooling has no known gain that matches max pooling.
     """
     net = config.network
     prepare = PREPROCESSING[convention.preprocessing]
@@ -58,16 +58,16 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
 
 
 def _convolution(config: ConfigDict) -> str:
-    """Returns how wide layers are convolved.
+    """Returns the algorithm for the convolutions of wide layers.
 
-    Winograd's method pays on a CPU only; accelerators choose their own method, and its tiles would cut across
-    the rows that several devices exchange.
+    Winograd's method is chosen on a single CPU device only: accelerators choose algorithms of their own, and
+    its tiles would cut across the rows that several devices exchange.
     """
     net = config.network
     if net.convolution != "auto":
         return net.convolution
-    pays = jax.default_backend() == "cpu" and net.dtype == "float32" and config.devices == 1
-    return "winograd" if pays else "direct"
+    faster = jax.default_backend() == "cpu" and net.dtype == "float32" and config.devices == 1
+    return "winograd" if faster else "direct"
 
 
 def make_spec(config: ConfigDict, network: Network) -> Spec:
@@ -105,13 +105,13 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
 
 
 def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
-    """Returns what is known of a run's loss before its weights and pictures are read.
+    """Returns the convention and the Spec of a config, for which no picture is read.
 
     Args:
       config: from `settings.resolve`.
 
     Returns:
-      The convention of the weights that the config names, and the Spec for a network with these weights.
+      The convention of the weights that the config names, and the Spec of the loss with these weights.
     """
     weights = config.weights
     convention = checkpoints.convention(weights.name, weights.architecture, weights.preprocessing)
@@ -123,7 +123,7 @@ def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> We
 
     Args:
       config: from `settings.resolve`.
-      spec: made of the same config.
+      spec: made from the same config.
       style_count: the number of paintings.
 
     Raises:

@@ -1,7 +1,8 @@
 """Style transfer from a config and two pictures to a result: the method of the paper, in its order.
 
-An image is optimised until a frozen network finds in it the content of the photograph and the style of the
-painting (Gatys et al. 2015). What the loss is stands in nst/losses, how it is minimised in nst/optimizers.
+An image is optimised until its activations in a frozen network have the content of the photograph and the
+style of the painting (Gatys et al. 2015). The loss is defined in nst/losses, and the optimisers that minimise
+it in nst/optimizers.
 """
 
 import time
@@ -38,27 +39,27 @@ def stylize(
     Args:
       content: the photograph: a path, a PIL image or an array; None: `config.content`.
       style: the painting, or several in a list; None: `config.style`.
-      config: from a file of configs/, changed at will.
-      workdir: the run folder; one that holds the same run is continued, to the same bytes. None: nothing is
-        written.
-      stop: asked after every few steps; True ends the run early, with a checkpoint.
+      config: from `get_config` of a file in configs/; any field may be changed.
+      workdir: the run folder. If it holds the same run already, that run is continued, and ends with the same
+        bytes. None: nothing is written.
+      stop: called after every few steps; if it returns True, the run saves a checkpoint and ends early.
       log: receives one line of text at a time.
-      load: from `cached_loader`, so that several calls share one network; None: this call has its own.
+      load: from `cached_loader`, so that several calls share one network; None: this call loads its own.
 
     Raises:
-      UserError: one line that says what is wrong and what to do.
+      UserError: an input is invalid; the message is one line that says what is wrong and what to do.
     """
     log = processes.log_on_primary(log)
-    load = load or cached_loader()  # the sizes of this run share it
+    load = load or cached_loader()  # shared by all sizes of this run
     workdir = Path(workdir) if workdir else None
     config = settings.resolve(config)
     config = fitting.choose_size(content, style, config, workdir, log=log, load=load)
     *smaller, full = pyramid.plan(config, workdir)
-    # the full size is opened first, so that whatever is wrong with it is said before the work begins
+    # the full size is opened first, so that its errors are reported before any step is made
     with opened(content, style, full, log=log, load=load) as run:
         if run.state is None:
             last = climb(content, style, smaller, stop=stop, log=log, load=load)
-            if last is not None and not last.finished:
+            if last is not None and not last.finished:  # stopped before the full size has made a step
                 return finish(run, None)
             run = follow(run, last)
         return _optimize(run, stop)
@@ -113,6 +114,6 @@ def _compile(run: Run) -> Program:
     for line in [*description(job, run.config), fitting.description(job, need)]:
         log(line)
     if job.mesh and mesh.gathers(compiled):
-        log("devices: whole layers are gathered on each of them, whose memory limits the size")
+        log("devices: whole layers are gathered on each device, so the memory of one device limits the size")
     run.recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
     return Program(compiled, make_problem(job))

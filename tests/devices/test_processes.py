@@ -93,7 +93,7 @@ def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
         tmp_path / "two"
     ):  # a third is told in all processes, not only in the one that looked
         for status, _, said in ends(together(tmp_path / "two", pictures)):
-            assert status == 1 and "another process works in this folder" in said
+            assert status == 1 and "another process is using this folder" in said
 
 
 @pytest.mark.slow

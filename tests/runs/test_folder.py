@@ -1,4 +1,4 @@
-"""The files of a run folder that several rooms read."""
+"""The files of a run folder that several packages read."""
 
 from nst.runs import folder
 

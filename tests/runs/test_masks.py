@@ -78,7 +78,7 @@ def test_where_no_region_is_nothing_changes(files):
     before = prepare(None, None, config).content.rgb_HxWx3
     assert np.abs(result.image[:, 18:] - before[:, 18:]).max() < 1e-4
     assert np.abs(result.image[:, :15] - before[:, :15]).max() > 0.1
-    assert any("50 % of the photograph is in none" in line for line in lines)
+    assert any("50 % of the photograph is in no region" in line for line in lines)
 
 
 def test_a_soft_mask_is_a_gradient_of_strength(files, tmp_path):
