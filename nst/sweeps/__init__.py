@@ -8,7 +8,7 @@
     ray         run points on a Ray cluster
     launchers   the table of these ways to run points
     results     the folder of a sweep as a table
-    progress    what a user is told about a sweep
+    progress    the messages of a sweep
 
-May import `runs` and the packages below it.
+May import `runs` and the packages that `runs` may import.
 """

@@ -50,12 +50,12 @@ _ADVICE = (
 
 @dataclass
 class Lane:
-    """A point on its way through a batch."""
+    """A point that is being run in a batch."""
 
     point: Point
     run: Run
-    problem: Problem | None  # without variables; None: in the stack of the batch
-    state: State | None  # where it starts; None: in the stack of the batch
+    problem: Problem | None  # without variables; None: it is part of the batch's stacked arrays
+    state: State | None  # where it starts; None: it is part of the batch's stacked arrays
     step: int
     active: bool = True
 
@@ -73,11 +73,13 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Eac
       UserError: the image of a point is to be shared by several devices.
     """
     if any(point.config.devices != 1 for point in points):
-        raise UserError("devices: the batched launcher divides points among devices, not pictures; set 1")
+        raise UserError(
+            "devices: the batched launcher divides points among devices, not pictures; set devices = 1"
+        )
     shared = Shared()
     for group in group_by_program(points):
         drop_other_programs(shared, group.key, (*PROGRAMS, stacked.run, stacked.measure))
-        if group.key is None:  # an error, which each of these points will meet and record for itself
+        if group.key is None:  # their config has an error, which each point records for itself
             for point in group.points:
                 attempt(launch, point, lambda point=point: run_point(launch, point, shared.load))
         else:
@@ -85,7 +87,7 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Eac
 
 
 def _run_group(launch: Launch, points: Sequence[Point], load: LoadNetwork, most: int, each: Each) -> None:
-    """Runs points that share a program; the first one decides how many make a batch."""
+    """Runs points that share a program; the memory that the first one needs sets the size of the batches."""
     waiting, program = list(points), None
     while waiting and not launch.stop():
         with contextlib.ExitStack() as stack:  # holds the folders of the batch
@@ -111,7 +113,7 @@ def _fail(error: UserError):
 def _open(
     launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, lanes: list[Lane]
 ) -> bool:
-    """Brings a point to its full size and adds it to the batch; returns True if it was finished already."""
+    """Runs a point's smaller sizes and adds it to the batch; returns True if it was finished already."""
     workdir, quiet = folder(launch.workdir, point), lambda line: None
     config = settings.resolve(point.config)
     config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
@@ -138,15 +140,15 @@ def _end(launch: Launch, point: Point, run: Run, state: State) -> bool:
 
 
 def _compile(lane: Lane, count: int, each: Each) -> Program:
-    """The program of `count` points like this one, or of as many as fit into memory."""
+    """Compiles the program of `count` points like this one, or of as many as fit into memory."""
     limit = memory.limit(lane.run.config.memory_limit_gb)
     return stacked.compile_batch(lane.run.job, lane.problem, lane.state, count, each, limit)
 
 
 def _stack(program: Program, lanes: Sequence[Lane]) -> tuple[dict, Problem, State]:
-    """The arrays of a batch on the devices: (variables, stacked problems, stacked states)."""
+    """Returns the arrays of a batch on the devices: (variables, stacked problems, stacked states)."""
     split, whole = stacked.layouts()
-    # the program has a fixed number of places; those left over repeat the last point, and make no steps
+    # the program runs a fixed number of points; unused places repeat the last point and make no steps
     padded = [lanes[min(index, len(lanes) - 1)] for index in range(program.size)]
     stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
     problems = jax.device_put(stack(*(lane.problem for lane in padded)), split)
@@ -164,7 +166,7 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
         _try(launch, lane, partial(_note, lane, program.facts))
 
     def terms_of(states):
-        # computed for all points when the first one asks for them: at most once after each chunk
+        # computed for all points at the first call, and so at most once after each chunk
         return cache(
             lambda: jax.device_get(
                 stacked.measure(program.each, job.spec, job.optimizer, variables, problems, states)
@@ -184,7 +186,7 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
             losses = np.asarray(losses)  # waits for the device
             seconds = time.perf_counter() - began
             pace, terms = seconds / counts.max(), terms_of(states)
-            share = seconds / np.count_nonzero(counts)
+            share = seconds / np.count_nonzero(counts)  # the time of each point that made steps
             for index, lane in enumerate(lanes):
                 if lane.active:
                     arrived = partial(_arrive, launch, lane, losses[index], share, pace)
@@ -198,7 +200,7 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
 
 
 def _counts(program: Program, lanes: Sequence[Lane], pace: float) -> np.ndarray:
-    """The steps that each place of the program makes next."""
+    """Returns the number of steps that each place of the program makes next."""
     counts = np.zeros(program.size, np.int32)
     for index, lane in enumerate(lanes):
         if lane.active:
@@ -207,7 +209,7 @@ def _counts(program: Program, lanes: Sequence[Lane], pace: float) -> np.ndarray:
 
 
 def _try(launch: Launch, lane: Lane, work: Callable[[], bool]) -> None:
-    """Does something for a point; an error takes that point out of the batch, and no other."""
+    """Calls `work` for a point; an error removes that point, and no other, from the batch."""
     lane.active = attempt(launch, lane.point, work) and lane.active
 
 
@@ -251,6 +253,6 @@ def _arrive(
 
 
 def _pause(lane: Lane, state: State, terms: Callable) -> bool:
-    """Saves a point that was stopped on its way."""
+    """Saves a point that was stopped before its end."""
     loop.pause(lane.run.recorder, state, terms)
     return False

@@ -30,12 +30,12 @@ _MAX_KEYS = 32  # after so many keys, all compiled programs are dropped
 
 
 class Launch(NamedTuple):
-    """What every launcher needs to know beside the points."""
+    """What every launcher needs in addition to the points."""
 
     workdir: Path  # of the sweep
     instrument: Instrument  # measures the finished images
     stop: Callable[[], bool]  # whether to stop early
-    log: Callable[[str], None]  # receives lines for people
+    log: Callable[[str], None]  # receives lines of text
     on_end: Callable[[Point, str], None]  # is called when a point ends, with its status or error
 
 
@@ -45,7 +45,7 @@ class ProgramKey(NamedTuple):
     spec: Spec
     optimizer: Optimizer
     shapes: tuple[tuple[int, int], ...]  # (height, width) of the content and of each style image, as resized
-    network: tuple  # from nst.runs.job.network_key
+    network: tuple  # from nst.runs.network.network_key
 
 
 class Group(NamedTuple):
@@ -58,7 +58,7 @@ class Group(NamedTuple):
 
 @dataclass
 class Shared:
-    """What the points that one process runs have in common, from one call of a launcher to the next."""
+    """The network and the compiled programs that a process keeps from one call of a launcher to the next."""
 
     load: LoadNetwork = field(default_factory=cached_loader)  # keeps the network that was loaded last
     keys: list[ProgramKey | None] = field(default_factory=list)  # of the groups whose programs may be held
@@ -108,12 +108,12 @@ def run_points(launch: Launch, points: Sequence[Point], shared: Shared | None = 
 def drop_other_programs(shared: Shared, key: ProgramKey | None, programs: Sequence = PROGRAMS) -> None:
     """Drops the compiled programs of points with another key, whose memory would add up.
 
-    Programs that all points use, such as the instrument's, take seconds to compile and stay. They are dropped
-    with everything else after `_MAX_KEYS` keys: in a sweep where every picture has its own shape they add up,
-    too.
+    Programs that all points use, such as the instrument's, take seconds to compile and are kept. After
+    `_MAX_KEYS` keys they are dropped with everything else, since in a sweep where every picture has its own
+    shape their memory adds up, too.
 
     Args:
-      shared: of the process; notes the key.
+      shared: of the process; the key is added to its `keys`.
       key: of the points that are run next.
       programs: jitted functions.
     """
@@ -128,7 +128,7 @@ def drop_other_programs(shared: Shared, key: ProgramKey | None, programs: Sequen
 
 
 def run_point(launch: Launch, point: Point, load: LoadNetwork | None = None) -> bool:
-    """Runs a point and measures its image; returns whether it came to its end (it may have been stopped).
+    """Runs a point and measures its image; returns whether it has finished (False: it was stopped).
 
     Args:
       launch: of the sweep.
@@ -159,7 +159,7 @@ def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
         return True
     except Busy as error:
         launch.on_end(point, f"skipped: {error}")
-    except Exception as error:  # of whatever kind, it must not end the other points
+    except Exception as error:  # an error of any kind must not end the other points
         launch.on_end(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
     return False
 
@@ -174,7 +174,7 @@ def group_by_program(points: Iterable[Point]) -> list[Group]:
     for point in points:
         try:
             key, error = program_key(point.config), ""
-        except Exception as caught:  # the run will end with it, which records it for the point
+        except Exception as caught:  # the run will raise it again, and it is recorded then
             key, error = None, str(caught)
         groups.setdefault((key, error), Group(key, error, [])).points.append(point)
     return list(groups.values())

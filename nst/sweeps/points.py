@@ -105,7 +105,7 @@ def field_names(config: ConfigDict, prefix: str = "") -> Iterator[str]:
 
     Args:
       config: a config or a group of one.
-      prefix: the group's own name with a dot after it.
+      prefix: the name of the group, with a dot after it; "" for a whole config.
     """
     for name, value in config.items():
         if isinstance(value, ConfigDict):

@@ -1,7 +1,8 @@
 """The local launcher with several processes: runs points in `--jobs` processes of this machine.
 
-A point that a lost process has begun is continued from its checkpoint by another. A file in the sweep's
-folder tells the processes to stop, since it also reaches those of other machines (nst/sweeps/ray.py).
+A point whose process was lost can be continued from its checkpoint by another process. The processes stop
+when a certain file appears in the sweep's folder; unlike a signal, it also reaches processes on other
+machines (nst/sweeps/ray.py).
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from nst.sweeps.points import Point
 
 POLL_SECONDS = 0.5  # between two checks whether to stop
 
-# of a worker process, for all its points
+# one of each per worker process, for all its points
 _instrument = cache(instrument.load)
 _shared = cache(Shared)
 
@@ -75,7 +76,7 @@ def run_in_worker(point: Point, workdir: Path, stop_path: Path, network: str, di
       workdir: the sweep's folder, an absolute path.
       stop_path: a file that appears when the sweep is to stop.
       network: the instrument's, a value of `weights.name`.
-      directory: that relative paths of the config are relative to.
+      directory: the working directory, to which relative paths of the config refer.
 
     Returns:
       The status or error with which the point ended; "" if it was stopped.
@@ -118,11 +119,12 @@ def stop_file(workdir: Path) -> Iterator[Path]:
 
 
 def _initialize_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says when to stop
+    # Ctrl-C reaches every process; the parent decides when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def _exit_with_parent() -> None:
-    """Ends this process when its parent has been killed; its point can be continued."""
+    """Ends this process when its parent ends, even if that is killed; its point can be continued."""
     parent_process().join()
     os._exit(1)

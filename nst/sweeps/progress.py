@@ -1,4 +1,4 @@
-"""What a user is told about a sweep: the list of its points, how each point ends, and a conclusion."""
+"""The messages of a sweep: the list of its points, how each point ended, and a summary at the end."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from nst.sweeps import results
 from nst.sweeps.local import Group, folder, group_by_program
 from nst.sweeps.points import Point
 
-_TABLE_SECONDS = 10.0  # between two writes of the table, at least: with many points it takes a while
+_TABLE_SECONDS = 10.0  # at least, between two writes of the table, which take a while with many points
 
 
 def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
@@ -38,7 +38,7 @@ def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
     if not unfinished:
         estimate = ""
     elif seconds is None:
-        estimate = "; the time is known after the first"
+        estimate = "; the time is known after the first point"
     else:
         estimate = f", about {seconds / 60:.0f} minutes"
     return [*lines, f"{len(unfinished)} to run{estimate}"]
@@ -51,7 +51,7 @@ def _estimate(workdir: Path, groups: Iterable[Group], unfinished: set[int]) -> f
     """
     paces, steps = [], []
     for group in groups:
-        own = []  # seconds for each step of the group's finished points
+        own = []  # seconds per step of the group's finished points
         for point in group.points:
             if point.index not in unfinished:
                 own.append(read_metrics(folder(workdir, point))[-1]["seconds"] / point.config.steps)
@@ -88,7 +88,7 @@ def reporter(workdir: Path, count: int, log: Callable[[str], None]) -> Callable[
 def conclude(
     workdir: Path, points: Iterable[Point], log: Callable[[str], None], signal_number: int | None = None
 ) -> int:
-    """Writes the table of a sweep, and logs what became of its points.
+    """Writes the table of a sweep, and logs how many of its points have each status.
 
     Args:
       workdir: the sweep's folder.

@@ -1,4 +1,4 @@
-"""The Ray launcher: runs each point as a task of a Ray cluster, or of a Ray of this machine."""
+"""The Ray launcher: runs each point as a task of a Ray cluster, or of Ray on this machine alone."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def _options(point: Point) -> dict:
         for name, value in os.environ.items()
         if name.startswith(("NST_", "JAX_", "XLA_", "TF_CPP_"))
     }
-    if 0 < resources.gpus < 1:  # several processes share a GPU, whose memory none may reserve for itself
+    if 0 < resources.gpus < 1:  # several processes share a GPU, so none may reserve all of its memory
         variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     options = {
         "num_cpus": resources.cpus, "num_gpus": resources.gpus, "runtime_env": {"env_vars": variables},

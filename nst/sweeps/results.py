@@ -46,11 +46,11 @@ def enter(
     Args:
       workdir: the sweep's folder.
       config_file: the path of the config file with sweep().
-      command: the words of the command that was given.
-      launcher: its name.
+      command: the words of the command line.
+      launcher: its name, a key of nst.sweeps.launchers.LAUNCHERS.
       base: the config that the overrides are applied to.
       points: all points of the sweep; a sweep may be continued with more of them.
-      target_loss: the table holds the seconds until this loss was reached; 0: it does not.
+      target_loss: the table shows the seconds until this loss was reached; 0: it does not.
 
     Raises:
       UserError: the folder holds a sweep of another base config (the error names every field that differs),
@@ -84,7 +84,7 @@ def _check_base(workdir: Path, plain: dict) -> None:
     if old is None:
         return
     differences = settings.differences(old["base"], plain)
-    # these leave out the pictures, which a run compares by their content
+    # `differences` leaves out the pictures, which a run compares by their content
     differences += [
         f"{field}: {old['base'][field]!r} -> {plain[field]!r}"
         for field in ("content", "style")
@@ -183,8 +183,9 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
     """Returns the table of a sweep: a dict for each point, all with the same keys in the same order.
 
     The keys are index, name, status and error; config.X for each field X that varies; each measure
-    (nst.metrics.measures.NAMES); how far the run is and what it took, where `seconds` are those of the
-    optimisation without compiling; folder and instrument. A value that does not exist yet is None.
+    (nst.metrics.measures.NAMES); the progress of the run, and the time and memory that it took, where
+    `seconds` are those of the optimisation without compiling; folder and instrument. A value that does not
+    exist yet is None.
 
     Args:
       workdir: the sweep's folder.
@@ -225,7 +226,7 @@ def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict
 
 
 def _course(folder: Path, target_loss: float | None) -> dict:
-    """Returns the columns that say how far a run is and what it took."""
+    """Returns the columns with the progress of a run, and the time and memory that it took."""
     records = run_folder.read_metrics(folder)
     last = records[-1] if records else {}
     manifest = run_folder.read_json(folder / "manifest.json") or {"sessions": []}
@@ -289,7 +290,7 @@ def _cell(value):
 
 
 def _column(values: list) -> list:
-    """Returns values of one type, as a column of Parquet needs them: of mixed types, their texts."""
+    """Returns the values with a single type, as a column of Parquet needs them; mixed types become text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or len(kinds) <= 1:
         return [float(value) if float in kinds and value is not None else value for value in values]

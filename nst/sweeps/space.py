@@ -1,7 +1,7 @@
 """The algebra of sweeps: which config fields vary, and over which values.
 
-A config file's `sweep()` returns a list of overrides, one dict of dotted fields for each run, made with a few
-functions:
+A config file's `sweep()` returns a list of overrides, one dict {dotted field: value} for each run. These
+functions make such lists:
 
     grid({"network.pooling": ("max", "average"), "seed": (0, 1)})        every combination
     zipped({"content": (a, b), "style": (c, d)})                         the first of each, the second, ...
@@ -9,8 +9,8 @@ functions:
     random(20, {"style_loss.weight": log_uniform(1e2, 1e5)}, seed=0)     values drawn from distributions
     filter(lambda overrides: overrides["seed"] > 0, sweep)               the runs that satisfy a condition
 
-A sweep can also be a part of a grid: `grid(zipped(...), {"seed": range(3)})`. A config may also
-build the list with a loop. nst/sweeps/points.py applies the overrides to a config.
+A sweep can be a part of a grid: `grid(zipped(...), {"seed": range(3)})`. A config may also build the list
+with a loop. nst/sweeps/points.py applies the overrides to a config.
 """
 
 import builtins
@@ -108,7 +108,7 @@ def random(count: int, fields: Mapping[str, Distribution], seed: int = 0) -> lis
             raise UserError(
                 f"random: {field} = {distribution!r}: give uniform(...), log_uniform(...), choice(...)"
             )
-        # Python's own hash of a string differs from process to process
+        # not Python's `hash`, which differs from process to process
         name = int.from_bytes(hashlib.sha256(field.encode()).digest()[:8], "little")
         rng = np.random.default_rng((int(seed), name))
         draws[field] = [distribution(rng) for _ in range(count)]

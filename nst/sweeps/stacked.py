@@ -1,4 +1,4 @@
-"""Several runs as one compiled program: their arrays are stacked, the network and the choices are shared."""
+"""Several runs as one compiled program: their arrays are stacked; the network and the choices are shared."""
 
 import math
 import time
@@ -34,7 +34,7 @@ def run(
     states: State,
     counts: jax.Array,
 ) -> tuple[State, jax.Array]:
-    """Makes `optimizers.steps.run` of N runs, each by its own number of steps.
+    """Applies `optimizers.steps.run` to N runs, each with its own number of steps.
 
     Args:
       each: `side_by_side` or `in_turn`.
@@ -80,12 +80,12 @@ def side_by_side(function: Callable, *stacked):
 
 
 def in_turn(function: Callable, *stacked):
-    """Applies a function of one run to one run after the other."""
+    """Applies a function of one run to the runs one after another."""
     return jax.lax.map(lambda arguments: function(*arguments), stacked)
 
 
 def fastest() -> Each:
-    """Returns the faster of the two on this machine: on a single CPU, side by side was 3 times slower."""
+    """Returns `in_turn` on a single CPU, where `side_by_side` was 3 times slower; else `side_by_side`."""
     return in_turn if jax.default_backend() == "cpu" and len(jax.devices()) == 1 else side_by_side
 
 
@@ -99,7 +99,7 @@ class Program(NamedTuple):
 
 
 def layouts() -> tuple[NamedSharding, NamedSharding]:
-    """Returns how arrays lie on the devices.
+    """Returns the layouts of arrays on the devices.
 
     Returns:
       The layout of stacked arrays, divided by runs; and that of arrays which every device holds whole.
@@ -109,7 +109,7 @@ def layouts() -> tuple[NamedSharding, NamedSharding]:
 
 
 def compile_batch(job: Job, problem: Problem, state: State, count: int, each: Each, limit: int) -> Program:
-    """Compiles the loop of a batch, smaller than asked for if the memory does not hold it.
+    """Compiles the loop of a batch, or of a smaller batch if the memory is too small for it.
 
     Args:
       job: of one of the runs.
@@ -120,7 +120,7 @@ def compile_batch(job: Job, problem: Problem, state: State, count: int, each: Ea
       limit: bytes that the program may use on each device.
 
     Raises:
-      UserError: the memory does not even hold one run on each device.
+      UserError: the memory is too small even for one run on each device.
     """
     split, whole = layouts()
     devices = split.mesh.size
@@ -145,6 +145,6 @@ def compile_batch(job: Job, problem: Problem, state: State, count: int, each: Ea
                 f"{memory.format_bytes(need)} are needed, and {memory.format_bytes(limit)} are available: "
                 "lower size or optimizer.memory"
             )
-        # all but the network grows with the number of runs; at least one run a device less than before
+        # all but the network grows with the number of runs; at least one run per device fewer than before
         fitting = int((limit - shared) / (need - shared) * size)
         count = max(1, min(fitting, size - devices))

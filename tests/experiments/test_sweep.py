@@ -94,7 +94,9 @@ def test_dry_run_lists_and_writes_nothing(tmp_path):
     assert [line[0] for line in cells] == ["0", "1", "2", "3"]
     assert [line[1] for line in cells] == ["0", "1", "2", "0"]
     assert all(line[2] == "waiting" for line in cells) and cells[1][3] == "size=24"
-    assert "will fail: 2: none.png" in output and "4 to run; the time is known after the first" in output
+    assert (
+        "will fail: 2: none.png" in output and "4 to run; the time is known after the first point" in output
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     status, output = program(config, workdir, "--dry_run", "--only=3")
     assert "size=24" not in output and "1 to run" in output

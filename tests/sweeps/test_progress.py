@@ -34,7 +34,7 @@ def test_points_are_listed_with_their_program_and_errors(tmp_path, workdir):
     lines = progress.list_points(workdir, points(tmp_path, OVERRIDES))
     assert [line.split()[:2] for line in lines[1:5]] == [["0", "0"], ["1", "0"], ["2", "1"], ["3", "2"]]
     assert lines[5].startswith("will fail: 3: none.png: ")
-    assert lines[6:] == ["4 to run; the time is known after the first"] and not workdir.exists()
+    assert lines[6:] == ["4 to run; the time is known after the first point"] and not workdir.exists()
 
 
 def test_the_time_is_estimated_from_finished_points(tmp_path, workdir):
