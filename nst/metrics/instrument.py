@@ -1,4 +1,4 @@
-"""The fixed instrument: every picture, however it was made, is measured by one network at the same sizes.
+"""The fixed instrument: every picture, however it was made, is measured by one network and the same rules.
 
 Version nst1:
 - The network has max pooling and zero padding, in float32, as when it was trained (VGG-19 of Oxford
@@ -6,11 +6,11 @@ Version nst1:
 - The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved:
   an array and its file, and files of 8 and of 16 bits, have the same numbers.
 - The photograph is resized (lanczos) to the picture's size, whatever its shape.
-- A painting is resized (lanczos) so that its long edge is the picture's long edge, its shape kept; if its
-  short edge would be less than the 16 px that relu5_1 needs, so that its short edge is 16 px.
-- Alpha is ignored. For several paintings the measure is the mean of the distances, in which all count alike.
+- A painting keeps its shape, and is resized (lanczos) to the long edge of the picture. If its short edge
+  would then be less than the 16 px that relu5_1 needs, it is resized to a short edge of 16 px instead.
+- Alpha is ignored. For several paintings the measure is the mean of the distances, with equal weights.
 
-The measures stand in nst/metrics/measures.py. Any change of these rules, or there, makes a new version.
+The measures are defined in nst/metrics/measures.py. Any change of them or of these rules is a new version.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ VERSION = "nst1"
 
 
 class Instrument(NamedTuple):
-    """The function that measures pictures, and the name that tells whether two numbers can be compared."""
+    """The function that measures pictures, and its name; numbers with different names cannot be compared."""
 
     name: str  # version, network, and the first digits of the sha256 of its weights: nst1-vgg19-3a1f09b2
     # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being measures.NAMES
@@ -46,14 +46,14 @@ class Instrument(NamedTuple):
 
 
 class _Photo(NamedTuple):
-    """The photograph's part in the measures."""
+    """What the measures use of a photograph."""
 
     content: jax.Array
     luma: jax.Array
 
 
 class _Painting(NamedTuple):
-    """A painting's part in the measures."""
+    """What the measures use of a painting."""
 
     statistics: Statistics
     colors: Colors
@@ -111,7 +111,7 @@ def judge_files(
 
     Args:
       instrument: from `load`.
-      image, content: the picture and the photograph: paths, or what else nst.images.read takes.
+      image, content: the picture and the photograph: paths, or anything else that nst.images.read accepts.
       styles: the painting, or several in a list or tuple.
 
     Returns:
@@ -140,7 +140,7 @@ def _checked(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _eight_bits(rgb_HxWx3: np.ndarray) -> np.ndarray:
-    """Returns the values of the file that images.write would make, to the bit."""
+    """Returns exactly the values of the file that images.write would make."""
     return np.rint(rgb_HxWx3 * 255).astype(np.float32) / 255
 
 
@@ -173,7 +173,7 @@ def _photo(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray
 
 
 def _painting(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Painting:
-    # without the content, the largest of the statistics, which no measure needs
+    # without the content: it is the largest of the statistics, and no measure of a painting needs it
     return _Painting(statistics(rgb_HxWx3)._replace(content=None), jax.jit(measures.colors)(rgb_HxWx3))
 
 
@@ -182,7 +182,7 @@ def _cached(function: Callable, count: int) -> Callable:
     results = OrderedDict()
 
     def cached(rgb_HxWx3: np.ndarray, size: tuple[int, int]):
-        # by the pixels, since a caller may read the same file again and again
+        # keyed by the pixels, since a caller may read the same file again and again
         key = hashlib.blake2b(np.ascontiguousarray(rgb_HxWx3)).digest(), rgb_HxWx3.shape, size
         if key not in results:
             results[key] = function(images.resize(rgb_HxWx3, *size, "lanczos"))

@@ -1,9 +1,9 @@
 """Measures of an image that do not depend on how it was made: against a photograph and against paintings.
 
 Losses with different layers, poolings or statistics cannot be compared with one another; these measures can.
-Those that use a network (style, moments, content) are relative to the energy of the target: 0 is equal, 1 as
-far as an image without features. The others use the pixels alone. All are finite for every image, constant
-ones included. nst/metrics/instrument.py fixes the network and the sizes.
+Those that use a network (style, moments, content) are relative to the energy of the target: 0 means equal,
+and 1 as far away as an image without features. The others use the pixels alone. All are finite for every
+image, constant ones included. nst/metrics/instrument.py fixes the network and the sizes.
 """
 
 from collections.abc import Sequence
@@ -88,8 +88,8 @@ def style_distances(image: Statistics, paintings: Sequence[Statistics]) -> dict[
         moments/l = sum_i ((m_i - n_i)^2 + (s_i - t_i)^2) / sum_i (n_i^2 + t_i^2)
 
     where G, m, s are those of the image and A, n, t those of the painting at layer l; `style` and `moments`
-    are the means over the layers. For several paintings it is the mean of the distances (not the distance
-    from a mean painting, which would favour one way of blending).
+    are the means over the layers. For several paintings the distances are averaged (the distance from an
+    averaged painting would favour one way of blending).
 
     Args:
       image: statistics of the image.
@@ -214,7 +214,7 @@ def oklab(image_HxWx3: jax.Array) -> jax.Array:
 
 
 class Colors(NamedTuple):
-    """The colours of an image in Oklab, without their places."""
+    """The colours of an image in Oklab, without their positions."""
 
     mean: jax.Array  # 3
     covariance: jax.Array  # 3x3
@@ -236,7 +236,7 @@ def colors(image_HxWx3: jax.Array) -> Colors:
 def color_distances(image: Colors, paintings: Sequence[Colors]) -> dict[str, jax.Array]:
     """Computes |m - n| and |C - D|_F, where m, C are those of the image and n, D those of a painting.
 
-    For several paintings it is the mean of the distances. A color_mean of 0.02 is about a just noticeable
+    For several paintings the distances are averaged. A color_mean of 0.02 is about a just noticeable
     difference.
 
     Args:
