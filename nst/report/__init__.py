@@ -8,7 +8,7 @@
     assets      the files beside the page
 
 The page itself is page.html, style.css and the scripts (*.js), in plain JavaScript without any library.
-May import `sweeps`, `runs` and the packages below them.
+May import `sweeps`, `runs` and the packages that `runs` may import.
 """
 
 from nst.report.page import write

@@ -1,4 +1,4 @@
-"""The files beside the page: one is written only if its content is new, and removed when it is not used."""
+"""The files beside the page: a file is written only if its content is new, and removed once it is unused."""
 
 import contextlib
 import hashlib

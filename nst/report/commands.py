@@ -67,7 +67,7 @@ def flag_value(base, value) -> str | None:
 
     Args:
       base: the field's value in the base config, whose type decides how the flag is parsed.
-      value: the value that the field shall have.
+      value: the value that the flag is to give.
     """
     if isinstance(base, list) and isinstance(value, list | str):
         # in a sweep, a single name stands for a sequence of one

@@ -1,7 +1,10 @@
 const NOT_TERMS = ["step", "evaluations", "seconds", "loss"];
 const loadedCurves = new Map();
 
-/** Stores the curves of a run. The scripts in curves/ call it: a page from the disk may not load other data. */
+/**
+ * Stores the curves of a run. The scripts in curves/ call it, since a page that is opened from the disk may load
+ * scripts but no other data.
+ */
 function addCurves(key, values) {
   loadedCurves.set(key, values);
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from nst.report.assets import Assets, add
 from nst.runs.folder import read_metrics
 
-POINTS = 400  # of a curve, at most: a plot is not many more pixels wide
+POINTS = 400  # of a curve, at most: more would not be visible in a plot of this width
 
 
 def read(folder: Path) -> dict[str, list]:

@@ -27,7 +27,7 @@ function button(text, onclick, attributes = {}) {
   return el("button", { type: "button", onclick, ...attributes }, text);
 }
 
-/** Returns a note in place of content, which says why there is none. */
+/** Returns a note that says why there is no content. */
 const emptyNote = (text) => el("p", { class: "empty" }, text);
 
 /** Returns a long name that the browser may break after a comma, slash or dot. */

@@ -14,7 +14,10 @@ MEANINGS = {
         "matrices",
         "less",
     ),
-    "content": ("Content distance from the photograph: at relu4_2, relative to the photograph's", "less"),
+    "content": (
+        "Content distance from the photograph: between activations at relu4_2, relative to the photograph's",
+        "less",
+    ),
     "ssim": ("Structural similarity of the luminance to the photograph's (Wang et al. 2004)", "more"),
     "psnr": ("Peak signal-to-noise ratio of the luminance to the photograph's, in decibels", "more"),
     "tv": ("Total variation of the image: how much neighbouring pixels differ", ""),
@@ -32,7 +35,7 @@ MEANINGS = {
     "memory_bytes": ("Bytes of memory that the compiled program needs", "less"),
     "seconds_to_loss": ("Seconds until the loss had fallen to the sweep's --target_loss", "less"),
 }  # fmt: skip
-TEXTS = ("index", "name", "status", "error", "folder", "instrument")  # columns that are no measures
+TEXTS = ("index", "name", "status", "error", "folder", "instrument")  # columns that are not measures
 
 
 def flatten(config: dict, prefix: str = "") -> dict:

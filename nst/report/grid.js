@@ -26,13 +26,13 @@ function otherFields(rows, columns) {
   return fields.filter((field) => field !== rows && field !== columns && places(field).labels.length > 1);
 }
 
-/** Returns the value of a field for a caption; a number gets its name, without which it says little. */
+/** Returns the value of a field for a caption; a number follows the field's name, without which it would be unclear. */
 function noteOf(run, field) {
   const value = valueOf(run, field);
   return isNumber(value) ? `${field.split(".").at(-1)} ${short(value)}` : placeLabel(run, field);
 }
 
-/** Returns whether a field's value follows from the place along an axis, as a painting from its photograph. */
+/** Returns whether the place along an axis decides a field's value, as when each photograph has its own painting. */
 function isTied(field, axis) {
   const isOne = (some) => new Set(some.map((run) => JSON.stringify(valueOf(run, field)))).size === 1;
   return axis && split(runs, axis).every(([, some]) => isOne(some));
@@ -76,11 +76,11 @@ function tableOf(down, across, { rows, columns }, pictures) {
 
 /** Returns the size of thumbnails, in pixels, with which the view is as wide as the page. */
 function fittingSize({ view, columns, rows }) {
-  const room = byId("panels").clientWidth;
-  if (view !== "grid" || !columns || !rows) return Math.min(176, Math.floor(room / 2) - 40);
+  const available = byId("panels").clientWidth;
+  if (view !== "grid" || !columns || !rows) return Math.min(176, Math.floor(available / 2) - 40);
   const across = places(columns).labels.length;
   const inCell = Math.min(3, Math.ceil(runs.length / (across * places(rows).labels.length)));
-  const width = (room - 190) / across - 18; // of a cell; the names of the rows take 190 px
+  const width = (available - 190) / across - 18; // of a cell; the names of the rows take 190 px
   return Math.round(Math.max(84, Math.min(256, width / inCell - 8)));
 }
 

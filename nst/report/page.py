@@ -1,4 +1,4 @@
-"""The page of a report: everything that is known about a sweep, in one file that needs no network."""
+"""The page of a report: everything that is known about a sweep, in one file that works offline."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
     folder = Path(workdir) / "report"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock"):  # or two writers remove each other's files
+        with filelock.FileLock(folder / ".lock"):  # two writers would remove each other's files
             assets = Assets(folder, set())
             page = render(contents(assets, Path(workdir), sweep, rows))
             with replacing(folder / "index.html") as file:
@@ -45,7 +45,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
             remove_unused(assets)  # after the page, so that it never shows a file that is gone
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot write the report ({error.strerror or error}); make room, or repair the "
+            f"{folder}: cannot write the report ({error.strerror or error}); free some space, or repair the "
             "folder, and run the same command again"
         ) from error
     return folder / "index.html"
@@ -107,7 +107,7 @@ def _run(assets: Assets, workdir: Path, sweep: dict, point: dict, row: dict) -> 
 
 
 def _changes(sweep: dict, point: dict, folder: Path) -> dict:
-    """Returns {field: value} of the fields that differ from the base, in the run or in what it will be."""
+    """Returns {field: value} of the fields in which a run, begun or not, differs from the base config."""
     base = fields.flatten(sweep["base"])
     try:
         saved = run_folder.read_json(folder / "config.json")

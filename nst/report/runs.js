@@ -55,7 +55,7 @@ function ranges(sorted, found) {
 
 const placeLabel = (run, field) => places(field).labels[places(field).of[run.id]];
 
-/** Returns the folder that all of several paths share: their labels can do without it. */
+/** Returns the folder that all of several paths share, which their labels leave out. */
 function sharedFolder(texts) {
   let end = 0;
   while (texts.length > 1 && texts.every((text) => text[end] === texts[0][end] && end < text.length)) end += 1;
@@ -109,7 +109,7 @@ function costs(run, across, up) {
   return [across, up].map((name) => (better[name] === "more" ? -1 : 1) * valueOf(run, name));
 }
 
-/** Returns the best run by a measure, or a false value if neither less nor more of it is better. */
+/** Returns the best run by a measure, or a falsy value if neither less nor more of it is better. */
 function bestOf(some, measure) {
   const found = better[measure] && some.filter((run) => isNumber(valueOf(run, measure)));
   return found && [...found].sort(comparer(measure, better[measure] === "more"))[0];
