@@ -1,6 +1,6 @@
-"""Pictures of what a network's layers hold: reconstructions, projections, patches and curves.
+"""Figures of what the layers of a network represent: reconstructions, projections, patches and curves.
 
-Every module here computes arrays, and has one or two functions that draw them, which need matplotlib.
+Every module computes arrays, and has one or two functions that draw them, for which matplotlib is needed.
 
     network        the frozen network of a config; activations and channels
     figures        sheets of pictures, files
@@ -11,8 +11,8 @@ Every module here computes arrays, and has one or two functions that draw them, 
     patches        the patches of a collection that excite a channel most
     maximize       images made to excite a channel (Olah et al. 2017)
     invariance     how far features and Gram matrices move with the picture
-    occlusion      which parts of a picture carry a loss
+    occlusion      which parts of a picture a loss depends on
     distances      style distances between pictures
 
-May import every package but `sweeps` and `report`.
+May import `runs` and the packages that `runs` may import.
 """

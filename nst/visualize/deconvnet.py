@@ -85,7 +85,7 @@ def project(
 
         deconvnet  g [g > 0]            guided  g [g > 0] [x > 0]            gradient  g [x > 0]
 
-    which is all that the rules differ in. With `gradient` the result is the gradient of sum(signal *
+    which is the only difference between the rules. With `gradient` the result is the gradient of sum(signal *
     activation) with respect to the pixels.
     Zeiler & Fergus 2013, section 2.1; Springenberg et al. 2014 (*Striving for Simplicity*), section 3.4.
 

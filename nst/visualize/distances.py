@@ -14,7 +14,7 @@ from nst.losses.statistics import describe_style
 from nst.networks.table import minimum_size
 from nst.visualize import figures
 
-WRITTEN = 12  # most pictures for which the figure has the numbers in its cells
+WRITTEN = 12  # the largest number of pictures for which the cells of the figure show their numbers
 
 
 def distances(
@@ -82,7 +82,7 @@ def total(tables: Mapping[str, np.ndarray], weights: Sequence[float] | None = No
       weights: one for each term, such as Problem.weights.style_terms; None: all 1.
 
     Raises:
-      UserError: another number of weights than of terms.
+      UserError: the numbers of weights and of terms differ.
     """
     weights = np.ones(len(tables)) if weights is None else np.asarray(weights)
     if len(weights) != len(tables):

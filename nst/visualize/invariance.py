@@ -79,8 +79,8 @@ def window(shape: tuple[int, int], transformation: str, values: Sequence[float])
     height, width = (int(edge - 2 * step) for edge, step in zip(shape, steps, strict=True))
     if share <= 0 or min(height, width) < 1:
         raise UserError(
-            f"{transformation} from {min(values):g} to {max(values):g}: more than a picture of "
-            f"{shape[1]}x{shape[0]} px has; give a smaller range or a larger picture"
+            f"{transformation} from {min(values):g} to {max(values):g}: no part of a picture of "
+            f"{shape[1]}x{shape[0]} px stays inside it; give a smaller range or a larger picture"
         )
     return height, width
 
@@ -128,7 +128,8 @@ def curves(
     the central window (see `transform`) of the picture, and T x is the same window of the transformed
     picture.
 
-    Departs from the paper: picture enters at the border, not padding; the paper does not divide by |F(x)|.
+    Departs from the paper: the picture continues beyond the window, where the paper has padding; the paper
+    does not divide by |F(x)|.
 
     Args:
       model: the network.

@@ -31,7 +31,7 @@ FIRST, ENLARGEMENT, DEGREES, SECOND = 4.0, 0.1, 10.0, 2.0
 
 
 def synthesize(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
-    """Makes an image of Fourier coefficients: sigmoid(F^-1(z / max(f, 1/N)) S / 4).
+    """Makes an image from Fourier coefficients: sigmoid(F^-1(z / max(f, 1/N)) S / 4).
 
     z is the spectrum, f the frequency in cycles per pixel and N the longer edge, so that equal coefficients
     give every scale the energy that it has in photographs. F^-1 is the orthonormal inverse Fourier transform,

@@ -1,4 +1,4 @@
-"""The frozen network of a config: activations, channels, and rectifiers with gradients of their own."""
+"""The frozen network of a config: activations, channels, and rectifiers with custom gradients."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def load(config: ConfigDict, layers: Sequence[str], single_channels: bool = Fals
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     network = specs.make_network(config, made_for)
-    spec = Spec(network, content_layers=tuple(layers), style_layers=())  # which checks the layers
+    spec = Spec(network, content_layers=tuple(layers), style_layers=())  # raises for an unknown layer
     if network.widths and single_channels:
         for name in layers:
             if layer(network.architecture, name).kind == "conv":
@@ -116,7 +116,7 @@ def check_channels(layer: str, channels: Sequence[int], width: int) -> None:
     """
     for channel in channels:
         if not 0 <= channel < width:
-            raise UserError(f"channel {channel}: {layer} has {width}; give 0 to {width - 1}")
+            raise UserError(f"channel {channel}: {layer} has {width} channels; give 0 to {width - 1}")
 
 
 def largest(values_C: np.ndarray, count: int) -> np.ndarray:
@@ -135,7 +135,7 @@ def largest(values_C: np.ndarray, count: int) -> np.ndarray:
 
 
 def rectifier(back: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """Returns max(x, 0) with a gradient of its own, for the argument `relu` of VGG.
+    """Returns max(x, 0) with a custom gradient, for the argument `relu` of `networks.table.features`.
 
     Args:
       back: maps the input x and the signal g at the output to the signal at the input.

@@ -1,4 +1,4 @@
-"""Which parts of a picture carry its style loss or its content loss: a square is covered at each place.
+"""Which parts of a picture its style loss and its content loss depend on: a square is covered at each place.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 7, with the losses of
 style transfer in place of the score of a class.
@@ -20,7 +20,7 @@ from nst.losses.spec import Spec
 from nst.visualize import figures
 
 PARTS = ("style", "content")
-# share of the largest loss below which there are no percentages: the photograph's own content loss is 0
+# share of the largest loss below which a change is not given in percent: the photograph's content loss is 0
 NOTHING = 1e-3
 
 
@@ -34,7 +34,7 @@ class Occlusion(NamedTuple):
 
 
 def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the places of squares that lie inside a picture, with margins that are equal to a pixel.
+    """Returns the places of squares that lie inside a picture, with margins that differ by at most a pixel.
 
     Args:
       shape: height and width of the picture.
@@ -153,7 +153,7 @@ def examine(
       {part: the losses}.
 
     Raises:
-      UserError: as `corners` and `part`.
+      UserError: as `corners` and `part_loss`.
     """
     results = {}
     for name in parts:

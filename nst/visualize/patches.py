@@ -22,7 +22,7 @@ from nst.visualize.deconvnet import Unit, project_unit, to_image
 from nst.visualize.network import Model, check_channels, layer_shape
 from nst.visualize.receptive import box, cut
 
-SHARES = 8  # short edges are multiples of the long edge divided by this
+SHARES = 8  # short edges are multiples of the long edge divided by this number
 TILE, GAP = 96, 3  # pixels of a patch in a figure, and between two patches
 
 
@@ -104,7 +104,7 @@ def top(
         values, places = np.take_along_axis(values, order, 1), np.take_along_axis(places, order[None], 2)
     if readable < count:
         raise UserError(
-            f"{readable} pictures that can be read: give {count} or more, or ask for fewer patches"
+            f"only {readable} pictures can be read: give {count} or more, or ask for fewer patches"
         )
     return Top(values, *places)
 

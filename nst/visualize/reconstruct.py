@@ -23,13 +23,12 @@ class Reconstructions(NamedTuple):
     painting_hxwx3: np.ndarray
     content_LxHxWx3: np.ndarray
     style_Lxhxwx3: np.ndarray
-    losses_2xL: (
-        np.ndarray
-    )  # of content and style at the end, as means over layers; 1: an image without features
+    # of content and style at the end, as means over layers; 1: as far as an image without features
+    losses_2xL: np.ndarray
 
 
 def content_config(config: ConfigDict, layer: str) -> ConfigDict:
-    """Returns the config that matches the photograph's activations at a layer, from noise, without a style.
+    """Returns the config that matches the photograph's activations at a layer, from noise, without style.
 
     Args:
       config: of a run.
@@ -39,7 +38,7 @@ def content_config(config: ConfigDict, layer: str) -> ConfigDict:
 
 
 def style_config(config: ConfigDict, layers: Sequence[str]) -> ConfigDict:
-    """Returns the config that matches the painting's statistics at layers, from noise, without a content.
+    """Returns the config that matches the painting's statistics at layers, from noise, without content.
 
     Args:
       config: of a run.
@@ -50,10 +49,8 @@ def style_config(config: ConfigDict, layers: Sequence[str]) -> ConfigDict:
 
 def _alone(config: ConfigDict, content: tuple[str, ...], style: tuple[str, ...]) -> ConfigDict:
     result = config.copy_and_resolve_references()
-    result.init.kind, result.init.noise_scale = (
-        "noise",
-        0.01,
-    )  # stronger noise would remain where it changes no layer
+    result.init.kind = "noise"
+    result.init.noise_scale = 0.01  # stronger noise would remain where it changes no layer
     result.pyramid.min_size = 0
     result.content_loss.layers, result.style_loss.layers = content, style
     for loss in (result.content_loss, result.style_loss):
@@ -113,7 +110,7 @@ def reconstructions(
 
 
 def figure(results: Reconstructions, subtitle: str):
-    """Draws the photograph with its reconstructions, and the painting with textures of ever more layers.
+    """Draws the photograph with its reconstructions, and the painting with textures of more and more layers.
 
     Args:
       results: from `reconstructions`.

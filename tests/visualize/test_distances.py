@@ -10,7 +10,7 @@ from nst.errors import UserError
 from nst.losses import problem, statistics
 from nst.losses import weights as loss_weights
 from nst.losses.spec import Spec
-from nst.visualize import distances as room
+from nst.visualize import distances as module
 from nst.visualize.distances import distances, neighbours, total
 from nst.visualize.network import load
 
@@ -85,7 +85,7 @@ def test_every_picture_is_described_once(model, monkeypatch):
         calls.append(args[2].shape)
         return statistics.describe_style(*args)
 
-    monkeypatch.setattr(room, "describe_style", counted)
+    monkeypatch.setattr(module, "describe_style", counted)
     distances(make_spec(model, "gram"), model.variables, pictures())
     assert len(calls) == 3
 
@@ -133,7 +133,7 @@ def test_figure_names_pictures_and_frames_the_nearest(count):
     table = np.random.default_rng(0).uniform(1, 2, (count, count))
     np.fill_diagonal(table, 1e-7)  # rounding
     names = [f"some/where/p{k}.jpg" for k in range(count)]
-    figure = room.figure(table, names, "gram", "1: far")
+    figure = module.figure(table, names, "gram", "1: far")
     place, bar = figure.axes
     assert [label.get_text() for label in place.get_yticklabels()] == [f"p{k}" for k in range(count)]
     assert len(place.texts) == (count**2 if count <= 12 else 0)
@@ -150,9 +150,9 @@ def test_figure_names_pictures_and_frames_the_nearest(count):
     "table", [np.zeros((2, 2)), np.array([[0.0, 1.0], [1.0, 0.0]])], ids=["equal", "one value"]
 )
 def test_figure_of_a_table_without_a_range(table):
-    room.figure(table, ["a", "b"], "gram", "1: far").canvas.draw()
+    module.figure(table, ["a", "b"], "gram", "1: far").canvas.draw()
 
 
 def test_unit_says_what_one_is(model):
-    assert "without features" in room.unit(make_spec(model, "gram"))
-    assert room.unit(make_spec(model, "gram", "hw_mse")) == "normalization hw_mse"
+    assert "without features" in module.unit(make_spec(model, "gram"))
+    assert module.unit(make_spec(model, "gram", "hw_mse")) == "normalization hw_mse"

@@ -166,7 +166,7 @@ def test_seeded(model):
 
 @pytest.mark.parametrize("settings, message", [
     ({"size": 1}, "size = 1: relu2_1 needs 2 pixels"),
-    ({"channels": [128]}, "channel 128: relu2_1 has 128; give 0 to 127"),
+    ({"channels": [128]}, "channel 128: relu2_1 has 128 channels; give 0 to 127"),
     ({"channels": [-1]}, "channel -1"),
     ({"unit": (8, 0)}, r"unit \(8, 0\): relu2_1 has 8x8 positions"),
     ({"layer": "relu9_1"}, "relu9_1"),

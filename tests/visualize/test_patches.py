@@ -202,9 +202,9 @@ def test_errors_say_what_to_do(tmp_path):
     paths = folder(tmp_path, [noise((24, 32), 0)])
     assert [path.name for path in paths] == ["0.png"]
     model = colours()
-    with pytest.raises(UserError, match="1 pictures that can be read: give 2 or more"):
+    with pytest.raises(UserError, match="only 1 pictures can be read: give 2 or more"):
         patches.top(model, paths, "relu1_1", (0,), 2, 32, silent)
-    with pytest.raises(UserError, match="channel 64: relu1_1 has 64; give 0 to 63"):
+    with pytest.raises(UserError, match="channel 64: relu1_1 has 64 channels; give 0 to 63"):
         patches.top(model, paths, "relu1_1", (0, 64), 1, 32, silent)
     with pytest.raises(UserError, match="size = 8: relu5_1 needs 16 pixels or more"):
         patches.top(model, paths, "relu5_1", (0,), 1, 8, silent)
