@@ -8,8 +8,8 @@ is the mean square on relu4_2 with weight 5; total variation (mean squares) has 
 updates with a learning rate of 10 on pixels up to 255, from faint noise, at the photograph's own size; the
 paintings are as wide as the photograph. The losses of several paintings are added with weights.
 
-It agrees with that program in these as well: the means (123.68, 116.779, 103.939) are those of the Caffe
-weights, and pixels are not clipped during the optimisation.
+Two more points agree with that program: the means (123.68, 116.779, 103.939) are those of the Caffe weights,
+and pixels are not clipped during the optimisation.
 """
 
 from configs import default

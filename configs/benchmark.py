@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.steps = 150
     config.log.every = 5
     config.log.preview_every = 0
-    # most updates at small sizes, where they are cheap, as nst recommends when it starts from a photograph
+    # most updates are made at small sizes, where they are cheap
     config.pyramid.min_size = 64
     config.pyramid.steps = (250, 150)
     return config

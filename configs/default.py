@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config.content = ""  # path of the photograph; may be empty if content_loss.layers is
     config.style = ("",)  # paths of the paintings: a.jpg,b.jpg; may be empty if style_loss.layers is
     # length in pixels of the edge that size_mode names; 0: the photograph's own size; auto: the largest size,
-    # up to the photograph's own, that fits the memory
+    # up to the photograph's own, that fits into memory; of type object, since it holds a number or a text
     config.size = FieldReference(512, field_type=object)
     config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     # the photograph's width; stretch: both of its edges, so that they lose their proportions
     config.style_fit = "scale"
     config.seed = 0  # seed of all randomness: noise, random weights, drawn positions
-    # rows of the image that are in the network at a time, for images that do not fit the memory
+    # rows of the image that are in the network at a time, for images that do not fit into memory
     # (nst/losses/strips.py); 0: all
     config.strip = 0
     config.steps = 500  # updates of the image; a finished run continues if it is raised

@@ -10,12 +10,13 @@ From 1024 px on, 256 rows of the image are in the network at a time, with 80 mor
 (nst/losses/strips.py). The loss and its gradient are those of the whole image, at about twice the work, since
 the rows on either side are computed as well and each strip is computed twice.
 
-Memory at 4096x3072 px is 6.2 GB: 3.0 for a strip, 0.15 for each image that L-BFGS keeps (memory = 5 makes a
-dozen) and 0.4 for the content's activations. --config.strip=128, or --config.optimizer.name=adam with a
+Memory at 4096x3072 px is 6.2 GB: 3.0 for a strip, 0.15 for each image that L-BFGS keeps (about a dozen with
+memory = 5) and 0.4 for the content's activations. --config.strip=128, or --config.optimizer.name=adam with a
 learning rate, takes less. If the run is stopped, the same command continues it.
 
 One evaluation at 4096x3072 px takes 211 seconds on two cores (docs/benchmarks.md). The whole run is estimated
-at four hours: 1.8 at 4096 px, 1.2 at 2048 px and 1 at the smaller sizes. It has not been run whole.
+at four hours: 1.8 at 4096 px, 1.2 at 2048 px and 1 at the smaller sizes. It has not been run from start to
+end.
 """
 
 from configs import default

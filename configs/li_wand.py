@@ -3,9 +3,9 @@
     python -m experiments.stylize --config=configs/li_wand.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/li_wand
 
-Every 3x3 patch of relu3_1 and relu4_1, at every second position, is drawn to the most similar patch of the
-painting. Content is on relu4_1, and total variation is added. There are three sizes up to 384 px, each twice
-the one before, with 100 updates of L-BFGS at each, from the photograph. The numbers are those of
+Every 3x3 patch of relu3_1 and relu4_1, at every second position, is pulled towards the most similar patch of
+the painting. Content is on relu4_1, and total variation is added. There are three sizes up to 384 px, each
+twice the one before, with 100 updates of L-BFGS at each, from the photograph. The numbers are those of
 pystiche_papers' replication (commit a8a87f4): content 20, style 1e-4 (of a sum of squares), total variation
 1e-3.
 

@@ -4,13 +4,13 @@
         --config.style=painting.jpg --workdir=runs/neural_style
 
 The long edge has 512 px. Content is the mean square on relu4_2 with weight 5; style is the mean square of
-Gram / (CHW) on relu1_1 .. relu5_1 with weight 100; total variation has weight 1e-3. Max pooling; 1000 updates
-of Torch7's L-BFGS without a line search, from noise of one thousandth of a pixel value around the network's
-mean.
+Gram / (CHW) on relu1_1 .. relu5_1 with weight 100; total variation has weight 1e-3. Pooling is max pooling.
+Torch7's L-BFGS makes 1000 updates without a line search, from noise of one thousandth of a pixel value around
+the network's mean.
 
 That program scales the [0, 1] image by 256, not 255, and so does this config. Its total variation acts on
-those pixels, hence the factor 256^2; it leaves total variation out of the loss that it prints, which nst does
-not.
+those pixels, hence the factor 256^2; it leaves total variation out of the loss that it prints, while nst
+includes it.
 
 Departs from it: pictures are resized with Pillow's antialiased bilinear filter in place of Torch's; L-BFGS
 keeps 100 pairs, not as many as there are steps.

@@ -9,8 +9,7 @@ weight 1e-3. Torch's L-BFGS with 100 pairs makes 1000 updates from faint noise. 
 weights are Caffe's, and pooling is max pooling. Pixels lie in [0, 1] here, so the weight of total variation
 is multiplied by 255.
 
-Departs from it: `-normalize_gradients`, which multiplies the gradient where its name says normalise, is left
-out.
+Departs from it: `-normalize_gradients` is left out; despite its name, it multiplies the gradient.
 """
 
 from configs import default

@@ -5,8 +5,8 @@
 
 The weights are Caffe's, with relu layers and max pooling. Content is the mean square on relu4_2; style is the
 mean square of Gram / (HW) with weight 1e3 / C^2 on each layer. Torch's L-BFGS (one evaluation per update, 100
-pairs) makes 500 updates from the photograph, whose short edge has 512 px. This is configs/gatys_notebook.py
-but for how pictures are resized.
+pairs) makes 500 updates from the photograph, whose short edge has 512 px. The config is that of
+gatys_notebook.py, except for the filter that resizes pictures and the range of the optimiser's pixels.
 
 Departs from it: torch resizes the tensor bilinearly; here Pillow's bilinear filter is used.
 """

@@ -2,7 +2,7 @@
 
     python -m experiments.sweep --config=configs/sweeps/inits.py --workdir=runs/inits
 
-The paper (section 3.3) says that the start has no strong effect, but that the picture leans towards its
+The paper (section 3.3) says that the start has no strong effect, but that the picture is biased towards its
 start, and that only noise gives more than one picture. There are 10 points: content (A in the figure), style
 (B), four noises (C), and starts that the figure does not show: grey, and noise over the photograph at three
 shares.

@@ -3,12 +3,14 @@
     python -m experiments.sweep --config=configs/sweeps/layers.py --workdir=runs/layers
 
 - Style from the first layer, the first two, ... up to relu5_1: the rows of Gatys et al. 2015, figure 3, and
-  the style reconstructions of 2016, figure 1. The more layers, the larger the structures that are taken over.
+  the style reconstructions of 2016, figure 1. The more layers, the larger the structures that are
+  transferred.
 - Content from the first block to the fifth: Gatys et al. 2016, figure 5, compares conv2_2 with conv4_2. The
   deeper the layer, the more the picture may depart from the photograph's lines. Each layer is tried before
   its rectifier (conv, as in the paper) and after it (relu, as in the authors' later code).
 
-There are 14 points; those of one part share the other part's default, all five style layers or relu4_2.
+There are 14 points. Those that vary the style layers have content at relu4_2; those that vary the content
+layer have all five style layers.
 
 Departs from the paper: each style layer keeps its weight as others join it, where the paper's w_l = 1/n
 divides one weight by their number; conv5_1 stands for conv5_2, which the small network lacks.

@@ -18,8 +18,8 @@ Result (cat in swirls, 200 updates, judged by VGG-19; vgg16 and vgg19_torchvisio
     content distance    1.26    1.55        1.75
     s / evaluation      0.40    0.10        0.38      two cores
 
-The judge is VGG-19 itself, so it favours vgg19. The untrained network takes over the colours and little else.
-This is one pair of pictures and one start.
+The instrument is VGG-19 itself, which favours vgg19. The untrained network takes over the colours and little
+else. This is one pair of pictures and one start.
 """
 
 from configs.sweeps import pooling

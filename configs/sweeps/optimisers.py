@@ -3,8 +3,8 @@
     python -m experiments.sweep --config=configs/sweeps/optimisers.py --workdir=runs/optimisers \
         --target_loss=2
 
-Gatys et al. 2016 (section 2.3) found L-BFGS to work best. All make the same number of updates, which with a
-line search take a few more evaluations: compare `loss`, `evaluations` and `seconds_to_loss`. There are 13
+Gatys et al. 2016 (section 2.3) found L-BFGS to work best. All make the same number of updates, for which a
+line search needs a few more evaluations; so compare `loss`, `evaluations` and `seconds_to_loss`. There are 13
 points:
 
 - lbfgs with the line searches wolfe (nst/optimizers/wolfe.py), zoom and backtracking (Optax's) and none, and
@@ -18,7 +18,7 @@ of 1.52 (5 pairs: 1.55) after 200 to 204 evaluations; from this start every firs
 accepted, so the search costs nothing. They reach a loss of 2 in 6.4 to 7.5 seconds on two cores. adam at 0.03
 is the best first-order method: it ends at 1.59, and reaches 2 before all others (5.7 s). It ends at 1.79 with
 a rate of 0.01, at 2.17 with 0.1 and at 3.9 with 0.003. rmsprop ends at 2.35, gradient descent at 2.43 (rate
-3) and 7.0 (rate 1). The judge's style distance follows the loss only loosely: 0.10 to 0.11 for all L-BFGS,
+3) and 7.0 (rate 1). The measured style distance follows the loss only loosely: 0.10 to 0.11 for all L-BFGS,
 0.097 for adam at 0.03. This is one pair of pictures and one start.
 """
 

@@ -23,7 +23,7 @@ Result with --config.weights.name=vgg19 --config.steps=100, judged by VGG-19, ga
     content distance    1.32    1.55     1.44    1.40    1.38    1.61     1.36
     SSIM                0.397   0.357    0.363   0.370   0.370   0.356    0.380
 
-l2, mixed and lp come nearest to the painting, nearer than max, although the judge itself has max pooling. max
+l2, mixed and lp come nearest to the painting, nearer than max, although the instrument has max pooling. max
 is the worst at relu1_1. average is the best there, but far off at relu5_1 and in content. The matched gain
 hardly matters: it changes the style distance by 0.002 at most (strided 0.004). With the small network, after
 200 steps, l2, mixed and lp are ahead of max as well (0.07 against 0.11), strided is last, and gains change

@@ -21,9 +21,9 @@ Result (small network, 200 updates from the photograph, judged by VGG-19):
       style distance     0.23  0.16   0.13  0.11  0.09  0.08  0.07  0.08  0.08
       content distance   0.33  0.45   0.55  0.66  0.76  0.91  1.04  1.10  1.12
 
-Each decade trades one for the other; above 100 the style comes no nearer, while content is still lost. The
-astronaut is nearer to the mosaic than the cat to the swirls, and loses less content. These are two pairs and
-one start.
+Each decade trades one distance for the other; above 100 the style comes no nearer, while content is still
+lost. The astronaut is nearer to the mosaic than the cat to the swirls, and loses less content. These are two
+pairs and one start.
 """
 
 from configs.sweeps import pooling
