@@ -23,10 +23,10 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
     """Parses the flags and runs `main`; ends the process.
 
     Args:
-      main: takes the words of the command that are no flags; returns the exit status, None for 0.
+      main: receives the words of the command that are not flags; returns the exit status, None for 0.
       config: whether the program needs --config; a program that does not need it refuses it.
     """
-    # jax would log every backend that it has looked for and not found
+    # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
     def parse(argv):
@@ -77,7 +77,7 @@ def signals() -> list[int]:
 
     def handle(number, frame):
         received.append(number)
-        signal.signal(number, signal.SIG_DFL)  # ending at once is safe: files are written as a whole
+        signal.signal(number, signal.SIG_DFL)  # ending at once is safe, since files are written atomically
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)

@@ -51,7 +51,7 @@ def table(rows: list[tuple[str, dict[str, float]]]) -> str:
 def measure_all(
     fixed: instrument.Instrument, paths: Sequence[str], photo: np.ndarray, paintings: Sequence[np.ndarray]
 ) -> list[tuple[str, dict[str, float]]]:
-    """Measures pictures; prints an error for each that cannot be measured, and a warning for odd shapes.
+    """Measures pictures; prints an error for each that cannot be measured, and a warning if shapes differ.
 
     Args:
       fixed: the instrument.
@@ -74,19 +74,19 @@ def measure_all(
 
 
 def warn_of_shape(path: str, photo: np.ndarray) -> None:
-    """Prints a warning if a picture has not the aspect ratio of the photograph (`HxWx3`), up to rounding."""
+    """Prints a warning if a picture does not have the photograph's aspect ratio (`HxWx3`), up to rounding."""
     height, width, _ = images.read(path).rgb_HxWx3.shape
     expected = images.target_size(*photo.shape[:2], max(height, width), "long")
     if max(abs(height - expected[0]), abs(width - expected[1])) > 1:
         print(
-            f"{path}: {width}x{height} px is not the photograph's shape, which was stretched to it: "
-            "content, ssim and psnr mean little",
+            f"{path}: {width}x{height} px is not the photograph's shape; the photograph was stretched "
+            "to it, so content, ssim and psnr mean little",
             file=sys.stderr,
         )
 
 
 def write(path: str, content) -> None:
-    """Writes a JSON file, as a whole or not at all; raises UserError if it cannot be written."""
+    """Writes a JSON file atomically; raises UserError if it cannot be written."""
     try:
         folder.write_json(Path(path), content)
     except OSError as error:

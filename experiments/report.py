@@ -1,4 +1,4 @@
-"""Writes the report of a sweep: a folder with an HTML page that opens from the disk and needs no network.
+"""Writes the report of a sweep: a folder with an HTML page that opens from the disk and works offline.
 
 python -m experiments.report --workdir=runs/pooling
 

@@ -21,7 +21,7 @@ from experiments import cli
 from nst.devices import processes
 
 DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "This is one of several processes, which the cluster describes."
+    "distributed", False, "Run as one of several processes, whose number and addresses the cluster provides."
 )
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, for several processes.")
 PROCESSES = flags.DEFINE_integer("processes", None, "Number of processes.", lower_bound=1)

@@ -30,7 +30,9 @@ RETRY_FAILED = flags.DEFINE_bool("retry_failed", False, "Also run the points tha
 INSTRUMENT = flags.DEFINE_string(
     "instrument", DEFAULTS.instrument, "The network that measures the images: a value of weights.name."
 )
-TARGET_LOSS = flags.DEFINE_float("target_loss", 0.0, "Tabulate the seconds until this loss.", lower_bound=0)
+TARGET_LOSS = flags.DEFINE_float(
+    "target_loss", 0.0, "Tabulate the seconds until this loss is reached.", lower_bound=0
+)
 
 
 def main(argv) -> int:

@@ -1,4 +1,4 @@
-"""Draws what the layers of a config's network hold: figures as PNG and SVG, their numbers as npz and CSV.
+"""Draws what the layers of a network represent: figures as PNG and SVG, their numbers as npz and CSV.
 
 python -m experiments.visualize reconstructions --config=configs/quickstart.py --workdir=runs/seen
 
@@ -8,8 +8,8 @@ python -m experiments.visualize reconstructions --config=configs/quickstart.py -
     patches          the nine patches of --folder that excite a channel most (Zeiler & Fergus 2013, figure 2)
     maximize         images made from noise that excite a channel most (Olah et al. 2017)
     invariance       how far features and Gram matrices move as the photograph moves
-    occlusion        the parts that carry the style and the content loss: of the photograph, or, with
-                     --config.init.image=result.png, of a result
+    occlusion        the parts of the photograph on which the style and the content loss depend, or those
+                     of a result with --config.init.image=result.png
     distances        style distances between the pictures in --folder, and the nearest of each
 
 The pictures are config.content and config.style at config.size; the layers are those of config.style_loss

@@ -1,1 +1,1 @@
-"""Benchmarks: the seconds and the memory that nst takes, and its losses, beside other programs."""
+"""Benchmarks: the time, the memory and the losses of nst, compared with other programs."""

@@ -1,4 +1,4 @@
-"""Points of a sweep stacked in one program, against the same points one after the other."""
+"""Times points of a sweep that are stacked in one program, and the same points one after another."""
 
 import statistics
 from functools import partial

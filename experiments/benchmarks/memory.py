@@ -1,4 +1,4 @@
-"""The memory that a run is forecast to need, against the memory that it took, each run in its own process.
+"""Compares forecast and measured memory of runs, each in a process of its own.
 
     python -m experiments.benchmarks.memory
     python -m experiments.benchmarks.memory --settings=strips --steps=1          (ten minutes)
@@ -59,7 +59,7 @@ def resident() -> dict[str, int]:
     try:
         status = Path("/proc/self/status").read_text()
     except FileNotFoundError as error:
-        raise UserError("the highest memory of a process is known on Linux only") from error
+        raise UserError("the highest memory of a process can be measured on Linux only") from error
     return {name: 1024 * int(size) for name, size in re.findall(r"^(VmRSS|VmHWM):\s*(\d+) kB", status, re.M)}
 
 

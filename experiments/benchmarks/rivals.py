@@ -1,7 +1,7 @@
 """Other programs' optimisation loops on our loss: PyTorch's, and SciPy's on our gradient.
 
-PyTorch runs at its best settings for a CPU: channels_last, frozen weights, no gradient but the pixels'.
-The loss is that of a Job (Gram matrices with a constant factor, mean squares of content). Tests, and
+PyTorch runs at its best settings for a CPU: channels_last, frozen weights, and a gradient of the pixels
+alone. The loss is that of a Job (Gram matrices with a constant factor, mean squares of content). Tests, and
 time_to_loss.py before it measures, check that both programs compute the same number.
 """
 

@@ -6,9 +6,9 @@
 Parts:
 - `speed`: seconds per evaluation of the config's loss on square noise of each of --sizes. In every round each
   contestant runs once, in turn, so that a machine whose speed drifts favours none; the table has medians and
-  their ratios. Memory is XLA's analysis of the compiled program; --peaks adds the peak of a process of its
-  own, less what that process held before its first array.
-- `batch`: points of a sweep, stacked in one program and one after the other (for accelerators).
+  their ratios. Memory is XLA's analysis of the compiled program; --peaks adds the peak memory
+  of each contestant in a process of its own, less what that process held before its first array.
+- `batch`: points of a sweep, stacked in one program and one after another (for accelerators).
 
 PyTorch takes part where it can be imported. docs/benchmarks.md has tables, and the machine of each.
 """
@@ -111,7 +111,7 @@ def speed(config: ConfigDict) -> dict[int, dict]:
         print("\n" + table(size, medians, entered, peaks))
         print(
             f"\nForward: {work / 1e9:.0f} GFLOP if directly convolved, {work / medians['forward'] / 1e9:.0f} "
-            f"GFLOP/s beside {rate / 1e9:.0f} of a matrix product of 2048 x 2048.",
+            f"GFLOP/s, against {rate / 1e9:.0f} in a matrix product of 2048 x 2048.",
             flush=True,
         )
         results[size] = {

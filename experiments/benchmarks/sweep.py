@@ -1,4 +1,4 @@
-"""What a sweep costs beside the computation: milliseconds per point, and memory as points accumulate.
+"""Measures the overhead of a sweep: milliseconds per point, and memory as points accumulate.
 
 python -m experiments.benchmarks.sweep --points=200
 
@@ -110,8 +110,8 @@ def main(argv):
         (name, f"{1e3 * seconds:.1f}", f"{1e3 * (seconds - medians['bare']):.1f}")
         for name, seconds in medians.items()
     ]
-    print(cli.markdown(("a point", "ms", "more than bare"), rows))
-    print(f"\ntabulating: {1e3 * tabulating / len(points):.1f} ms a point")
+    print(cli.markdown(("per point", "ms", "more than bare"), rows))
+    print(f"\ntabulating: {1e3 * tabulating / len(points):.1f} ms per point")
     quarters = [round(len(points) * part / 4) for part in range(1, 5)]
     print(
         "memory of the process, MB, after",

@@ -1,13 +1,13 @@
-"""How soon nst reaches the loss at which other programs end, on the same loss.
+"""Measures how soon nst reaches the final loss of other programs, for the same loss function.
 
     python -m experiments.benchmarks.time_to_loss --config=configs/benchmark.py --config.weights.name=vgg19
 
 The rivals run in PyTorch at the config's size: torch.optim.LBFGS as the published loops run it, and Adam as
 crowsonkb/style-transfer-pytorch runs it, over growing sizes. Then nst runs from coarse to fine as the config
 says, once with an empty compilation cache and once with the cache that the first run has filled, and then at
-the one size. Its seconds are all that pass after the pictures are read: weights, targets, compilation,
-smaller sizes, steps. Left out are the forward passes of the records, of which there are so many only for
-this measurement.
+the full size alone. Its seconds include everything after the pictures are read: weights, targets,
+compilation, smaller sizes and steps. Only the forward passes of the records are left out, since their number
+is that large for this measurement alone.
 """
 
 import importlib.util
@@ -62,7 +62,7 @@ def quality(config: ConfigDict) -> dict[str, dict]:
                 f"{ours:.0f}" if hit else "not reached", f"{seconds / ours:.1f}" if hit else "",
             ])  # fmt: skip
     head = ["rival", "its last loss", "s", "updates of nst", "evaluations at the last size", "s to that loss"]
-    print("\n" + cli.markdown([*head, "times sooner"], rows))
+    print("\n" + cli.markdown([*head, "times as fast"], rows))
     return results
 
 
@@ -132,7 +132,7 @@ def run(configs: list[ConfigDict]) -> tuple[float, list[dict]]:
     began, marks, result, load = time.perf_counter(), [], None, cached_loader()
     for config in configs:
         marks.clear()
-        # asked before each chunk of steps, the first time when everything is compiled
+        # called before each chunk of steps, for the first time once everything is compiled
         stop = lambda: bool(marks.append(time.perf_counter()))  # noqa: E731
         level = Level(settings.resolve(config), None)
         result = climb(None, None, [level], result, stop=stop, log=lambda line: None, load=load)

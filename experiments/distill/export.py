@@ -27,7 +27,7 @@ def finish(params: dict, scales: Mapping[str, float], dtype=np.float16) -> dict:
         kernel, bias = (np.asarray(layer[part], np.float32) * scale for part in ("kernel", "bias"))
         if name.startswith("conv") and name.endswith("_map"):
             kernel, bias = compact(kernel, bias)
-        # safetensors writes the memory as it lies
+        # in C order, since safetensors writes the buffer as it is
         result[name] = {"kernel": kernel.astype(dtype, order="C"), "bias": bias.astype(dtype)}
     return result
 

@@ -1,4 +1,4 @@
-"""How much worse pictures are if they are made with another network than VGG-19: tables.
+"""Measures how much worse pictures are if they are made with a network other than VGG-19.
 
 Pictures are made of held-out photographs and paintings with each network, under the same losses and weights.
 The teacher judges them by the Gram distance of relu1_1 .. relu5_1 relative to the painting's Gram energy, and

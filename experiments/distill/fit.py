@@ -4,9 +4,9 @@ The student has the teacher's topology with fewer channels, and beside each laye
 teacher's activations there.
 
 After Wang, Li, Wang, Hu & Yang 2020 (*Collaborative Distillation for Ultra-Resolution Universal Style
-Transfer*), section 3.2, whose linear embedding loss the maps are. Departs from the paper: no decoder takes
-part; the student is judged as a loss, so the Gram matrices are in the loss (experiments/distill/student.py);
-the maps are kept and shipped.
+Transfer*), section 3.2; the maps are those of its linear embedding loss. Departs from the paper: no decoder
+takes part; the student is judged as a loss, so the Gram matrices are in the loss
+(experiments/distill/student.py); the maps are kept and shipped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from nst.networks.pooling import max_pool
 from nst.networks.table import convolutions
 
 _RIDGE = 1e-4  # of the least squares, relative to the mean of the diagonal
-_ROWS = 100  # equations for each unknown, which are enough
+_ROWS = 100  # equations for each unknown; more are not needed
 
 
 def _patches(x_BxHxWxC: jax.Array) -> jax.Array:
@@ -109,8 +109,8 @@ def warm_start(
 ) -> tuple[dict, dict[str, float]]:
     """Makes a student whose convolutions are fitted one after the other.
 
-    Each convolution predicts the teacher's most telling channels (`choose_channels`) from the student's own
-    activations below it, by least squares (`fit`). The channels are scaled to unit mean square after the
+    Each convolution predicts the teacher's most informative channels (`choose_channels`) from the student's
+    own activations below it, by least squares (`fit`). The channels are scaled to unit mean square after the
     rectifier.
 
     Args:
@@ -173,7 +173,8 @@ def layer_pairs(
 
     Args:
       teacher: params of VGG-19 in the caffe convention.
-      student: params, read when a convolution is reached: it may be added just before, at its yield.
+      student: params. Each convolution is read after its layer was yielded, so that the caller can add it
+        then.
       count: convolutions that are run.
       batches: images in [0, 1], `BxHxWx3` each.
       after: whether conv layers yield the outputs of the student's convolution, in place of its inputs.

@@ -1,6 +1,6 @@
 """Training images that the student itself makes: pictures stylised with the student as the loss network.
 
-They show the student what an optimiser does with its errors.
+Training on them reduces the errors of the student that an optimiser would exploit.
 """
 
 from typing import NamedTuple
@@ -36,8 +36,8 @@ def stylise(
     and may leave [0, 1] a little, as iterates do.
 
     Args:
-      config: of the distillation; its group `stylised` counts.
-      student: that makes them.
+      config: of the distillation; its group `stylised` is used.
+      student: the loss network.
       data: photographs and paintings.
       rng: of everything random.
 

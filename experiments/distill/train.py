@@ -117,7 +117,7 @@ def resume_pictures(trainer: Trainer, state: State) -> None:
 
 
 def write_record(trainer: Trainer, state: State, errors: dict, seconds: float) -> None:
-    """Appends a record of the step to metrics.jsonl and prints it; now and then it is also validated.
+    """Appends a record of the step to metrics.jsonl and prints it; some records include a validation.
 
     Raises:
       UserError: an error that is not finite.
@@ -151,7 +151,7 @@ def begin(trainer: Trainer) -> tuple[State, float]:
 
 
 def first_record(trainer: Trainer, state: State) -> dict:
-    """Returns the record of step 0, which holds the validation of the warm start; writes it if need be."""
+    """Returns the record of step 0, which validates the warm start; writes it if it is missing."""
     records = folder.rewind_metrics(trainer.workdir, int(state.step))
     if records:
         return records[0]

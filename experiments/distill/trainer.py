@@ -22,15 +22,15 @@ from nst.networks.network import Network
 from nst.networks.table import ARCHITECTURES, convolutions, freeze, layer_names, layers_to
 
 TEACHER = Network()
-# Streams of random numbers: none depends on how many numbers another one has drawn
+# Streams of random numbers, so that no draw depends on how many numbers were drawn for other purposes
 BATCHES, POOL, WARM_START, STYLISED = range(4)
 
 
 class Trainer:
     """One distillation: its inputs, and the pictures and examples of the current step.
 
-    `pictures` and `pool` are all that changes: they follow from the step, so that a continued run has those
-    of an uninterrupted one.
+    Only `pictures` and `pool` change. They follow from the step, so that a continued run has those of an
+    uninterrupted one.
     """
 
     def __init__(self, config: ConfigDict, workdir: Path):

@@ -45,7 +45,7 @@ def test_evaluations_are_tabulated(tmp_path):
     )
     row = r"^\| Adam \| [\d.]+ \| [\d.]+ \|  \| [\d.]+ s \| [\d.]+ MB \| [\d.]+ [GM]B \|$"
     assert re.search(row, output, re.M), output
-    assert re.search(r"Forward: \d+ GFLOP if directly convolved, \d+ GFLOP/s beside \d+", output)
+    assert re.search(r"Forward: \d+ GFLOP if directly convolved, \d+ GFLOP/s, against \d+", output)
     found = json.loads((tmp_path / "found.json").read_text())["speed"]["32"]
     assert set(found["medians"]) == {"forward", "Adam"} and len(found["rounds"]) == 1
     assert found["forward_flop"] == pytest.approx(FORWARD_32, rel=1e-12)

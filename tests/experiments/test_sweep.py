@@ -12,7 +12,7 @@ from tests.helpers.sweeping import csv_without_timings, file, program, start
 
 pytestmark = pytest.mark.processes
 
-# enough work a point that a kill meets it on its way; records and checkpoints at every step
+# enough work per point that a kill hits it before its end; records and checkpoints at every step
 LONG = {"steps": 60, "log.every": 1, "init.kind": "noise"}
 SEEDS = [{"seed": seed} for seed in range(4)]
 
