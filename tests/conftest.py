@@ -1,4 +1,4 @@
-"""What all tests share: one cache of compiled programs, and a bound on those held in memory."""
+"""Fixtures of all tests: one cache of compiled programs, a bound on those held in memory, two pictures."""
 
 import gc
 import os
@@ -20,7 +20,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory):
-    """Compiles each program of the session once, whichever test, worker or subprocess asks for it.
+    """Compiles each program of the session once, for all tests, workers and subprocesses.
 
     The user's own cache is not touched.
     """
@@ -36,8 +36,9 @@ def shared_cache(tmp_path_factory):
 def few_programs():
     """Drops the compiled programs of this process when they are many.
 
-    Each holds mappings of memory, of which Linux lets a process have 65530. The whole suite would have more,
-    and the compiler then ends with a segmentation fault. A single file has at most some 10 000.
+    Each program holds memory mappings, of which Linux allows a process 65530. The whole suite would need
+    more, and the compiler then ends with a segmentation fault. A single file of tests needs about 10000 at
+    most.
     """
     yield
     mappings = Path("/proc/self/maps")

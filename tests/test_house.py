@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: floors, sizes, and what docstrings must say."""
+"""Rules for the source code, checked by parsing it: imports, sizes, and what docstrings must say."""
 
 import ast
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# a package or module of nst may import what is on its own floor or below it, and nothing above
-FLOORS = (
+# a package or module of nst may import those of its own level and of the levels before it, and none after it
+LEVELS = (
     {"errors", "files", "numerics", "options"},
     {"images", "networks", "styles", "optimizers", "devices"},
     {"losses"},
@@ -17,7 +17,7 @@ FLOORS = (
     {"runs"},
     {"sweeps", "report", "visualize"},
 )
-# these compute: they know no config, flag, file or clock
+# numeric code: it uses no config, flag, file or clock
 NUMERIC = ("networks", "styles", "losses", "optimizers", "metrics/measures.py")
 READS_FILES = (
     "networks/checkpoints.py",
@@ -39,7 +39,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def room(path: Path) -> str:
+def package_of(path: Path) -> str:
     """The package or module of nst in which a file lies; of other files their top folder."""
     parts = path.relative_to(ROOT).parts
     return parts[1].removesuffix(".py") if parts[0] == "nst" else parts[0]
@@ -54,14 +54,14 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-def rooms_imported(path: Path) -> set[str]:
+def packages_imported(path: Path) -> set[str]:
     found = set()
     for module, name in imports(TREES[path]):
         if module == "nst" and name:
             found.add(name)
         elif module.startswith("nst."):
             found.add(module.split(".")[1])
-    return found - {room(path)}
+    return found - {package_of(path)}
 
 
 def functions(path: Path, tree: ast.AST | None = None) -> Iterator[ast.FunctionDef]:
@@ -70,33 +70,33 @@ def functions(path: Path, tree: ast.AST | None = None) -> Iterator[ast.FunctionD
             yield node
 
 
-def floor(name: str) -> int:
-    for index, names in enumerate(FLOORS):
+def level_of(name: str) -> int:
+    for index, names in enumerate(LEVELS):
         if name in names:
             return index
-    raise AssertionError(f"nst/{name} stands on no floor: add it to FLOORS in tests/test_house.py")
+    raise AssertionError(f"nst/{name} is on no level: add it to LEVELS in tests/test_house.py")
 
 
-# --- the floors
+# --- the levels
 
 
-def test_no_import_goes_up_a_floor():
+def test_no_import_is_from_a_higher_level():
     wrong = []
     for path in NST:
         if path.parent == ROOT / "nst" and path.name == "__init__.py":
-            continue  # the public face, which may name anything
-        for name in rooms_imported(path):
-            if floor(name) > floor(room(path)):
-                wrong.append(f"{name_of(path)} imports nst.{name}, which is above it")
+            continue  # the public interface, which may import anything
+        for name in packages_imported(path):
+            if level_of(name) > level_of(package_of(path)):
+                wrong.append(f"{name_of(path)} imports nst.{name}, which is on a higher level")
     assert not wrong, "\n".join(wrong)
 
 
-def test_rooms_of_one_floor_import_each_other_in_no_circle():
-    for names in FLOORS:
+def test_packages_of_one_level_have_no_import_cycle():
+    for names in LEVELS:
         ties = {name: set() for name in names}
         for path in NST:
-            if room(path) in names:
-                ties[room(path)] |= rooms_imported(path) & names
+            if package_of(path) in names:
+                ties[package_of(path)] |= packages_imported(path) & names
         while ties:
             free = [name for name, needs in ties.items() if not needs & ties.keys()]
             assert free, f"these import each other: {ties}"
@@ -114,7 +114,7 @@ def test_nst_imports_neither_configs_nor_experiments():
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_computes_knows_no_config_flag_file_or_clock():
+def test_numeric_code_uses_no_config_flag_file_or_clock():
     wrong = []
     for path in NST:
         inside = path.relative_to(ROOT / "nst").as_posix()
@@ -147,7 +147,7 @@ def body_lines(node: ast.FunctionDef) -> int:
 def test_no_function_is_too_long_or_takes_too_much():
     wrong = []
     for path in SOURCES:
-        if room(path) == "configs":  # a config is a list of fields
+        if package_of(path) == "configs":  # a config is a list of fields
             continue
         for node in functions(path):
             arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
@@ -163,7 +163,7 @@ def test_no_function_is_too_long_or_takes_too_much():
 
 
 def interface() -> dict[Path, set[str]]:
-    """{file: names that another room, configs or experiments take from it}."""
+    """{file: names that another package, configs or experiments use from it}."""
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in NST
     }
@@ -177,7 +177,7 @@ def interface() -> dict[Path, set[str]]:
                 source = modules.get(f"{node.module}.{alias.name}")
                 if source is not None:
                     aliases[alias.asname or alias.name] = source
-                elif node.module in modules and room(modules[node.module]) != room(path):
+                elif node.module in modules and package_of(modules[node.module]) != package_of(path):
                     used[modules[node.module]].add(alias.name)
         for node in ast.walk(TREES[path]):
             if (
@@ -186,9 +186,9 @@ def interface() -> dict[Path, set[str]]:
                 and node.value.id in aliases
             ):
                 source = aliases[node.value.id]
-                if room(source) != room(path):
+                if package_of(source) != package_of(path):
                     used[source].add(node.attr)
-    for path in list(used):  # a package hands on the names of its modules
+    for path in list(used):  # a package re-exports names of its modules
         if path.name == "__init__.py":
             for module, name in imports(TREES[path]):
                 if module in modules and (name in used[path] or path.parent == ROOT / "nst"):
@@ -225,7 +225,7 @@ def missing(node: ast.FunctionDef, in_interface: bool) -> Iterator[str]:
     names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
     if described is None:
         if in_interface and names:
-            yield "is used by other rooms and has no Args:"
+            yield "is used by other packages and has no Args:"
     else:
         named = set(re.findall(r"\w+", " ".join(line.split(":")[0] for line in described.splitlines())))
         for name in names:
@@ -256,7 +256,7 @@ def test_public_docstrings_say_what_is_taken_returned_and_raised():
 
 
 def test_every_module_says_what_it_is():
-    # a package that is the face of programs may be empty
+    # an empty __init__.py needs no docstring
     wrong = [name_of(path) for path in SOURCES if path.stat().st_size and not ast.get_docstring(TREES[path])]
     assert not wrong, wrong
 
@@ -267,7 +267,7 @@ def test_every_module_says_what_it_is():
 @pytest.mark.parametrize(
     "source, lacks",
     [
-        ('def f(x):\n    """Doubles x."""', ["is used by other rooms and has no Args:"]),
+        ('def f(x):\n    """Doubles x."""', ["is used by other packages and has no Args:"]),
         ('def f(x):\n    """Doubles.\n\n    Args:\n      x: a number.\n    """', []),
         (
             'def f(x, y):\n    """Adds.\n\n    Args:\n      x: a number.\n    """',

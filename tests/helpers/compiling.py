@@ -1,4 +1,4 @@
-"""How the tests compile: each program once a session, and quickly rather than to run quickly."""
+"""How the tests compile: each program once per session, with flags that favour compile time over speed."""
 
 import os
 import subprocess
@@ -7,9 +7,10 @@ from importlib.metadata import version
 
 import jax
 
-# XLA's newer code generator and LLVM's optimisations took more than half of the time of the suite, and dividing
-# a program among threads gains nothing where each core has a test of its own. None of them changes what a program
-# computes, except for rounding. A flag that XLA_FLAGS sets already is left alone.
+# XLA's newer code generator and LLVM's optimisations took more than half of the time of the suite, and
+# compiling a program on several threads gains nothing where each core runs a test of its own. Except for
+# rounding, none of the flags changes what a program computes. A flag that XLA_FLAGS sets already is left
+# alone.
 QUICK = {
     "--xla_cpu_use_fusion_emitters": "false",
     "--xla_backend_optimization_level": "0",
@@ -18,7 +19,7 @@ QUICK = {
 
 
 def set_flags(cache):
-    """Adds to XLA_FLAGS what compiles quickly; to be called before JAX starts.
+    """Adds the flags for quick compilation to XLA_FLAGS; must be called before JAX starts.
 
     XLA ends the process at a flag that its version does not know, so a subprocess tries them, and pytest's
     `cache` keeps the answer.
@@ -40,8 +41,8 @@ def set_flags(cache):
 def share_cache(folder, patch):
     """Keeps the compiled programs of this process and of its subprocesses in the folder.
 
-    A folder that the environment names already is kept, so that a developer's next session finds the programs
-    of the last. There is no largest size: with one, JAX reads every entry whenever it adds one.
+    A folder that the environment names already is used instead, so that a developer's next session finds the
+    programs of the last. The size has no limit: with one, JAX reads every entry whenever it adds one.
     """
     patch.setenv("NST_COMPILATION_CACHE", "0")  # never the user's own
     settings = {

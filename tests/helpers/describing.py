@@ -1,4 +1,4 @@
-"""What the tests of style representations share: small layers, compiled distances, slopes by differences."""
+"""Helpers of the tests of style representations: small layers, compiled distances, numerical gradients."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ from nst.styles.positions import Positions, sample
 from nst.styles.table import style
 
 SAMPLE_KEY = 1  # for the sampled positions
-KEY = 0  # for what else is random
+KEY = 0  # for everything else that is random
 
 
 def layer(height=4, width=5, channels=3, seed=0):
@@ -25,7 +25,7 @@ def shares(height=4, width=5, seed=0):
 
 
 def pair(given=False):
-    """Two pictures of different shapes, and weights for them, or not."""
+    """Two pictures of different shapes, and, if `given`, the weights of their positions."""
     of = ([shares(4, 5)], [shares(3, 6, 1)]) if given else ()
     return [layer(4, 5)], [layer(3, 6, seed=1) * 1.3], *of
 
@@ -40,7 +40,7 @@ def drawn(shape, weights=None, samples=1024):
 
 
 def plain(name):
-    """The normalisation that is none."""
+    """The normalisation that leaves the distances of a representation unscaled."""
     return "hw_sse" if name.startswith("gram") else "none"
 
 
@@ -48,7 +48,7 @@ def plain(name):
 def measure(name, normalization="", text=""):
     """(distance of two pictures, its gradient with respect to the first's layers), compiled.
 
-    Pictures are lists of layers; their weights lists too, or None.
+    Pictures are lists of layers; their weights are lists, too, or None.
     """
     (representation,) = style(name, normalization or plain(name), text).values()
 
@@ -88,15 +88,15 @@ def slopes(function, x, step=1e-5):
 
 
 def close(found, expected, rel):
-    """Equal but for `rel` of the largest."""
+    """Asserts that arrays are equal up to `rel` of the largest expected value."""
     expected = np.asarray(expected)
     np.testing.assert_allclose(found, expected, rtol=rel, atol=rel * np.abs(expected).max())
 
 
 def check(name, naive, found, target, found_weights=None, target_weights=None, *, text="", rel=1e-4):
-    """The value and all gradients against `naive(found, target, found_weights, target_weights)`.
+    """Checks the value and all gradients against `naive(found, target, found_weights, target_weights)`.
 
-    `naive` takes lists as here, of layers HxWxC and weights HxW, in float64 and never None.
+    `naive` takes lists of layers HxWxC and of weights HxW, in float64; the weights are never None.
     """
 
     def even(layers):
@@ -122,7 +122,7 @@ def check(name, naive, found, target, found_weights=None, target_weights=None, *
 
 
 def single(naive):
-    """A function of positions x channels and their weights, for `check`."""
+    """Turns a naive function of `positions x channels` and their weights into one for `check`."""
 
     def of_lists(found, target, p, q):
         return naive(flat(found[0]), flat(target[0]), p[0].ravel(), q[0].ravel())

@@ -1,4 +1,4 @@
-"""Several runs of a program, which pay for the imports once."""
+"""Runs a program several times, with only one import of its modules."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# JAX has started nothing when the process forks: each child runs the program as `python -m` would
+# JAX has not started when the process forks, so each child runs the program as `python -m` would
 _DRIVER = """
 import json, os, runpy, sys, tempfile, warnings
 import experiments.cli, nst
@@ -32,7 +32,7 @@ print(json.dumps(ends))
 
 
 def run_each(module, commands, **environment):
-    """Returns [(exit status, output)] of `python -m module` with each list of flags, in a process each."""
+    """Returns [(exit status, output)] of `python -m module` with each list of flags, in its own process."""
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER, module, json.dumps(commands)],
         cwd=ROOT, env=os.environ | environment, capture_output=True, text=True,
@@ -42,7 +42,7 @@ def run_each(module, commands, **environment):
 
 
 def check_one_line_errors(cases, ends):
-    """Asserts that each of the (flags, words) ended with status 1 and one line that holds the words."""
+    """Asserts that each of the (flags, words) ended with status 1 and a one-line error with those words."""
     wrong = []
     for (flags, words), (status, output) in zip(cases, ends, strict=True):
         lines = [line for line in output.splitlines() if line.startswith("error: ")]

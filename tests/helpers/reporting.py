@@ -25,7 +25,7 @@ def base():
 
 
 def colour(index):
-    """Of a point's picture: no two are near each other."""
+    """The colour of a point's picture; those of different points are far apart."""
     return np.array([(index * 53 + 40) % 200, (index * 101 + 90) % 250, (index * 29 + 120) % 220]) / 255
 
 
@@ -41,7 +41,7 @@ def loss_lines(index):
 
 
 def begin(folder, index, plain):
-    """A run folder that has come to step 50."""
+    """Makes the run folder of a run that is at step 50; returns its picture."""
     (folder / "previews").mkdir(parents=True)
     run_folder.write_json(folder / "config.json", plain)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in loss_lines(index)))

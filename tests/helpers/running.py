@@ -38,6 +38,6 @@ def records(workdir):
 
 
 def stop_after(steps):
-    """Asks for a stop once `steps` chunks were seen."""
+    """Returns a `stop` that is False for the first `steps` calls, and then True."""
     left = iter(range(steps))
     return lambda: next(left, None) is None

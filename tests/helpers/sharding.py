@@ -1,4 +1,4 @@
-"""Functions that want several devices, called in a process that has them: jax counts them when it starts."""
+"""Calls functions in a process with several devices, whose number JAX fixes when it starts."""
 
 import json
 import os
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def flags(devices):
-    """XLA_FLAGS for so many devices, beside the flags of all tests."""
+    """Returns XLA_FLAGS with a number of devices, in addition to the flags of all tests."""
     return f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
 
 
@@ -19,7 +19,7 @@ def environment(devices):
 
 
 def on_eight(function, *arguments):
-    """What a function of a test's module returns on eight devices, as JSON."""
+    """Returns the result, as JSON values, of a function of a test's module on eight devices."""
     code = (
         "import json, sys, warnings; warnings.simplefilter('error'); "
         "warnings.filterwarnings('ignore', 'Error reading persistent compilation cache'); "
