@@ -100,7 +100,7 @@ def shardings(tree: Any) -> Any:
 
 
 def distribute(mesh: Mesh | None, tree: Any, axis: int | None = None) -> Any:
-    """Returns arrays as they are laid out on the devices.
+    """Places arrays on the devices.
 
     Args:
       mesh: as for `sharded`.
@@ -111,7 +111,7 @@ def distribute(mesh: Mesh | None, tree: Any, axis: int | None = None) -> Any:
 
 
 def put(tree: Any, like: Any) -> Any:
-    """Returns arrays, laid out on the devices as given shapes say.
+    """Places arrays on the devices, with the layouts of given shapes.
 
     Args:
       tree: a pytree of arrays; across processes each must have the same values.

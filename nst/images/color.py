@@ -153,7 +153,7 @@ def match(
       target_hxwx3: image with the colours, of any size.
       transform: name in TRANSFORMS.
       space: name in SPACES.
-      source_weights_HxW: weights of the pixels in the source's statistics, none negative; None: all alike.
+      source_weights_HxW: weights of the source's pixels in its statistics, >= 0; None: equal weights.
         All pixels are transformed.
       target_weights_hxw: the same for the target.
 

@@ -5,8 +5,8 @@
 `Spec` (nst/losses/spec.py) holds the choices that change the compiled program; `Problem` the arrays that may
 vary without recompiling: the network's parameters, the targets, and the weights. The losses are functions of
 statistics of the activations (nst/losses/statistics.py), which are summed over the strips of a large image.
-The statistics of the photograph and the paintings become targets once; those of the image are compared with
-them at every step.
+The targets are computed once, from the statistics of the photograph and the paintings; the statistics of the
+image are compared with them at every step.
 """
 
 import dataclasses
@@ -110,7 +110,7 @@ def terms(
       spec: static choices.
       problem: weights and targets.
       image_1xHxWx3: RGB, [0, 1], of the photograph's shape.
-      step: of the optimisation; it changes which positions are sampled if `spec.resample`.
+      step: step of the optimisation; if `spec.resample`, it changes which positions are sampled.
 
     Returns:
       {name: scalar}, the names being `content/relu4_2`, `style/relu1_1` (`style/relu1_1/region 0`), `tv`, and

@@ -19,7 +19,7 @@ from nst.styles import matching
 from nst.styles.positions import Positions, sample
 
 Activations = dict[str, Any]  # layer -> activation, or `Mapped` for a slim network
-Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; a missing layer: all alike
+Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; a missing layer: equal weights
 
 
 def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> Activations:
@@ -121,7 +121,7 @@ def describe_style(
       spec: static choices.
       variables: from networks.table.freeze.
       image_1xHxWx3: the painting, RGB, [0, 1], of any size.
-      guide: weights of its positions, {layer: HxW}; {}: all alike.
+      guide: weights of its positions, {layer: HxW}; {}: equal weights.
       seed: seed of sampled positions and random projections.
 
     Returns:

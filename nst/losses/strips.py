@@ -116,8 +116,8 @@ def position_weights(
     """Returns the weights of a window's positions, which over all strips add up to 1.
 
     Args:
-      strip: None: the whole image, whose weights are those of the guide.
-      guide_HxW: weights of all positions of the layer, sum 1; None: all alike.
+      strip: the strip; None: the whole image, with the weights of the guide.
+      guide_HxW: weights of all positions of the layer, sum 1; None: equal weights.
       layer: name of the layer.
       width: positions in a row of the layer.
     """

@@ -11,7 +11,7 @@ from nst.networks import winograd
 
 PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
-CONVOLUTIONS = ("direct", "winograd")  # of wide layers, see nst/networks/winograd.py
+CONVOLUTIONS = ("direct", "winograd")  # how wide layers are computed, see nst/networks/winograd.py
 
 
 def convolve(x: jax.Array, kernel: jax.Array | tuple, pad: int, precision: lax.Precision) -> jax.Array:

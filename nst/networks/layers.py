@@ -1,4 +1,4 @@
-"""Layers as data: what the rest of the program needs to know of a network without running it."""
+"""The layers of a network as data, for code that needs their properties without running the network."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -53,7 +53,7 @@ def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Arra
     the two computations are equal, and makes only one, so that everything is kept after all (jax 0.10.1).
 
     Args:
-      function: of one array, to one array.
+      function: function of one array that returns one array.
     """
 
     @jax.custom_vjp

@@ -59,7 +59,7 @@ def layer(architecture: str, name: str) -> Layer:
 
     Args:
       architecture: a key of ARCHITECTURES.
-      name: of the layer.
+      name: name of the layer.
 
     Raises:
       UserError: no such architecture or layer; the message names the nearest.

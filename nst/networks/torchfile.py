@@ -51,7 +51,7 @@ class _Parameter:
         return self
 
     def __setstate__(self, state):
-        if len(state) == 5:  # the oldest hold the tensor here; the later three are all flags
+        if len(state) == 5:  # the oldest files hold the tensor here; later ones have three flags
             self.tensor = state[0]
 
 

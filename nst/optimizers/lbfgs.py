@@ -59,8 +59,7 @@ def scale_by_lbfgs(
       A transformation of a single array, of any shape.
 
     Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua, read for their rules.
-    Departs from them: s is the difference of the parameters, so that a step that was clamped counts as
-    clamped.
+    Departs from them: s is the difference of the parameters, so that it is the step after clamping.
     """
 
     def init(params):

@@ -64,7 +64,7 @@ def image(optimizer: Optimizer, state: State) -> jax.Array:
     `ema_start`, the start (Kingma & Ba 2014, section 3, bias correction).
 
     Args:
-      optimizer: static choices, those of `init`.
+      optimizer: static choices, as for `init`.
       state: at any step.
 
     Returns:

@@ -75,7 +75,7 @@ def gram(
         `Mapped` is applied to the Gram matrix in place of the activations.
       shift: s, as in Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose
         "activation shift" of -1 is shift = 1 here.
-      weights_HxW: weights of the positions, in place of 1/M; None: all alike.
+      weights_HxW: weights of the positions, in place of 1/M; None: equal weights.
 
     Returns:
       `BxCxC`, float32.

@@ -156,7 +156,7 @@ def hypercolumns(activations: Sequence[jax.Array], positions: Sequence[Positions
 
     Args:
       activations: the layers, `1xHxWxC`, of any sizes.
-      positions: those of each layer.
+      positions: the positions of each layer.
     """
     first = materialize(activations[0])
     _, height, width, _ = first.shape
@@ -266,7 +266,7 @@ def self_similarity_distance(columns_SxD: jax.Array, target_SxD: jax.Array) -> j
 
     Args:
       columns_SxD: hypercolumns of the image.
-      target_SxD: those of the photograph.
+      target_SxD: hypercolumns of the photograph.
     """
 
     def relative_distances(columns_SxD):

@@ -12,7 +12,7 @@ from nst.networks.slim import Mapped, materialize
 class Positions:
     """The positions of one layer that a representation of style uses."""
 
-    weights_HxW: jax.Array | None = None  # sum 1; None: all positions count alike
+    weights_HxW: jax.Array | None = None  # sum 1; None: equal weights
     sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
     key: jax.Array | None = None  # random key for anything else that is drawn, such as projections
 
@@ -26,7 +26,7 @@ def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None
     Args:
       key: random key.
       shape: height and width of the layer.
-      weights_HxW: weights of the positions; None: all alike.
+      weights_HxW: weights of the positions; None: equal weights.
       count: size of the sample.
 
     Returns:

@@ -23,7 +23,7 @@ class Values(NamedTuple):
     """Columns of values, whose distributions are compared."""
 
     rows_MxP: jax.Array
-    weights_M: jax.Array | None  # sum 1; None: all alike
+    weights_M: jax.Array | None  # sum 1; None: equal weights
 
 
 class Sorted(NamedTuple):
