@@ -30,7 +30,7 @@ def add(
     Args:
       assets: of the report; the file is noted as used.
       kind: one of FOLDERS, in which the file lies.
-      name: for people; characters that a file's name cannot hold are replaced.
+      name: a readable name; characters that a file's name cannot hold are replaced.
       suffix: of the file, with its dot.
       source: the bytes that the file depends on.
       make: returns the file's bytes; None: they are the source.

@@ -59,7 +59,7 @@ def write_thumbnail(assets: Assets, name: str, path: Path) -> str | None:
 
     Args:
       assets: of the report.
-      name: of the thumbnail, for people.
+      name: a readable name of the thumbnail.
       path: of the picture.
 
     Returns:

@@ -37,7 +37,7 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
 
     Args:
       job: from `prepare`.
-      size: height and width of the image, in place of the job's own.
+      size: height and width of the image, instead of the job's own.
     """
     leaves, structure = jax.tree.flatten((job.variables, job.loss_weights))
     shapes = _Shapes(

@@ -14,7 +14,7 @@ from nst.losses import guidance
 from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
 
-EVERYWHERE = "all"  # in place of a file
+EVERYWHERE = "all"  # a region's mask that is not a file: the whole picture
 
 
 class Masks(NamedTuple):

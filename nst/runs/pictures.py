@@ -1,4 +1,4 @@
-"""The pictures of a run, at the sizes and in the colours that its config asks for."""
+"""Reads the pictures of a run, resizes them and adjusts their colours as the config says."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +96,7 @@ def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multi
         )
     resized = images.resize_picture(original, height, width, config.resize_filter)
     if height != exact:
-        note = f"{height} rows in place of {exact}, so that the devices share them equally"
+        note = f"{height} rows instead of {exact}, so that the devices share them equally"
         resized = resized._replace(notes=(*resized.notes, note))
     if isinstance(source, str | Path):
         sha256 = digest(source)
@@ -172,13 +172,13 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
         yield f"{role}: {after[1]}x{after[0]} px{change}"
 
 
-Recolor = Callable[[np.ndarray], np.ndarray]  # an image HxWx3 to one in the colours that it is shown with
+Recolor = Callable[[np.ndarray], np.ndarray]  # gives an image HxWx3 the colours that it is saved with
 
 
 def with_colors(
     config: ConfigDict, photo: Picture, paintings: Sequence[Picture]
 ) -> tuple[Picture, tuple[Picture, ...], Recolor]:
-    """Gives the pictures the colours that `config.color` asks for.
+    """Gives the pictures their colours according to `config.color`.
 
     Args:
       config: from `settings.resolve`.

@@ -96,7 +96,7 @@ def _restore(recorder: Recorder, job: Job) -> State | None:
 
 
 def follow(run: Run, result: Result | None) -> Run:
-    """Returns a run that starts from the result of another size, in place of `config.init`.
+    """Returns a run that starts from the result of another size, instead of `config.init`.
 
     Args:
       run: from `opened`; if it has a state from a checkpoint, it still continues from that state.

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from nst.errors import UserError
 
-AUTO = "auto"  # in place of a number for `size`
+AUTO = "auto"  # instead of a number for `size`
 # fields that change no pixel of the iterates, and so may differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb")
 # fields that name files: compared by the files' content instead

@@ -119,7 +119,7 @@ def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
 
 
 def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> Weights:
-    """Returns the weights of the loss that a config asks for.
+    """Returns the weights of the loss that a config names.
 
     Args:
       config: from `settings.resolve`.

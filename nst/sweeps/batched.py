@@ -2,8 +2,8 @@
 
 What is not part of the program may vary within a batch: weights, targets and starts (and so pictures, seeds
 and kinds of initial image), and the number of steps. Each point keeps a run folder of its own, as if it had
-run alone, and its numbers are those of the local launcher up to rounding (which L-BFGS amplifies, as it does
-any other rounding). With several devices, the points are shared out among them.
+run alone, and its numbers are those of the local launcher up to rounding, which L-BFGS amplifies. With
+several devices, the points are shared out among them.
 """
 
 import contextlib

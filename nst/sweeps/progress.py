@@ -92,7 +92,7 @@ def conclude(
 
     Args:
       workdir: the sweep's folder.
-      points: those that were asked for.
+      points: those that were selected to run.
       log: receives the lines.
       signal_number: of the signal that stopped the sweep; None: it was not stopped.
 

@@ -1,7 +1,7 @@
 """Which parts of a picture its style loss and its content loss depend on: a square is covered at each place.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 7, with the losses of
-style transfer in place of the score of a class.
+style transfer instead of the score of a class.
 """
 
 from collections.abc import Callable, Mapping, Sequence

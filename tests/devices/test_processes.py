@@ -76,7 +76,7 @@ def records(workdir):
 def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
     found = ends(together(tmp_path / "two", pictures))
     assert [status for status, *_ in found] == [0, 0], found
-    assert "done: " in found[0][1] and "64 rows in place of 61" in found[0][1]
+    assert "done: " in found[0][1] and "64 rows instead of 61" in found[0][1]
     # gloo speaks for itself
     assert not [line for line in found[1][1].splitlines() if line and not line.startswith("[Gloo]")]
     assert alone(tmp_path / "one", pictures)[0] == 0
