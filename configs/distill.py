@@ -72,7 +72,7 @@ def get_config() -> ConfigDict:
     config.stylised.size = 192  # pixels of either edge
     config.stylised.snapshots = (10, 30, 80)  # steps after which a picture is kept
 
-    # experiments/distill/fidelity.py: pictures are made of held-out pairs and judged by the teacher
+    # experiments/distill/fidelity.py: pictures are made from held-out pairs and measured by the teacher
     config.fidelity = ConfigDict()
     config.fidelity.pairs = 12  # held-out photographs, each with one of the held-out paintings in turn
     config.fidelity.size = 256  # pixels of the long edge

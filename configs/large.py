@@ -4,9 +4,9 @@
         --config.style=painting.jpg --workdir=runs/large
 
 This follows Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: the
-strokes form at a small size, and each larger size only sharpens the result of the one before, in ever fewer
-updates. The sizes are 512, 1024, 2048 and 4096 pixels, for the long edges of the photograph and the painting.
-From 1024 px on, 256 rows of the image are in the network at a time, with 80 more on either side
+strokes form at a small size, and each larger size only sharpens the result of the one before, in fewer and
+fewer updates. The sizes are 512, 1024, 2048 and 4096 pixels, for the long edges of the photograph and the
+painting. From 1024 px on, 256 rows of the image are in the network at a time, with 80 more on either side
 (nst/losses/strips.py). The loss and its gradient are those of the whole image, at about twice the work, since
 the rows on either side are computed as well and each strip is computed twice.
 

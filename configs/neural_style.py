@@ -12,7 +12,7 @@ That program scales the [0, 1] image by 256, not 255, and so does this config. I
 those pixels, hence the factor 256^2; it leaves total variation out of the loss that it prints, while nst
 includes it.
 
-Departs from it: pictures are resized with Pillow's antialiased bilinear filter in place of Torch's; L-BFGS
+Departs from it: pictures are resized with Pillow's antialiased bilinear filter instead of Torch's; L-BFGS
 keeps 100 pairs, not as many as there are steps.
 """
 

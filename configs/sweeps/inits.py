@@ -7,7 +7,7 @@ start, and that only noise gives more than one picture. There are 10 points: con
 (B), four noises (C), and starts that the figure does not show: grey, and noise over the photograph at three
 shares.
 
-Result (cat in swirls, small network, 200 updates, judged by VGG-19):
+Result (cat in swirls, small network, 200 updates, measured by VGG-19):
 
     start              painting  grey  noises        blends        photograph
     style distance     0.05      0.08  0.08 .. 0.09  0.09 .. 0.10  0.11

@@ -15,7 +15,7 @@ layer have all five style layers.
 Departs from the paper: each style layer keeps its weight as others join it, where the paper's w_l = 1/n
 divides one weight by their number; conv5_1 stands for conv5_2, which the small network lacks.
 
-Result (cat in swirls, small network, relu layers, judged by VGG-19): as style layers are added one by one,
+Result (cat in swirls, small network, relu layers, measured by VGG-19): as style layers are added one by one,
 the style distance falls from 0.40 to 0.31, 0.22, 0.15 and 0.11, and the content distance rises from 0.83 to
 1.55. Each layer is matched only once it is in the loss (relu5_1: 0.55 without it, 0.31 with it). Content
 matched at relu1_2 keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2), at the expense

@@ -11,7 +11,7 @@ There are 5 points. The pretrained networks are fetched when they are first used
 vgg19_torchvision 550 MB); without an internet connection their points fail, and --retry_failed runs them
 later.
 
-Result (cat in swirls, 200 updates, judged by VGG-19; vgg16 and vgg19_torchvision were not available):
+Result (cat in swirls, 200 updates, measured by VGG-19; vgg16 and vgg19_torchvision were not available):
 
     network             vgg19   vgg19_slim  random
     style distance      0.036   0.106       0.401

@@ -14,7 +14,7 @@ The network is the small one that comes with the code. Its maps were made with m
 poolings they are approximate; the full network is --config.weights.name=vgg19. The instrument is VGG-19
 (--instrument).
 
-Result with --config.weights.name=vgg19 --config.steps=100, judged by VGG-19, gain 1:
+Result with --config.weights.name=vgg19 --config.steps=100, measured by VGG-19, gain 1:
 
     pooling             max     average  l2      lp      mixed   strided  blur
     style distance      0.052   0.045    0.037   0.040   0.038   0.103    0.057

@@ -9,7 +9,7 @@ structures; the question here is how much time the smaller sizes save. There are
 smaller size and 25, 50 or 100 at the last. `seconds` counts all sizes but not the compilation; `style` is the
 instrument's distance, at 512 px for all.
 
-Result (the cat in swirls, small network, judged by VGG-19, two cores):
+Result (the cat in swirls, small network, measured by VGG-19, two cores):
 
     512 px alone        50      100     200     400 updates
       style distance    0.195   0.173   0.154   0.138

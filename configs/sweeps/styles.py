@@ -4,11 +4,11 @@
     python -m experiments.report --workdir=runs/styles
 
 Each distance is relative, that is, 1 for an image without features, so that one weight nearly balances each
-of them against the content. Where a representation has one or two terms in place of five, or few large ones,
+of them against the content. Where a representation has one or two terms instead of five, or few large ones,
 its weight is larger or smaller to make up for it. There are 34 points with 100 updates each. The first is
 the Gram matrix (Gatys et al. 2016); the source of each is in the docstring with its equation.
 
-Result (small network, judged by VGG-19: style distance, content distance, and distance of the mean colour
+Result (small network, measured by VGG-19: style distance, content distance, and distance of the mean colour
 from the painting's; the cat in swirls, then the astronaut in mosaic):
 
                                    style          content       colour

@@ -11,7 +11,7 @@ alpha / beta from 1e-3 to 10: beta = style_loss.weight from 1000 to 0.1, alpha =
 There are 18 points. All weights of a pair share one compiled program, and so do both pairs if the pictures
 have one shape.
 
-Result (small network, 200 updates from the photograph, judged by VGG-19):
+Result (small network, 200 updates from the photograph, measured by VGG-19):
 
     style_loss.weight    0.1   0.316  1     3.16  10    31.6  100   316   1000
     cat in swirls
