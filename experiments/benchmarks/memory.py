@@ -42,7 +42,7 @@ SETTINGS = {
 _SLOW = ("strips",)  # measured only where --settings names them
 
 CHOSEN = flags.DEFINE_list("settings", [n for n in SETTINGS if n not in _SLOW], f"Of {', '.join(SETTINGS)}.")
-SIZE = flags.DEFINE_integer("size", 0, "Long edge in pixels, in place of each setting's own.", lower_bound=0)
+SIZE = flags.DEFINE_integer("size", 0, "Long edge in pixels, instead of each setting's own.", lower_bound=0)
 STEPS = flags.DEFINE_integer("steps", 3, "Updates in each run.", lower_bound=1)
 ALONE = flags.DEFINE_string("alone", None, "Measure this setting in this process and print JSON.")
 
@@ -92,7 +92,7 @@ def measure(setting: str) -> dict[str, float]:
 
 
 def main(argv):
-    """Measures the settings, each in a process of its own, and prints a table as they come."""
+    """Measures the settings, each in a process of its own, and prints a table row by row."""
     del argv
     if ALONE.value:
         print(json.dumps(measure(choose("alone", ALONE.value, SETTINGS))))

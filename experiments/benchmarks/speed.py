@@ -1,4 +1,4 @@
-"""How fast an evaluation is and how much memory it takes: nst beside PyTorch and SciPy, in one process.
+"""Measures the time and memory of an evaluation: nst, PyTorch and SciPy in one process.
 
     python -m experiments.benchmarks.speed --config=configs/benchmark.py --sizes=256,512 --rounds=5
     python -m experiments.benchmarks.speed --config=configs/benchmark.py --parts=batch

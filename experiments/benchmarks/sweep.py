@@ -2,11 +2,11 @@
 
 python -m experiments.benchmarks.sweep --points=200
 
-Each point is a picture of 32 px, made in a few steps of the slim network and judged. It is made three times,
-in turn, so that a machine whose speed drifts favours none:
-- by the local launcher, which gives it a run folder (manifest, checkpoint, records, pictures, judgement);
+Each point is a picture of 32 px, made in a few steps with the slim network and measured. It is made three
+times, in turn, so that a machine whose speed drifts favours none:
+- by the local launcher, which gives it a run folder (manifest, checkpoint, records, pictures, measures);
 - by `stylize` without a folder;
-- bare: the compiled steps and the judge alone, with the pictures and targets at hand.
+- bare: only by the compiled steps and the instrument, with pictures and targets prepared beforehand.
 
 The output has medians, and the memory of the process after each quarter of the points.
 """
@@ -35,7 +35,7 @@ from nst.sweeps.points import Point, make_points
 POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
 STEPS = flags.DEFINE_integer("steps", 3, "Steps of each point.", lower_bound=1)
 INSTRUMENT = flags.DEFINE_string(
-    "instrument", "vgg19_slim", "The network that judges: a value of weights.name."
+    "instrument", "vgg19_slim", "The network that measures the images: a value of weights.name."
 )
 
 
@@ -44,11 +44,11 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]
 
     Args:
       workdir: folder of the sweep.
-      judge: of all pictures.
+      judge: the instrument, which measures all pictures.
       points: of the sweep, all of one shape.
 
     Returns:
-      {name: function that makes and judges a point}.
+      {name: function that makes and measures a point}.
     """
     shared = local.Shared()
 

@@ -1,10 +1,10 @@
 """Measures how much worse pictures are if they are made with a network other than VGG-19.
 
-Pictures are made of held-out photographs and paintings with each network, under the same losses and weights.
-The teacher judges them by the Gram distance of relu1_1 .. relu5_1 relative to the painting's Gram energy, and
-by the distance at relu4_2 relative to the photograph's energy. Fidelity is (S0 - Ss) / (S0 - Sf), where S0 is
-the style distance of the photograph itself, Sf that of the picture made with the teacher, and Ss that of the
-picture made with another network: 1 is as good as the teacher, 0 is no style at all.
+Pictures are made from held-out photographs and paintings with each network, under the same losses and
+weights. The teacher measures them by the Gram distance of relu1_1 .. relu5_1 relative to the painting's Gram
+energy, and by the distance at relu4_2 relative to the photograph's energy. Fidelity is (S0 - Ss) / (S0 - Sf),
+where S0 is the style distance of the photograph itself, Sf that of the picture made with the teacher, and Ss
+that of the picture made with another network: 1 is as good as the teacher, 0 is no style at all.
 
 python -m experiments.distill.fidelity --config=configs/distill.py --config.photos=photos \
     --config.paintings=paintings --networks=vgg19_slim,random --workdir=runs/fidelity
@@ -37,7 +37,7 @@ STYLE, CONTENT = measures.STYLE, measures.CONTENT
 
 
 def judge(config):
-    """Returns the judge: a function (image, photograph, painting) -> {layer: relative distance}.
+    """Returns a function (image, photograph, painting) -> {layer: relative distance}.
 
     Args:
       config: of the distillation, which names the teacher.
@@ -141,7 +141,7 @@ def table(networks, rows) -> str:
 
 
 def main(argv) -> None:
-    """Makes and judges the pictures, and writes and prints the tables."""
+    """Makes and measures the pictures, and writes and prints the tables."""
     del argv
     config = cli.CONFIG.value
     workdir = Path(cli.workdir("runs/fidelity"))

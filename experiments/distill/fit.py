@@ -177,7 +177,7 @@ def layer_pairs(
         then.
       count: convolutions that are run.
       batches: images in [0, 1], `BxHxWx3` each.
-      after: whether conv layers yield the outputs of the student's convolution, in place of its inputs.
+      after: whether conv layers yield the outputs of the student's convolution, instead of its inputs.
 
     Yields:
       The name of a conv or relu layer, the teacher's activations and the student's, a list over the batches

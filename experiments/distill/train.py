@@ -79,7 +79,7 @@ def train(trainer: Trainer, state: State, seconds: float, stop: Callable[[], boo
       trainer: of this run.
       state: to begin with.
       seconds: that earlier sessions have taken.
-      stop: asked before each step; True ends the training early.
+      stop: called before each step; True ends the training early.
 
     Raises:
       UserError: an error that is not finite.
