@@ -22,6 +22,7 @@ def get_config():
     config.resize_filter = "bilinear"
     config.steps = 1000
     config.content_loss.weight = 5.0
+    config.content_loss.normalization = "mse"
     config.style_loss.weight = 500.0
     config.style_loss.layer_weights = (0.2,)
     config.style_loss.normalization = "chw_mse"

@@ -28,6 +28,7 @@ def get_config():
     config.weights.name = "vgg19_torchvision"
     config.network.padding = "replicate_first"
     config.content_loss.weight = 0.015
+    config.content_loss.normalization = "mse"
     config.style_loss.representation = "wasserstein_gaussian"
     config.style_loss.options = "floor=1e-4,iterations=12"
     config.style_loss.normalization = "none"

@@ -4,8 +4,9 @@ A field is set on the command line as `--config.optimizer.name=adam`, and a sequ
 `--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
 
 The values here make a good picture as they are: VGG-19, relu layers, Gram matrices, L-BFGS from the
-photograph, 512 pixels. Their balance of content and style is that of configs/gatys_notebook.py: `chw_mse` is
-`hw_mse` with layer weights 1 / C^2, without which relu4_1 would outweigh all other layers a hundredfold.
+photograph, 512 pixels. Both losses are relative to their targets: each term is 1 for an image without
+features. So a style weight means about the same for any photograph, painting and network: at 0.3 the
+photograph is hardly touched, at 3 both are there, and at 30 little but the style is left.
 
     python -m experiments.stylize --config=configs/default.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first
@@ -79,7 +80,7 @@ def get_config() -> ConfigDict:
     config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
     config.content_loss.samples = 1024  # number of positions that self_similarity compares
     # gatys, mse, sse, root, scaled, relative: factor of the squared distance (nst/losses/content.py)
-    config.content_loss.normalization = "mse"
+    config.content_loss.normalization = "relative"
 
     config.style_loss = ConfigDict()
     config.style_loss.representation = "gram"  # of nst/styles/table.py; + adds several: gram+histogram
@@ -87,12 +88,12 @@ def get_config() -> ConfigDict:
     config.style_loss.options = ""  # of the representation (nst/styles/table.py): degree=3,samples=512
     # of Gram matrices: gatys, hw_mse, chw_sse, chw_mse, hw_sse, scaled; of others: none; of all: relative,
     # whose loss is 1 for an image without features
-    config.style_loss.normalization = "chw_mse"
+    config.style_loss.normalization = "relative"
     config.style_loss.resample = False  # draw new positions at each step; for first-order optimisers only
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image; (): no style loss
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     config.style_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
-    config.style_loss.weight = 1e3  # beta, the weight of the style loss
+    config.style_loss.weight = 3.0  # beta, the weight of the style loss: 0.3 is hardly touched, 30 abstract
     config.style_loss.image_weights = (1.0,)  # one weight per painting, or one for all; scaled to sum 1
     config.style_loss.blend = "targets"  # several paintings: targets: mean statistics; losses: sum of losses
 

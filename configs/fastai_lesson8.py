@@ -21,6 +21,7 @@ def get_config():
     config.network.pooling = "average"
     config.content_loss.layers = ("relu4_2",)
     config.content_loss.weight = 0.1
+    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "chw_mse"
     config.style_loss.layers = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
     config.style_loss.layer_weights = (0.05, 0.2, 0.2, 0.25, 0.3)

@@ -24,6 +24,7 @@ def get_config():
     config.size_mode = "short"
     config.resize_filter = "bilinear_aliased"
     config.steps = 500
+    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "hw_mse"
     config.style_loss.weight = 1e3
     config.style_loss.layer_weights = tuple(1 / channels**2 for channels in (64, 128, 256, 512, 512))

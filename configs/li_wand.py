@@ -24,6 +24,7 @@ def get_config():
     config.pyramid.min_size = 96
     config.content_loss.layers = ("relu4_1",)
     config.content_loss.weight = 20.0
+    config.content_loss.normalization = "mse"
     config.style_loss.representation = "mrf"
     config.style_loss.normalization = "none"
     config.style_loss.layers = ("relu3_1", "relu4_1")

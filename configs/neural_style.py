@@ -26,6 +26,7 @@ def get_config():
     config.steps = 1000
     config.network.input_scale = 256.0
     config.content_loss.weight = 5.0
+    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "chw_mse"
     config.style_loss.weight = 1e2
     config.style_loss.layer_weights = (1.0,)

@@ -20,6 +20,7 @@ def get_config():
     config.resize_filter = "bilinear"
     config.steps = 1000
     config.content_loss.weight = 5.0
+    config.content_loss.normalization = "mse"
     config.style_loss.weight = 100.0
     config.style_loss.normalization = "chw_mse"
     config.tv.kind = "l1"

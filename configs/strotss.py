@@ -36,6 +36,7 @@ def get_config():
     config.content_loss.representation = "self_similarity"
     config.content_loss.layers = LAYERS
     config.content_loss.weight = ALPHA / total
+    config.content_loss.normalization = "mse"
     config.style_loss.representation = "remd+column_moments+palette"
     config.style_loss.representation_weights = (1.0, 1.0, 1 / ALPHA)
     config.style_loss.layers = LAYERS

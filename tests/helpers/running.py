@@ -16,6 +16,7 @@ def small(**changes):
     config = default.get_config()
     flat = {
         "weights.name": "random", "size": 32, "steps": 6, "content_loss.layers": ("relu2_1",),
+        "content_loss.normalization": "mse",
         "style_loss.layers": ("relu1_1", "relu2_1"), "style_loss.weight": 100.0,
         "style_loss.normalization": "hw_mse", "optimizer.memory": 3, "log.every": 2,
         "log.preview_every": 3, "checkpoint.seconds": 0.0,
