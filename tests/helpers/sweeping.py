@@ -19,7 +19,8 @@ from nst.sweeps.points import make_points
 ROOT = Path(__file__).parents[2]
 TINY = {
     "weights.name": "vgg19_slim", "size": 16, "steps": 4, "content_loss.layers": ("relu1_1",),
-    "content_loss.normalization": "mse", "style_loss.normalization": "chw_mse", "style_loss.layers": ("relu1_1",), "style_loss.weight": 10.0, "optimizer.name": "adam",
+    "content_loss.normalization": "mse", "style_loss.normalization": "chw_mse",
+    "style_loss.layers": ("relu1_1",), "style_loss.weight": 10.0, "optimizer.name": "adam",
     "optimizer.learning_rate": 0.02, "log.every": 2,
     "log.preview_every": 0, "checkpoint.seconds": 0.0,
 }  # fmt: skip
