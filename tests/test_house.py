@@ -126,6 +126,55 @@ def test_numeric_code_uses_no_config_flag_file_or_clock():
     assert not wrong, "\n".join(wrong)
 
 
+# --- names
+
+
+def bound_names(path: Path) -> set[str]:
+    """The names that a file binds at its top level, and the modules of a package."""
+    names = {child.stem for child in path.parent.glob("*") if path.name == "__init__.py"}
+    for node in TREES[path].body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                names.add(part.id)
+            elif isinstance(part, ast.Import | ast.ImportFrom):
+                names |= {alias.asname or alias.name for alias in part.names}
+    return names
+
+
+def test_names_taken_from_our_modules_exist():
+    files = {}
+    for path in SOURCES:
+        files[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
+    bound, wrong = {path: bound_names(path) for path in SOURCES}, []
+    tests = {path: ast.parse(path.read_text()) for path in sorted((ROOT / "tests").rglob("*.py"))}
+    for path, tree in (TREES | tests).items():
+        aliases = {}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or node.module not in files:
+                continue
+            for alias in node.names:
+                if alias.name not in bound[files[node.module]]:
+                    wrong.append(f"{name_of(path)}:{node.lineno} imports {node.module}.{alias.name}")
+                elif f"{node.module}.{alias.name}" in files:
+                    aliases[alias.asname or alias.name] = files[f"{node.module}.{alias.name}"]
+        for node in ast.walk(tree):  # a variable of the same name hides a module
+            if isinstance(node, ast.arg) or isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                aliases.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                source = aliases.get(node.value.id)
+                if source is not None and node.attr not in bound[source] | {
+                    "__doc__",
+                    "__file__",
+                    "__name__",
+                }:
+                    wrong.append(f"{name_of(path)}:{node.lineno} uses {name_of(source)}: {node.attr}")
+    assert not wrong, "\n".join(wrong)
+
+
 # --- sizes
 
 

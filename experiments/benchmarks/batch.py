@@ -13,7 +13,7 @@ from experiments.benchmarks.contestants import LOOPS, job_of, timed
 from nst.losses.problem import Loss
 from nst.optimizers import steps
 from nst.runs.job import make_problem
-from nst.sweeps import batched
+from nst.sweeps import stacked
 
 
 def measure(config: ConfigDict, size: int, points: int, count: int, rounds: int) -> dict[str, float]:
@@ -33,11 +33,11 @@ def measure(config: ConfigDict, size: int, points: int, count: int, rounds: int)
     targets, start = make_problem(job), steps.init(job.optimizer, job.start)
     alone = steps.run.lower(Loss(job.spec), job.optimizer, targets, start, np.int32(0)).compile()
     copy = partial(jax.tree.map, jnp.copy)
-    stacked = partial(jax.tree.map, lambda leaf: jnp.stack([leaf] * points))
-    problems, states = stacked(targets.replace(variables={})), stacked(start)
+    repeat = partial(jax.tree.map, lambda leaf: jnp.stack([leaf] * points))
+    problems, states = repeat(targets.replace(variables={})), repeat(start)
     counts = np.full(points, count, np.int32)
-    together = batched.run.lower(
-        batched.side_by_side, job.spec, job.optimizer, targets.variables, problems, states, counts
+    together = stacked.run.lower(
+        stacked.side_by_side, job.spec, job.optimizer, targets.variables, problems, states, counts
     ).compile()
 
     def in_sequence(starts):

@@ -75,12 +75,22 @@ def measure(
 
 
 def side_by_side(function: Callable, *stacked):
-    """Applies a function of one run to all runs at once."""
+    """Applies a function of one run to all runs at once.
+
+    Args:
+      function: of the arrays of one run.
+      stacked: its arguments, stacked along a new first axis.
+    """
     return jax.vmap(function)(*stacked)
 
 
 def in_turn(function: Callable, *stacked):
-    """Applies a function of one run to the runs one after another."""
+    """Applies a function of one run to the runs one after another.
+
+    Args:
+      function: of the arrays of one run.
+      stacked: its arguments, stacked along a new first axis.
+    """
     return jax.lax.map(lambda arguments: function(*arguments), stacked)
 
 
