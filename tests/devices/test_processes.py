@@ -122,6 +122,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_wrong_flags_are_one_line(pictures, tmp_path):
     cases = [(command(tmp_path / "run", pictures, *flags), message) for flags, message in WRONG]

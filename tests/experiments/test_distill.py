@@ -758,6 +758,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_errors_are_one_line_and_status_one(inputs, tmp_path):
     cases = []

@@ -215,6 +215,7 @@ def program(tmp_path, narrow, monkeypatch):
     return settings, workdir
 
 
+@pytest.mark.slow
 def test_the_program_makes_the_table_and_no_picture_twice(program, capsys, monkeypatch):
     settings, workdir = program
     judge = fidelity.judge(settings)

@@ -84,6 +84,7 @@ def test_failures_are_told_and_tried_again_on_request(tmp_path):
     assert status == 0 and "1 finished: " in output and (workdir / "seed=3/measures.json").exists()
 
 
+@pytest.mark.slow
 def test_dry_run_lists_and_writes_nothing(tmp_path):
     overrides = [{"tv.weight": 1.0}, {"size": 24}, {"content": "none.png"}, {"tv.weight": 2.0}]
     config, workdir = file(tmp_path, overrides), tmp_path / "sweep"
@@ -111,6 +112,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
     def flags(config):
         return [f"--config={config}", f"--workdir={tmp_path / 'sweep'}", "--instrument=random"]

@@ -30,6 +30,7 @@ def fields():
     return {layer: np.moveaxis(np.asarray(j) != 0, (2, 3), (0, 1)) for layer, j in jacobian.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inside", "all"])
 def test_inside_and_all_are_what_the_receptive_field_says(fields, kind):
     mask = np.random.default_rng(0).uniform(0, 1, (13, 18)) > (0.1 if kind == "inside" else 0.97)

@@ -166,6 +166,7 @@ def spec_of(**changes):
     return Spec(**(settings | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [("relu1_1", "relu2_1"), ("image", "conv1_2", "relu2_1")])
 def test_self_similarity_is_none_at_the_photograph_and_under_another_light(variables, layers):
     spec = spec_of(content_representation="self_similarity", content_layers=layers, style_layers=())
@@ -199,6 +200,7 @@ def test_representations_add_up_with_their_weights(variables):
             assert term == pytest.approx(weight * float(expected[f"style/{layer}"]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_averaged_over_paintings_says_so(variables):
     spec = spec_of(representation="histogram")
     with pytest.raises(

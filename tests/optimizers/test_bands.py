@@ -46,6 +46,7 @@ def test_bands_are_joined_as_written_out():
     assert [shape.shape[1:3] for shape in bands.shapes((1, 5, 3, 3), 4)] == [(5, 3), (2, 1), (1, 1), (1, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, options", [
     ("rmsprop", {"decay": 0.99}), ("adam", {}), ("sgd", {"momentum": 0.9}),
 ])  # fmt: skip

@@ -157,6 +157,7 @@ def test_lbfgs_matches_scipy(problem):
     assert float(loss(SPEC, problem, state.pixels)) < 1.15 * reference.fun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line_search", ["zoom", "backtracking"])
 def test_evaluations_are_counted(problem, line_search):
     """The count is that of the search plus the first, checked against calls of the objective."""

@@ -694,6 +694,7 @@ def test_two_runs_of_one_field(open_page, tmp_path):
     assert ids(page.locator("#grid .card")) == [0, 1]
 
 
+@pytest.mark.slow
 def test_five_hundred_runs(open_page, tmp_path):
     rng = np.random.default_rng(0)
     points = [

@@ -139,6 +139,7 @@ EVERYTHING = ADAM | {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_pyramid_masks_colour_two_styles_and_moments_resume_to_the_same_bytes(files, tmp_path, chunks):
     config = guided(files, **EVERYTHING)

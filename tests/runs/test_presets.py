@@ -25,6 +25,7 @@ KNOWN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset, size", [(preset, size) for preset in KNOWN for size in KNOWN[preset]])
 def test_crowsonkbs_terms_at_the_start_of_a_size(preset, size):
     config = preset.get_config()

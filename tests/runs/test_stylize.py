@@ -397,6 +397,7 @@ def test_killed_at_any_moment_and_continued_to_the_same_bytes(pictures, tmp_path
     assert records(whole) == records(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number):
@@ -422,6 +423,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_errors_are_one_line_and_status_one_but_for_debug(tmp_path):
     cases = [(command(tmp_path / "run", *flags)[3:], message) for flags, message in WRONG]

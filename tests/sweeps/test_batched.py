@@ -57,6 +57,7 @@ def manifest(workdir, name):
     return json.loads((workdir / name / "manifest.json").read_text())["sessions"][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each, changes",
                          [(in_turn, LBFGS), (side_by_side, ADAM)],
                          ids=["lbfgs_in_turn", "adam_side_by_side"])  # fmt: skip
@@ -77,6 +78,7 @@ def test_equal_to_the_local_launcher_in_every_number(tmp_path, each, changes):
         assert facts["batch"] == 5 and facts["memory_bytes"] > 0 and facts["compile_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_one_compile_a_group_and_batches_of_at_most_so_many(tmp_path, compiled):
     overrides = [{"style_loss.weight": float(w), "network.padding": p} for w in range(1, 4)
                  for p in ("zero", "reflect")]  # fmt: skip
@@ -87,6 +89,7 @@ def test_one_compile_a_group_and_batches_of_at_most_so_many(tmp_path, compiled):
     assert {manifest(tmp_path / "sweep", point.name)["batch"] for point in made} == {2}
 
 
+@pytest.mark.slow
 def test_networks_of_other_seeds_are_not_mixed(tmp_path, compiled):
     overrides = [{"seed": seed, "tv.weight": weight} for seed in (0, 1) for weight in (0.0, 1.0)]
     batched, local = both(tmp_path, overrides, **{"weights.name": "random", "init.kind": "style"})
@@ -172,6 +175,7 @@ def test_a_disk_that_fails_for_one_point_fails_only_that(tmp_path, monkeypatch):
 # --- memory
 
 
+@pytest.mark.slow
 def test_memory_that_holds_fewer_points_divides_the_batch(tmp_path, compiled):
     overrides = [{"style_loss.weight": float(weight)} for weight in range(1, 7)]
 
@@ -203,6 +207,7 @@ def test_memory_that_does_not_hold_one_point_is_said_for_each(tmp_path):
 # --- stop and continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [1, 3, 6])
 def test_stopped_and_continued_to_the_same_numbers(tmp_path, chunks):
     changes = {"steps": 8, "checkpoint.seconds": 60.0}

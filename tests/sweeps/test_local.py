@@ -84,6 +84,7 @@ def test_raised_steps_continue_to_the_same_table(tmp_path, workdir):
     assert table(workdir) == table(tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [1, 4, 7])
 def test_stopped_at_any_chunk_and_continued_to_the_same_table(tmp_path, workdir, chunks):
     overrides = [*SEEDS, {"seed": 0, "pyramid.min_size": 16, "pyramid.steps": (2,), "size": 32}]
