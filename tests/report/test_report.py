@@ -300,3 +300,9 @@ def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says)
     assert [row["error"] for row in rows] == (
         [None] * 3 if state == "finished" else ["no memory"] * 2 + [None]
     )
+
+
+def test_records_that_cannot_be_read_are_no_curves(tmp_path):
+    assert curves.read(tmp_path) == {}
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert curves.read(tmp_path) == {}
