@@ -21,20 +21,25 @@ QUICK = {
 def set_flags(cache):
     """Adds the flags for quick compilation to XLA_FLAGS; must be called before JAX starts.
 
-    XLA ends the process at a flag that its version does not know, so a subprocess tries them, and pytest's
-    `cache` keeps the answer.
+    XLA ends the process at a flag that its version does not know, so a subprocess tries each of them, and
+    pytest's `cache` keeps the answers.
     """
-    given = os.environ.get("XLA_FLAGS", "")
-    added = [f"{name}={value}" for name, value in QUICK.items() if name not in given]
-    flags = " ".join([given, *added]).strip()
-    key = f"nst/jaxlib {version('jaxlib')} knows {flags}"
-    if cache.get(key, None) is None:
-        known = subprocess.run(
-            [sys.executable, "-c", "import jax; jax.devices()"],
-            env=os.environ | {"XLA_FLAGS": flags}, capture_output=True,
-        ).returncode == 0  # fmt: skip
-        cache.set(key, known)
-    if cache.get(key, None):
+    flags = os.environ.get("XLA_FLAGS", "")
+    for name, value in QUICK.items():
+        if name in flags:
+            continue
+        flag = f"{name}={value}"
+        key = f"nst/jaxlib {version('jaxlib')} knows {flag}"
+        known = cache.get(key, None)
+        if known is None:
+            known = subprocess.run(
+                [sys.executable, "-c", "import jax; jax.devices()"],
+                env=os.environ | {"XLA_FLAGS": flag}, capture_output=True,
+            ).returncode == 0  # fmt: skip
+            cache.set(key, known)
+        if known:
+            flags = f"{flags} {flag}".strip()
+    if flags:
         os.environ["XLA_FLAGS"] = flags
 
 
