@@ -176,4 +176,4 @@ def get_config() -> ConfigDict:
     # (nst/devices/mesh.py)
     config.devices = 1
     config.memory_limit_gb = 0.0  # GB per device above which a run is refused; 0: what the device has
-    return config
+    return config.lock()  # so that a misspelt field is an error, from Python as well

@@ -44,13 +44,15 @@ def read(source: Source) -> Picture:
         floating in [0, 1].
 
     Raises:
-      UserError: a file that is missing, empty, truncated, not an image or a decompression bomb, or values
-        out of range.
+      UserError: a file that is missing, empty, truncated, not an image or a decompression bomb, values
+        out of range, or something that is no source.
     """
     if isinstance(source, Image.Image):
         return _from_pillow(source, "image")
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source))
+    if not hasattr(source, "__array__"):  # which arrays of other libraries have, too
+        raise UserError(f"{type(source).__name__}: not a picture; give a path, a PIL image or an array")
     return _from_array(np.asarray(source), "array")
 
 

@@ -224,6 +224,9 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
       config: from `settings.resolve`; its `init`, `seed` and `resize_filter` are used.
       content_HxWx3: the photograph.
       style_HxWx3: the first painting, of any size.
+
+    Raises:
+      UserError: an unknown choice, or a picture that is not named or cannot be read.
     """
     init = config.init
     choose("init.kind", init.kind, INITS)
@@ -234,6 +237,8 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
     if init.kind == "style":
         return images.resize(style_HxWx3, height, width, config.resize_filter)
     if init.kind == "image":
+        if not init.image:
+            raise UserError("init.image: give the picture to start from: --config.init.image=result.png")
         rgb = images.read(init.image).rgb_HxWx3
         return images.resize(rgb, height, width, config.resize_filter)
     center = np.asarray(init.center, np.float32)  # one grey level, or three

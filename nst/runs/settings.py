@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from nst.errors import UserError
 
@@ -117,7 +117,7 @@ _SEQUENCES: dict[str, Callable] = {
 # field -> its smallest value; Spec, Network and Optimizer check the numbers that they hold
 _LEAST = {
     "steps": 1, "pyramid.min_size": 0, "log.every": 1, "log.preview_every": 0, "checkpoint.seconds": 0,
-    "style_size": 0, "devices": 0, "init.blend": 0,
+    "style_size": 0, "devices": 0, "init.blend": 0, "seed": 0,
 }  # fmt: skip
 
 
@@ -131,8 +131,12 @@ def resolve(config: ConfigDict) -> ConfigDict:
       config: from `get_config` of a file in configs/; any field may be changed.
 
     Raises:
-      UserError: a sequence cannot be read, or a number is out of its range; names the field.
+      UserError: a sequence cannot be read, or a number is out of its range; names the field. Or `config` is
+        not a ConfigDict.
     """
+    if not isinstance(config, ConfigDict) or isinstance(config, FrozenConfigDict):
+        kind = type(config).__name__
+        raise UserError(f"config: a {kind}; give a ConfigDict, such as configs.gatys2016.get_config()")
     config = config.copy_and_resolve_references()
     with config.ignore_type():  # a field of floats may have been typed as text or as ints
         for field, normal_form in _SEQUENCES.items():
@@ -146,6 +150,8 @@ def resolve(config: ConfigDict) -> ConfigDict:
         group, leaf = _split(config, field)
         if group[leaf] < least:
             raise UserError(f"{field} = {group[leaf]}: must be at least {least}")
+    if config.seed >= 2**31:
+        raise UserError(f"seed = {config.seed}: must be less than 2147483648, since it is held in 32 bits")
     if config.init.blend > 1:
         raise UserError(f"init.blend = {config.init.blend}: must lie in [0, 1]")
     return config

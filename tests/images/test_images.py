@@ -280,6 +280,9 @@ def test_array_as_source(shape, dtype):
         (np.full((4, 4, 3), np.inf), "[0, 1]"),
         (Image.fromarray(np.full((4, 4), 70000, np.int32)), "65535"),
         (Image.fromarray(np.full((4, 4), np.nan, np.float32)), "[0, 1]"),
+        (3, "int: not a picture; give a path, a PIL image or an array"),
+        (b"\xff\xd8", "bytes: not a picture"),
+        (["photo.jpg"], "list: not a picture"),
     ],
 )
 def test_wrong_arrays(array, hint):

@@ -48,6 +48,7 @@ def test_a_pyramid_carries_the_picture_without_colours():
 @pytest.mark.parametrize("changes, message", [
     ({"color.mode": "keep"}, "color.mode = 'keep'"), ({"color.transform": "pcb"}, "color.transform = 'pcb'"),
     ({"color.space": "hsv"}, "color.space = 'hsv'"), ({"color.mode": "luminance"}, "color.space = 'srgb'"),
+    ({"init.kind": "image"}, "init.image: give the picture to start from"),
 ])  # fmt: skip
 def test_wrong_settings_are_one_line(changes, message):
     with pytest.raises(UserError, match=message) as error:

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from configs import default, distill
 from nst.errors import UserError
@@ -147,12 +147,28 @@ def test_digest_stands_for_what_changes_the_result():
     ("steps", 0), ("size", -1), ("style_size", -5), ("log.every", 0),
     ("log.preview_every", -1), ("checkpoint.seconds", -1.0), ("style_scale", (0.0,)), ("init.blend", 1.5),
     ("init.center", (1.0, 2.0)), ("pyramid.steps", (0,)), ("pyramid.steps", (1.5,)),
-    ("guidance.styles", ("a",)),
+    ("guidance.styles", ("a",)), ("seed", -1), ("seed", 2**31),
 ])  # fmt: skip
 def test_senseless_counts_are_refused(field, value):
     config = default.get_config()
     config.update_from_flattened_dict({field: value})
     with pytest.raises(UserError, match=field):
+        settings.resolve(config)
+
+
+def test_a_misspelt_field_is_an_error_from_python_as_well():
+    for config in (default.get_config(), load(Path("configs/quickstart.py")).get_config()):
+        with pytest.raises(AttributeError, match="steps"):
+            config.step = 200
+        with pytest.raises(AttributeError, match="weight"):
+            config.style_loss.wieght = 3.0
+
+
+@pytest.mark.parametrize(
+    "config", [None, {"size": 64}, "configs/default.py", default, FrozenConfigDict(default.get_config())]
+)
+def test_what_is_no_config_is_refused_in_one_line(config):
+    with pytest.raises(UserError, match=r"config: a \w+; give a ConfigDict, such as"):
         settings.resolve(config)
 
 

@@ -54,7 +54,7 @@ def test_points_hold_their_overrides_and_leave_the_base():
 
 
 def test_an_unlocked_base_stays_unlocked():
-    base = default.get_config()
+    base = default.get_config().unlock()
     make_points(base, [{"seed": 1}])
     base.new = 1  # would be refused by a locked one
 
