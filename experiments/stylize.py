@@ -40,7 +40,10 @@ def main(argv) -> int:
     if result.finished:
         return 0
     if processes.is_primary():
-        print(f"stopped at step {result.step} of {result.config['steps']}; the same command continues it")
+        where = f"at step {result.step} of {result.config['steps']}"
+        if not result.step and result.config["pyramid"]["min_size"]:  # smaller sizes may have made steps
+            where = "before the first step of the full size"
+        print(f"stopped {where}; the same command continues it")
     return 128 + (received or [signal.SIGTERM])[0]  # without a signal here, another process received it
 
 

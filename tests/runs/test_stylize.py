@@ -413,6 +413,19 @@ def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number)
         assert f"stopped at step {saved['.step']} of 100000" in output
 
 
+@pytest.mark.processes
+def test_a_signal_at_a_smaller_size_is_not_said_to_be_at_step_0(pictures, tmp_path):
+    flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}"]
+    process = launch(
+        command(tmp_path / "run", *flags, "--config.pyramid.min_size=24", "--config.steps=100000")
+    )
+    wait_for(tmp_path / "run" / "size_24" / "metrics.jsonl", process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "stopped before the first step of the full size; the same command continues it" in output
+
+
 WRONG = [
     (["--config.stpes=3"], "steps"), (["--config.steps=many"], "steps"),
     (["--config.network.pooling=avg"], "did you mean 'average'"),
