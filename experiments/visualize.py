@@ -254,12 +254,14 @@ def main(argv) -> None:
     """Draws the figures of the command, and prints the paths of the files.
 
     Raises:
-      UserError: no command, or an unknown one.
+      UserError: no command, or an unknown one, or a size that is not a number.
     """
     if len(argv) != 2:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     command = choose("what to show", argv[1], COMMANDS)
     workdir, config = Path(cli.workdir("runs/seen")), settings.resolve(cli.CONFIG.value)
+    if config.size == settings.AUTO:
+        raise UserError("size = auto: only experiments.stylize chooses it; give pixels: --config.size=256")
     for output in COMMANDS[command](config):
         paths = figures.save(output.figure, workdir / output.stem, output.arrays)
         if output.table:

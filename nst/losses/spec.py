@@ -155,5 +155,12 @@ def _style_terms(
 
 
 def of_network(layers: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of layers without IMAGE, which is no layer of the network."""
+    """Leaves out IMAGE, which is no layer of the network.
+
+    Args:
+      layers: names of layers.
+
+    Returns:
+      The other names.
+    """
     return tuple(layer for layer in layers if layer != IMAGE)

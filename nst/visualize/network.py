@@ -12,10 +12,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst.errors import UserError
-from nst.losses.spec import Spec
+from nst.losses.spec import Spec, of_network
 from nst.networks.checkpoints import convention
 from nst.networks.network import Network
-from nst.networks.table import features, layer, minimum_size
+from nst.networks.table import features, layer, layers_to, minimum_size
 from nst.runs import specs
 from nst.runs.network import load_network
 
@@ -43,7 +43,8 @@ def load(config: ConfigDict, layers: Sequence[str], single_channels: bool = Fals
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
     network = specs.make_network(config, made_for)
-    spec = Spec(network, content_layers=tuple(layers), style_layers=())  # raises for an unknown layer
+    layers_to(network.architecture, of_network(layers), "layers")  # raises for an unknown layer
+    spec = Spec(network, content_layers=tuple(layers), style_layers=())
     if network.widths and single_channels:
         for name in layers:
             if layer(network.architecture, name).kind == "conv":
