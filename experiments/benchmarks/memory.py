@@ -97,11 +97,11 @@ def main(argv):
     if ALONE.value:
         print(json.dumps(measure(choose("alone", ALONE.value, SETTINGS))))
         return
+    chosen = [choose("settings", setting, SETTINGS) for setting in CHOSEN.value]
     print(tables.environment_line() + "\n")
     head = ("setting", "forecast", "measured", "forecast / measured", "s / step")
     print(cli.markdown(head, []), flush=True)
-    for setting in CHOSEN.value:
-        choose("settings", setting, SETTINGS)
+    for setting in chosen:
         command = [sys.executable, "-m", "experiments.benchmarks.memory", f"--alone={setting}"]
         command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]
         fresh = os.environ | {"NST_COMPILATION_CACHE": "0"}  # compiling also takes memory

@@ -31,6 +31,7 @@ from experiments import cli
 from experiments.benchmarks import batch, contestants, tables
 from experiments.benchmarks.contestants import NAMES, TORCH, Contestant, timed
 from nst.devices import memory
+from nst.errors import choose
 from nst.networks.table import layers_to
 
 PARTS = flags.DEFINE_list("parts", ["speed"], "Parts to run: speed, batch, or both.")
@@ -152,9 +153,10 @@ def main(argv) -> None:
     config = cli.CONFIG.value
     if ONLY.value:
         return alone(config)
-    print(tables.environment_line(f"{ROUNDS.value} rounds", "medians"), flush=True)
     parts = {"speed": speed, "batch": stacked}
-    results = {part: parts[part](config) for part in PARTS.value}
+    chosen = [parts[choose("parts", part, parts)] for part in PARTS.value]
+    print(tables.environment_line(f"{ROUNDS.value} rounds", "medians"), flush=True)
+    results = {part: measure(config) for part, measure in zip(PARTS.value, chosen, strict=True)}
     tables.write_json(JSON.value, results)
 
 

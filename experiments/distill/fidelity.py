@@ -146,8 +146,9 @@ def main(argv) -> None:
     config = cli.CONFIG.value
     workdir = Path(cli.workdir("runs/fidelity"))
     networks = (config.weights, *NETWORKS.value)
+    chosen = pairs(config)  # before the judge, whose weights may have to be downloaded first
     distances, rows = judge(config), []
-    for photo, painting in pairs(config):
+    for photo, painting in chosen:
         row = {"pair": f"{photo.stem}, {painting.stem}"}
         for network in networks:
             folder = workdir / Path(network).stem / f"{photo.stem}_{painting.stem}"

@@ -37,10 +37,11 @@ class Trainer:
         self.config, self.workdir = config, workdir
         self.layers, self.after = tuple(config.layers), config.after
         self.network = student.student_network(config.widths)
+        # before the weights, which may have to be downloaded first
+        photos, paintings, held_photos, held_paintings = dataset.split(config)
         loaded = checkpoints.load(config.weights, "vgg19", self.every_layer())
         self.teacher, self.sha256 = loaded.params, loaded.sha256
         self.variables = freeze(TEACHER, vgg_params(loaded.params, self.layers))
-        photos, paintings, held_photos, held_paintings = dataset.split(config)
         least = max(config.size, config.stylised.size)
         self.data = dataset.Data(
             *(folders.load(paths, least) for paths in (photos, paintings, held_photos + held_paintings))

@@ -63,6 +63,17 @@ FORWARD_32 = 2 * (
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("program, options, message", [
+    ("speed", ["--config=configs/benchmark.py", "--parts=bach"], "parts = 'bach': did you mean 'batch'"),
+    ("memory", ["--settings=slim,adma"], "settings = 'adma': did you mean 'adam'"),
+])  # fmt: skip
+def test_a_name_that_does_not_exist_is_said_before_anything_is_measured(program, options, message):
+    command = [sys.executable, "-m", f"experiments.benchmarks.{program}", *options]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith(f"error: {message}") and ended.stderr.count("\n") == 1
+
+
 def test_a_batch_is_tabulated():
     options = "--parts=batch", "--points=2", "--rounds=1", "--steps=1", "--batch_size=32"
     output = run(
