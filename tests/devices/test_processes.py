@@ -1,6 +1,7 @@
 """Several processes with devices of their own: one picture, one folder, one voice, one decision."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,9 @@ SETTINGS = {
     "style_loss.layers": "relu1_1,relu2_1", "style_loss.weight": 100, "style_loss.normalization": "hw_mse",
     "optimizer.memory": 3, "log.every": 1, "log.preview_every": 2, "checkpoint.seconds": 0, "devices": 0,
 }  # fmt: skip
+
+
+GLOO = r"\[Gloo\]|Rank|is connected to|peer ranks\.?|Expected number of connected|is :|\d+"
 
 
 @pytest.fixture
@@ -77,8 +81,8 @@ def test_two_processes_make_the_picture_of_one(pictures, tmp_path):
     found = ends(together(tmp_path / "two", pictures))
     assert [status for status, *_ in found] == [0, 0], found
     assert "done: " in found[0][1] and "64 rows instead of 61" in found[0][1]
-    # gloo speaks for itself
-    assert not [line for line in found[1][1].splitlines() if line and not line.startswith("[Gloo]")]
+    # the second process logs nothing; Gloo does, from several threads, whose words may get mixed up
+    assert not re.sub(GLOO, "", found[1][1]).strip(), found[1][1]
     assert alone(tmp_path / "one", pictures)[0] == 0
     one, two = records(tmp_path / "one"), records(tmp_path / "two")
     assert [line["step"] for line in two] == [line["step"] for line in one] == list(range(5))
