@@ -33,6 +33,7 @@ def folder(**environment):
     return output.stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_folder_is_the_users_unless_another_is_named_or_none_is_wanted(tmp_path):
     assert folder(NST_CACHE_DIR=str(tmp_path)) == str(tmp_path / "xla")
     assert folder(NST_CACHE_DIR=str(tmp_path), JAX_COMPILATION_CACHE_DIR="/other") == "/other"
