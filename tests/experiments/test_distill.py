@@ -1,11 +1,8 @@
 """The distillation: its fits against least squares, its losses against loops, and the program."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -30,7 +27,7 @@ from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
 from nst.runs import folder as run_folder
 from tests.helpers.narrow import narrow as narrow_vgg
-from tests.helpers.programs import check_one_line_errors, run_each
+from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -653,25 +650,6 @@ def command(inputs, workdir, **changes):
     flags = [f"--config.{name}={value}" for name, value in settings.items()]
     flags += [f"--workdir={workdir}"] if workdir else []
     return [sys.executable, "-m", "experiments.distill", "--config=configs/distill.py", *flags]
-
-
-def launch(arguments):
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(arguments):
-    process = launch(arguments)
-    output, _ = process.communicate()
-    return process.returncode, output
-
-
-def wait_for(path, process):
-    while not path.exists():
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
 
 
 def records(workdir):

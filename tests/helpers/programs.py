@@ -1,9 +1,10 @@
-"""Runs a program several times, with only one import of its modules."""
+"""Runs programs: several times with only one import of their modules, or in a process that can be killed."""
 
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +50,25 @@ def check_one_line_errors(cases, ends):
         if status != 1 or len(lines) != 1 or words not in lines[0] or "Traceback" in output:
             wrong.append(f"{flags}: status {status}, and not {words!r} but {output!r}")
     assert not wrong, "\n".join(wrong)
+
+
+def launch(arguments):
+    """Starts a command whose output, errors included, can be read as text."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(arguments):
+    """Runs a command, and returns its exit status and its output."""
+    process = launch(arguments)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def wait_for(path, process):
+    """Waits until a running process has written a file."""
+    while not path.exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)

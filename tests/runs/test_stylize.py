@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from nst import files, images
 from nst.errors import UserError
 from nst.networks.pooling import POOLING
 from nst.runs import folder
-from tests.helpers.programs import check_one_line_errors, run_each
+from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT = Path(__file__).parents[2]
@@ -354,25 +353,6 @@ def command(workdir, *flags):
         "--config.style_loss.layers=relu1_1,relu2_1", "--config.log.every=3",
     ]  # fmt: skip
     return [sys.executable, "-m", "experiments.stylize", *settings, *flags]
-
-
-def launch(arguments):
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(arguments):
-    process = launch(arguments)
-    output, _ = process.communicate()
-    return process.returncode, output
-
-
-def wait_for(path, process):
-    while not path.exists():
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
 
 
 @pytest.mark.slow
