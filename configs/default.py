@@ -25,7 +25,8 @@ def get_config() -> ConfigDict:
     config.size = FieldReference(512, field_type=object)
     config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
-    config.style_size = 0  # size of the paintings in pixels, measured as `size` is; 0: the same as `size`
+    # size of the paintings in pixels, measured as `size` is; 0: the same as `size`, or their own if that is 0
+    config.style_size = 0
     config.style_scale = (1.0,)  # factor > 0 on the paintings' size and so on the strokes: one, or one each
     # scale: the paintings get the size above; shrink: the same, but they are never enlarged; width: they get
     # the photograph's width; stretch: both of its edges, so that they lose their proportions
@@ -37,9 +38,12 @@ def get_config() -> ConfigDict:
     config.steps = 500  # updates of the image; a finished run continues if it is raised
 
     config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/runs/pyramid.py)
-    config.pyramid.min_size = 0  # smallest size in pixels, measured as `size` is; 0: only the full size
+    # smallest size in pixels, measured as `size` is; 0, or more than `size`: only the full size. A size that
+    # is too small for the layers, the masks or another field is left out
+    config.pyramid.min_size = 0
     config.pyramid.factor = 2.0  # ratio of one size to the one before, > 1
-    config.pyramid.steps = ()  # updates at each smaller size, smallest first; the last repeats; (): `steps`
+    # updates at each smaller size, also those left out, smallest first; the last repeats; (): `steps`
+    config.pyramid.steps = ()
     config.pyramid.style = "scaled"  # paintings at smaller sizes: scaled with the image, or fixed
     config.pyramid.content_factor = 1.0  # > 0; content_loss.weight is multiplied by it once per smaller size
     config.pyramid.carry = True  # whether Adam's moments (and the like) are resampled to the next size

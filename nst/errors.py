@@ -8,6 +8,10 @@ class UserError(ValueError):
     """A wrong input or setting; its message says in one line what was wrong, where, and what to do."""
 
 
+class TooSmall(UserError):
+    """A picture is too small for what is to be computed from it."""
+
+
 class Busy(UserError):
     """Another process is using the folder."""
 

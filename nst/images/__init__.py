@@ -14,7 +14,7 @@ Imports nothing of nst but `errors`, `files` and `numerics`.
 
 from nst.images.decode import Picture, Source, read
 from nst.images.io import FORMATS, SUFFIXES, check_format, write
-from nst.images.sizes import FILTERS, SIZE_MODES, resize, resize_picture, target_size
+from nst.images.sizes import FILTERS, SIZE_MODES, measure, resize, resize_picture, target_size
 
 __all__ = [
     "FILTERS",
@@ -24,6 +24,7 @@ __all__ = [
     "Picture",
     "Source",
     "check_format",
+    "measure",
     "read",
     "resize",
     "resize_picture",

@@ -1,5 +1,7 @@
 """The sizes of images, and resampling to them."""
 
+import math
+
 import jax.image
 import numpy as np
 from PIL import Image
@@ -40,6 +42,18 @@ def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int
         return height, width
     reference = {"long": max, "short": min, "area": lambda h, w: (h * w) ** 0.5}[mode](height, width)
     return max(1, round(height * size / reference)), max(1, round(width * size / reference))
+
+
+def measure(height: int, width: int, mode: str) -> int:
+    """Returns the `size` of an image as `target_size` takes it; that of an area is rounded down.
+
+    Args:
+      height, width: pixels.
+      mode: name in SIZE_MODES.
+    """
+    return {"long": max(height, width), "short": min(height, width), "area": math.isqrt(height * width)}[
+        choose("size_mode", mode, SIZE_MODES)
+    ]
 
 
 def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:

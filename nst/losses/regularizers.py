@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from nst import numerics
+from nst.errors import TooSmall
 
 
 def _differences(image_BxHxWxC: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -70,6 +71,10 @@ TOTAL_VARIATION = {"l1": tv_l1, "l2": tv_l2, "mean": tv_mean, "beta": tv_beta, "
 def _laplacian(image_BxHxWx3: jax.Array, pool: int) -> jax.Array:
     """Computes the Laplacian, summed over the channels, of the mean over pool x pool pixels: `Bxhxw`."""
     batch, height, width, channels = image_BxHxWx3.shape
+    if min(height, width) < pool:
+        raise TooSmall(
+            f"laplacian.pool = {pool}: an image of {width}x{height} px is too small; raise size or lower it"
+        )
     height, width = height // pool, width // pool
     whole_windows = image_BxHxWx3[:, : height * pool, : width * pool]
     x = whole_windows.reshape(batch, height, pool, width, pool, channels).mean((2, 4)).sum(-1)
@@ -108,6 +113,10 @@ _EPSILON = 1e-5  # the matting Laplacian's penalty on slopes, for pixels in [0, 
 def _corners(x_BxHxWxC: jax.Array) -> list[jax.Array]:
     """Returns the nine pixels of each 3x3 window that lies wholly in the image."""
     height, width = x_BxHxWxC.shape[1] - 2, x_BxHxWxC.shape[2] - 2
+    if min(height, width) < 1:
+        raise TooSmall(
+            f"photorealism.weight: an image of {width + 2}x{height + 2} px is too small; it needs 3 px"
+        )
     return [x_BxHxWxC[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
 
 
@@ -177,5 +186,8 @@ def photo_targets(names: Sequence[str], photo_1xHxWx3: jax.Array, pool: int) -> 
 
     Returns:
       {regulariser: its target}, None for those without one.
+
+    Raises:
+      TooSmall: the photograph is smaller than a square, or than the windows of photorealism.
     """
     return {name: REGULARIZERS[name].target(photo_1xHxWx3, pool) for name in names}

@@ -11,7 +11,7 @@ from nst.devices import memory
 from nst.devices import mesh as device_mesh
 from nst.losses import problem
 from nst.losses.guidance import Regions
-from nst.losses.problem import Loss
+from nst.losses.problem import Loss, Problem
 from nst.losses.spec import Spec
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
@@ -39,8 +39,26 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
       job: from `prepare`.
       size: height and width of the image, instead of the job's own.
     """
+    return _compiled(job.spec, job.optimizer, job.mesh, _shapes(job, size))
+
+
+def check(job: Job) -> None:
+    """Checks that the loss can be computed for pictures of these sizes; nothing is computed or compiled.
+
+    Args:
+      job: from `prepare`.
+
+    Raises:
+      TooSmall: a layer has too few positions for the representation of style, or the image too few pixels.
+    """
+    shapes = _shapes(job)
+    image_1xHxWx3 = jax.ShapeDtypeStruct((1, *shapes.content, 3), jnp.float32)
+    jax.eval_shape(Loss(job.spec), _problem(job.spec, shapes), image_1xHxWx3)
+
+
+def _shapes(job: Job, size: Size | None = None) -> _Shapes:
     leaves, structure = jax.tree.flatten((job.variables, job.loss_weights))
-    shapes = _Shapes(
+    return _Shapes(
         content=size or job.content.rgb_HxWx3.shape[:2],
         styles=tuple(style.rgb_HxWx3.shape[:2] for style in job.styles),
         guided=tuple(map(bool, job.regions.guides)),
@@ -48,11 +66,10 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
         structure=structure,
         leaves=tuple((leaf.shape, leaf.dtype) for leaf in leaves),
     )
-    return _compiled(job.spec, job.optimizer, job.mesh, shapes)
 
 
-@lru_cache(maxsize=16)  # more than a pyramid has sizes
-def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shapes) -> jax.stages.Compiled:
+def _problem(spec: Spec, shapes: _Shapes) -> Problem:
+    """Returns the shapes of a job's targets, weights and variables."""
     content, *styles = (
         jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in (shapes.content, *shapes.styles)
     )
@@ -68,8 +85,14 @@ def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shap
     ]
     targets = partial(problem.make_problem, spec)
     regions = Regions(guides, style_guides)
-    made = jax.eval_shape(targets, variables, content, styles, loss_weights, regions)
-    state = jax.eval_shape(partial(steps.init, optimizer), content)
+    return jax.eval_shape(targets, variables, content, styles, loss_weights, regions)
+
+
+@lru_cache(maxsize=16)  # more than most pyramids have sizes
+def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shapes) -> jax.stages.Compiled:
+    made = _problem(spec, shapes)
+    start_1xHxWx3 = jax.ShapeDtypeStruct((1, *shapes.content, 3), jnp.float32)
+    state = jax.eval_shape(partial(steps.init, optimizer), start_1xHxWx3)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:
         lowered = steps.run.lower(Loss(spec), optimizer, made, state, count)

@@ -67,7 +67,7 @@ def _with_size(config: ConfigDict, size: int) -> ConfigDict:
 def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
     """The largest size that fits, up to the photograph's own."""
     photo, _ = pictures.sources(content, style, config)
-    own = _size_of(images.read(photo).rgb_HxWx3.shape[:2], config.size_mode)
+    own = images.measure(*images.read(photo).rgb_HxWx3.shape[:2], config.size_mode)
     job = prepare(content, style, _with_size(config, own), load)
     limit = memory.limit(config.memory_limit_gb)
     fitting = largest(job, compile_run(job), limit)
@@ -78,7 +78,7 @@ def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork)
         )
     size = own
     if fitting != job.content.rgb_HxWx3.shape[:2]:
-        exact = _size_of(fitting, config.size_mode)
+        exact = images.measure(*fitting, config.size_mode)
         size = max(exact // _GRAIN * _GRAIN, min(exact, _GRAIN))
     log(f"size: auto, {size} of the photograph's {own} px ({config.size_mode})")
     return size
@@ -89,11 +89,6 @@ def _recorded_size(workdir: Path | None) -> int | None:
     if workdir is None or not any([*workdir.glob(name)] for name in ("checkpoint.npz", "result.*", "size_*")):
         return None
     return (folder.read_json(workdir / "config.json") or {}).get("size")
-
-
-def _size_of(shape: Size, mode: str) -> int:
-    """The `size` of a picture of this height and width; an unknown mode is refused later."""
-    return {"short": min(shape), "area": math.isqrt(shape[0] * shape[1])}.get(mode, max(shape))
 
 
 def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:

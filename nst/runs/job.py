@@ -23,7 +23,7 @@ from nst.losses.weights import Weights
 from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.optimizers.table import Optimizer, method
-from nst.runs import masks, pictures, settings, sharding, specs
+from nst.runs import masks, pictures, pyramid, settings, sharding, specs
 from nst.runs.network import LoadNetwork, load_network
 from nst.runs.pictures import Recolor
 
@@ -48,6 +48,7 @@ class Job(NamedTuple):
     # for the log and the files of the run
     recolor: Recolor  # gives a result its colours
     inputs: dict[str, str]  # role -> sha256 of the file or array
+    originals: tuple[tuple[int, int], ...]  # height and width of the photograph and the paintings as given
     notes: tuple[str, ...]  # lines for the log
 
 
@@ -66,10 +67,11 @@ def prepare(
       load: loads the network; one from `cached_loader` lets several runs share it.
 
     Raises:
-      UserError: names the field or the file.
+      UserError: names the field or the file; TooSmall if a picture has too few pixels.
     """
     config = settings.resolve(config)  # changes nothing if it is resolved already
     images.check_format(config.output.format, config.output.bits)
+    pyramid.check(config)
     optimizer = specs.make_optimizer(config)
     convention, spec = specs.read_network(config)
     mesh = _mesh(config, spec, optimizer)
@@ -100,6 +102,7 @@ def prepare(
         carried=None,
         recolor=recolor,
         inputs=hashes | network.inputs,
+        originals=tuple(picture.original for picture in inputs),
         notes=regions.notes + notes + size_notes + network.notes,
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.errors import UserError
+from nst.errors import TooSmall, UserError
 from nst.files import digest
 from nst.images import Picture
 from nst.losses import guidance
@@ -105,8 +105,8 @@ def _read(field: str, path: str, like: Picture) -> np.ndarray:
     mask = images.resize(rgb, height, width, "box").mean(2)
     if picture.alpha_HxW is not None:  # an editor's selection on a transparent layer
         mask = mask * images.resize(picture.alpha_HxW[..., None], height, width, "box")[..., 0]
-    if mask.max() < 0.5:
-        raise UserError(f"{field}: {path} is black everywhere; the region is where it is white")
+    if mask.max() < 0.5:  # which a narrow region is at a small size
+        raise TooSmall(f"{field}: {path} is black everywhere; the region is where it is white")
     return np.clip(mask, 0, 1)
 
 

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.devices import mesh
-from nst.errors import UserError, choose
+from nst.errors import TooSmall, UserError, choose
 from nst.files import digest
 from nst.images import Picture, Source, color
 from nst.losses.spec import Spec
@@ -90,7 +90,7 @@ def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multi
     exact, width = resize(shape)
     height = mesh.rounded(exact, multiple)
     if not height:
-        raise UserError(
+        raise TooSmall(
             f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, so "
             "that each has one of the deepest layer; raise size or style_size, or lower devices"
         )
@@ -123,7 +123,9 @@ def style_sizes(config: ConfigDict, count: int) -> list[int]:
     if config.size == 0 and set(scales) != {1.0} and not config.style_size:
         raise UserError("style_scale is relative to size: give size or style_size in pixels")
     scales = scales * count if len(scales) == 1 else scales
-    return [round((config.style_size or config.size) * scale) for scale in scales]
+    size = config.style_size or config.size
+    # what rounds to 0 would mean a painting's own size
+    return [max(1, round(size * scale)) if size else 0 for scale in scales]
 
 
 def fitted(
@@ -156,14 +158,14 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
     """Yields a line for the log on the size of each picture.
 
     Raises:
-      UserError: a picture is too small for the deepest layer.
+      TooSmall: a picture is too small for the deepest layer.
     """
     least = minimum_size(spec.network, spec.layers)
     for role, picture, _, before in inputs:
         after = picture.rgb_HxWx3.shape[:2]
         if min(after) < least:
             deepest = layers_to(spec.network.architecture, spec.layers)[-1].name
-            raise UserError(
+            raise TooSmall(
                 f"{role}: {after[1]}x{after[0]} px is too small for {deepest}, which needs {least} px; "
                 "raise size or style_size, or ask for shallower layers"
             )

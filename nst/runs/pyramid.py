@@ -5,6 +5,7 @@ Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-tr
 size by sqrt 2 each time, and carries the optimiser's moments along.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +15,12 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from nst import images
 from nst.errors import UserError, choose
 from nst.optimizers.table import Optimizer, method
 
 STYLES = ("scaled", "fixed")
+MOST = 100  # sizes
 
 
 class Level(NamedTuple):
@@ -27,30 +30,55 @@ class Level(NamedTuple):
     workdir: Path | None
 
 
-def plan(config: ConfigDict, workdir: Path | None) -> list[Level]:
-    """Plans the sizes of a run, smallest first; the last one is the run itself.
+def check(config: ConfigDict) -> None:
+    """Checks the fields of `config.pyramid` that can be judged without pictures.
+
+    Args:
+      config: from `settings.resolve`.
+
+    Raises:
+      UserError: an unknown style, or a factor that does not shrink.
+    """
+    choose("pyramid.style", config.pyramid.style, STYLES)
+    if not 1 < config.pyramid.factor < math.inf:  # true of nan, too
+        raise UserError(f"pyramid.factor = {config.pyramid.factor}: must be a number larger than 1")
+
+
+def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int, int]]) -> list[Level]:
+    """Plans the smaller sizes of a run, smallest first; `stylize.climb` leaves out those that are too small.
 
     Args:
       config: from `settings.resolve`, with a number for its size.
       workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
+      originals: height and width of the photograph and of each painting as given.
 
     Raises:
       UserError: the fields of `config.pyramid` do not define a sequence of sizes.
     """
-    full = Level(config, workdir)
     if not config.pyramid.min_size:
-        return [full]
-    choose("pyramid.style", config.pyramid.style, STYLES)
+        return []
+    config = _in_pixels(config, originals)
     *smaller, _ = sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
     updates = steps(config.pyramid.steps, config.steps, len(smaller) + 1)
-    levels = [
+    return [
         Level(
             _at_size(config, size, updates[index], len(smaller) - index),
             workdir and workdir / f"size_{size}",
         )
         for index, size in enumerate(smaller)
     ]
-    return [*levels, full]
+
+
+def _in_pixels(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> ConfigDict:
+    """Returns a config that gives the pictures the same sizes, and its `size` in pixels if that is 0."""
+    if config.size:
+        return config
+    size, *paintings = [images.measure(*shape, config.size_mode) for shape in originals]
+    config = config.copy_and_resolve_references()
+    config.size = size
+    if not config.style_size:  # where size is 0, the paintings keep their own sizes
+        config.style_scale = tuple(painting / size for painting in paintings)
+    return config
 
 
 def _at_size(config: ConfigDict, size: int, updates: int, below: int) -> ConfigDict:
@@ -62,7 +90,7 @@ def _at_size(config: ConfigDict, size: int, updates: int, below: int) -> ConfigD
     if config.pyramid.style == "fixed" and not config.style_size:
         smaller.style_size = config.size
     elif config.pyramid.style == "scaled" and config.style_size:
-        smaller.style_size = round(config.style_size * size / config.size)
+        smaller.style_size = max(1, round(config.style_size * size / config.size))  # 0 would mean `size`
     return smaller
 
 
@@ -72,21 +100,19 @@ def sizes(size: int, factor: float, least: int) -> list[int]:
     Args:
       size: of the result, in pixels.
       factor: f > 1, the ratio of a size to the next smaller one.
-      least: the smallest size, in pixels; 0: `size` alone.
+      least: the smallest size, in pixels; 0, or more than `size`: `size` alone.
 
     Raises:
-      UserError: the factor does not shrink, or there is no size to start from.
+      UserError: the factor is so near 1 that two sizes are equal, or that there are more than `MOST`.
     """
-    if not least:
-        return [size]
-    if factor <= 1:
-        raise UserError(f"pyramid.factor = {factor}: must be larger than 1")
-    if not size:
-        raise UserError("pyramid.min_size: the sizes follow from size: give it in pixels")
-    result, count = [size], 1
-    while round(size / factor**count) >= least:
-        result.insert(0, round(size / factor**count))
-        count += 1
+    result = [size]
+    while least and (smaller := round(size / factor ** len(result))) >= least:
+        if smaller >= result[0] or len(result) == MOST:
+            raise UserError(
+                f"pyramid.factor = {factor}: too near 1: sizes from {least} to {size} px repeat, or are more "
+                f"than {MOST}; give a larger factor or pyramid.min_size"
+            )
+        result.insert(0, smaller)
     return result
 
 

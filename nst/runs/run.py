@@ -1,7 +1,7 @@
 """A run that is open in this process: its job, recorder and state, while its folder is locked."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -12,12 +12,10 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.devices import processes
 from nst.errors import UserError
-from nst.images import Source
 from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.runs import folder, pyramid, sharding
-from nst.runs.job import Job, first_state, prepare, shown
-from nst.runs.network import LoadNetwork
+from nst.runs.job import Job, first_state, shown
 from nst.runs.pyramid import Level
 from nst.runs.recorder import Recorder
 
@@ -43,28 +41,18 @@ class Result(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(
-    content: Source | None,
-    style: Source | Sequence[Source] | None,
-    level: Level,
-    *,
-    log: Callable[[str], None],
-    load: LoadNetwork,
-) -> Iterator[Run]:
-    """Prepares a run, and locks its folder until the end of the `with` block. No step is made.
+def opened(job: Job, level: Level, log: Callable[[str], None]) -> Iterator[Run]:
+    """Opens a run, and locks its folder until the end of the `with` block. No step is made.
 
     Args:
-      content, style: as for `prepare`.
-      level: the run's config and folder.
+      job: from `prepare`.
+      level: the config that the job was made from, and the run folder.
       log: receives one line of text.
-      load: loads the network.
 
     Raises:
-      UserError: an input is invalid, another process has locked the folder, or the folder holds another run
-        or cannot be written.
+      UserError: another process has locked the folder, or the folder holds another run or cannot be written.
     """
     config, workdir = level
-    job = prepare(content, style, config, load)
     recorder = Recorder(workdir, config, lambda state: shown(job, state)[0], log)
     try:
         with (

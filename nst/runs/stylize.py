@@ -12,10 +12,10 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from nst.devices import memory, mesh, processes
+from nst.errors import TooSmall
 from nst.images import Source
-from nst.runs import fitting, pyramid, settings
-from nst.runs.compiling import compile_run
-from nst.runs.job import description, make_problem
+from nst.runs import compiling, fitting, pyramid, settings
+from nst.runs.job import description, make_problem, prepare
 from nst.runs.loop import Program, drive
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pyramid import Level
@@ -54,9 +54,10 @@ def stylize(
     workdir = Path(workdir) if workdir else None
     config = settings.resolve(config)
     config = fitting.choose_size(content, style, config, workdir, log=log, load=load)
-    *smaller, full = pyramid.plan(config, workdir)
-    # the full size is opened first, so that its errors are reported before any step is made
-    with opened(content, style, full, log=log, load=load) as run:
+    # the full size is prepared first, so that its errors are reported before any step is made
+    job = prepare(content, style, config, load)
+    smaller = pyramid.plan(config, workdir, job.originals)
+    with opened(job, Level(config, workdir), log) as run:
         if run.state is None:
             last = climb(content, style, smaller, stop=stop, log=log, load=load)
             if last is not None and not last.finished:  # stopped before the full size has made a step
@@ -77,17 +78,25 @@ def climb(
 ) -> Result | None:
     """Optimises one size after the other, each from the result of the one before.
 
+    A size at which something in the config needs more pixels is left out.
+
     Args:
       content, style, stop, log, load: as for `stylize`.
       levels: the smaller sizes of `pyramid.plan`.
       start: the result that the first of them starts from; None: it starts from `config.init`.
 
     Returns:
-      The result of the last size, or of the one that was stopped; `start` if there are no levels.
+      The result of the last size, or of the one that was stopped; `start` if no size is left.
     """
     for level in levels:
+        try:
+            job = prepare(content, style, level.config, load)
+            compiling.check(job)
+        except TooSmall as error:
+            log(f"{level.config.size} px is left out: {error}")
+            continue
         log(f"first at {level.config.size} px")
-        with opened(content, style, level, log=log, load=load) as run:
+        with opened(job, level, log) as run:
             start = _optimize(follow(run, start), stop)
         if not start.finished:  # it was stopped
             break
@@ -106,7 +115,7 @@ def _compile(run: Run) -> Program:
     """Compiles the loop of a run, checks that it fits into memory, and computes the targets."""
     job, log = run.job, run.recorder.log
     began = time.perf_counter()
-    compiled = compile_run(job)
+    compiled = compiling.compile_run(job)
     seconds = time.perf_counter() - began
     # processes that disagreed on the limit would wait for each other forever
     limit = processes.broadcast(memory.limit(run.config.memory_limit_gb))

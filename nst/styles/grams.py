@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from nst import numerics
-from nst.errors import UserError, choose
+from nst.errors import TooSmall, UserError, choose
 from nst.networks.slim import Mapped, materialize
 from nst.styles.positions import Positions, weights_of
 from nst.styles.representation import Layers, Representation, number, of_one_layer, whole
@@ -172,14 +172,14 @@ def long_range(
     weights.
 
     Raises:
-      UserError: a shift does not fit into the layer.
+      TooSmall: a shift does not fit into the layer.
     """
     features = materialize(features_1xHxWxC).astype(jnp.float32)
     _, height, width, _ = features.shape
     grams = []
     for shift in shifts:
         if min(height, width) <= shift:
-            raise UserError(
+            raise TooSmall(
                 f"style_loss.options: shifts = {shifts}: a layer of {width}x{height} positions is too small; "
                 "give smaller shifts, a larger size, or shallower layers"
             )

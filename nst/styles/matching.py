@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from nst import numerics
-from nst.errors import UserError
+from nst.errors import TooSmall
 from nst.networks.slim import materialize
 from nst.styles.positions import Positions, flatten
 from nst.styles.representation import (
@@ -57,12 +57,12 @@ def patches(features_1xHxWxC: jax.Array, positions: Positions, size: int, stride
     """Returns all `size` x `size` patches, `stride` apart, that lie wholly in the layer.
 
     Raises:
-      UserError: the layer is smaller than a patch.
+      TooSmall: the layer is smaller than a patch.
     """
     features_1xHxWxC = materialize(features_1xHxWxC).astype(jnp.float32)
     height, width = (edge - size + 1 for edge in features_1xHxWxC.shape[1:3])
     if min(height, width) < 1:
-        raise UserError(
+        raise TooSmall(
             f"style_loss.representation: a layer of {width + size - 1}x{height + size - 1} positions has no "
             f"{size}x{size} patch; raise size or style_size, or ask for shallower layers"
         )

@@ -23,7 +23,7 @@ from nst.errors import UserError
 from nst.losses.problem import Problem
 from nst.optimizers.steps import State
 from nst.runs import fitting, loop, pyramid, settings
-from nst.runs.job import first_state, make_problem
+from nst.runs.job import first_state, make_problem, prepare
 from nst.runs.network import LoadNetwork
 from nst.runs.run import Run, finish, follow, opened
 from nst.runs.stylize import climb
@@ -117,8 +117,9 @@ def _open(
     workdir, quiet = folder(launch.workdir, point), lambda line: None
     config = settings.resolve(point.config)
     config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
-    *smaller, full = pyramid.plan(config, workdir)
-    run = stack.enter_context(opened(None, None, full, log=quiet, load=load))
+    job = prepare(None, None, config, load)
+    smaller = pyramid.plan(config, workdir, job.originals)
+    run = stack.enter_context(opened(job, pyramid.Level(config, workdir), quiet))
     if run.state is None:
         last = climb(None, None, smaller, stop=launch.stop, log=quiet, load=load)
         if last is not None and not last.finished:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from nst.errors import UserError
@@ -34,6 +35,15 @@ def test_never_larger_than_the_photograph(mode, size):
     changes = {"size": "auto", "size_mode": mode, "steps": 1, "style_scale": (0.5,), "pyramid.min_size": 22}
     result, _ = stylize(sweeping.picture(0, 40, 48), PICTURES[1], small(**changes))
     assert result.config["size"] == size
+
+
+def test_the_smaller_sizes_follow_from_the_one_that_is_chosen(tmp_path):
+    changes = {"steps": 1, "pyramid.min_size": 12, "pyramid.style": "fixed", "pyramid.steps": (1,)}
+    pair = sweeping.picture(0, 40, 48), PICTURES[1]
+    auto, lines = stylize(*pair, small(size="auto", **changes), tmp_path)
+    given, _ = stylize(*pair, small(size=48, **changes))
+    assert [line for line in lines if line.startswith("first at")] == ["first at 12 px", "first at 24 px"]
+    np.testing.assert_array_equal(auto.image, given.image)
 
 
 @pytest.mark.parametrize("changes, message", [

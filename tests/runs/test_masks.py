@@ -132,6 +132,29 @@ def test_terms_of_regions_add_up(files):
         assert float(found[f"style/relu1_1/region {region}"]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_size_at_which_nothing_is_left_of_a_region_is_left_out(files, tmp_path):
+    narrow = np.zeros((40, 56, 3))
+    narrow[:, 21:33] = 1
+    images.write(tmp_path / "narrow.png", narrow.astype(np.float32))
+    config = guided(files, (str(tmp_path / "narrow.png"),), **{
+        "style": (files["red"],), "guidance.propagation": "inside", "pyramid.min_size": 8, "steps": 1,
+    })  # fmt: skip
+    _, lines = run(config, workdir=tmp_path / "run")
+    assert [line.split(":")[0] for line in lines if "left out" in line] == ["8 px is left out"]
+    assert "first at 16 px" in lines and not (tmp_path / "run/size_8").exists()
+
+
+def test_masks_that_fit_at_the_full_size_fit_at_smaller_ones(files, tmp_path):
+    wide = np.zeros((40, 56, 3))
+    wide[:, 28:] = 1
+    wide[::8, 27] = 1  # more than white on 0.2 % of the photograph, and at 14 px on 4 %
+    images.write(tmp_path / "wide.png", wide.astype(np.float32))
+    config = guided(files, ("left", str(tmp_path / "wide.png")), **{"size": 56, "steps": 1})
+    config.update_from_flattened_dict({"pyramid.min_size": 7, "pyramid.steps": (1,)})
+    _, lines = run(config)
+    assert [f"first at {size} px" in lines for size in (7, 14, 28)] == [True] * 3
+
+
 EVERYTHING = ADAM | {
     "style_loss.representation": "gram+moments", "pyramid.min_size": 16,
     "pyramid.steps": (3,), "style_loss.layers": ("relu1_1", "relu2_1"), "content_loss.weight": 1.0,

@@ -26,7 +26,7 @@ ADAM = {"optimizer.name": "adam", "optimizer.learning_rate": 0.02}
     (512, ROOT_2, 128, [128, 181, 256, 362, 512]),  # crowsonkb/style-transfer-pytorch, its defaults
     (2896, ROOT_2, 128, [128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896]),
     (1024, 2.0, 512, [512, 1024]), (1000, 2.0, 126, [250, 500, 1000]), (100, 2.0, 0, [100]),
-    (100, 2.0, 200, [100]), (0, 2.0, 0, [0]),
+    (100, 2.0, 200, [100]), (64, 1.25, 40, [41, 51, 64]),
 ])  # fmt: skip
 def test_sizes(size, factor, least, expected):
     assert pyramid.sizes(size, factor, least) == expected
@@ -41,8 +41,13 @@ def test_steps(given, last, count, expected):
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: pyramid.sizes(64, 1.0, 32), "pyramid.factor = 1.0: must be larger than 1"),
-    (lambda: pyramid.sizes(0, 2.0, 32), "pyramid.min_size: .* give it in pixels"),
+    (lambda: pyramid.check(small(**{"pyramid.factor": 1.0})), "pyramid.factor = 1.0: .* larger than 1"),
+    (lambda: pyramid.check(small(**{"pyramid.factor": float("nan")})), "pyramid.factor = nan"),
+    (lambda: pyramid.check(small(**{"pyramid.factor": float("inf")})), "pyramid.factor = inf"),
+    (lambda: pyramid.sizes(64, 1.0, 32), "pyramid.factor = 1.0: too near 1"),
+    (lambda: pyramid.sizes(1024, 1.0000001, 256), "pyramid.factor = 1.0000001: too near 1"),
+    (lambda: pyramid.sizes(64, 1.05, 8), "from 8 to 64 px repeat"),
+    (lambda: pyramid.sizes(2**20, 1.001, 2**15), "more than 100"),
     (lambda: pyramid.steps((1, 2, 3), 5, 3), r"pyramid.steps = \(1, 2, 3\): 3 numbers for 2 smaller sizes"),
     (lambda: settings.resolve(small(**{"pyramid.steps": (0,)})), "pyramid.steps = .* at least 1"),
     (lambda: settings.resolve(small(**{"pyramid.steps": (1.5,)})), "pyramid.steps = .* whole numbers"),
@@ -177,7 +182,7 @@ def test_alpha_is_kept(pictures):  # noqa: F811
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({"pyramid.min_size": 16, "size": 0}, "pyramid.min_size"),
+    ({"pyramid.min_size": 16, "size": 0, "pyramid.steps": (1, 2, 3)}, "3 numbers for 1 smaller sizes"),
     ({"pyramid.min_size": -1}, "pyramid.min_size = -1"),
     ({"pyramid.min_size": 16, "pyramid.style": "big"}, "pyramid.style = 'big'"),
     ({"pyramid.min_size": 16, "pyramid.steps": (1, 2, 3)}, "pyramid.steps"),

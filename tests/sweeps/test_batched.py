@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from nst import images
 from nst.metrics import measures
 from nst.runs import folder
 from nst.runs.folder import read_metrics
@@ -13,7 +14,7 @@ from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
 from nst.sweeps.stacked import in_turn, side_by_side
 from tests.helpers import sharding
-from tests.helpers.sweeping import break_start, enter, file, launching, near, program, table
+from tests.helpers.sweeping import break_start, enter, file, launching, near, picture, program, table
 
 NUMBERS = (*measures.NAMES, "loss")
 LBFGS = {"optimizer.name": "lbfgs", "optimizer.learning_rate": 1.0, "optimizer.memory": 3, "steps": 20}
@@ -244,3 +245,15 @@ def test_coarse_points_go_on_at_the_full_size(tmp_path):
     batched, local = both(tmp_path, overrides, size=32, steps=4, **{"pyramid.min_size": 16})
     near(batched, local, NUMBERS)
     assert (tmp_path / "batched" / batched[0]["name"] / "size_16/result.png").exists()
+
+
+def test_coarse_points_have_the_sizes_of_their_own_photographs(tmp_path):
+    photos = [str(tmp_path / name) for name in ("wide.png", "thin.png", "again.png")]
+    for seed, (path, shape) in enumerate(zip(photos, ((24, 40), (16, 64), (24, 40)), strict=True)):
+        images.write(path, picture(seed, *shape))
+    changes = {"size": 0, "pyramid.min_size": 16, "pyramid.steps": (2,), "style_loss.layers": ("relu4_1",)}
+    tables = both(tmp_path, [{"content": path} for path in photos], **changes)
+    near(*tables, ("loss",))
+    for name, rows in zip(("batched", "local"), tables, strict=True):
+        found = [[path.name for path in (tmp_path / name / row["name"]).glob("size_*")] for row in rows]
+        assert found == [["size_20"], ["size_32"], ["size_20"]]  # 16x4 px of thin.png are too small
