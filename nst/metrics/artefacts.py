@@ -1,7 +1,7 @@
 """Measures of two artefacts of stylised pictures: grain, and the grid that pooling leaves.
 
-They are candidates, and not measures of the instrument. Both look at the power spectrum of luma, in float64 on
-the CPU.
+They are candidates, and not measures of the instrument. Both look at the power spectrum of luma, in float64
+on the CPU.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,10 @@ def fine_share(luma_HxW: np.ndarray) -> float:
 
         share = sum_{|f| > 0.35} |Y(f)|^2 / sum_f |Y(f)|^2
 
-    where Y is the Fourier transform of the luma, less its mean and under a Hann window, f is in cycles per pixel
-    and |f| its Euclidean length. White noise has 0.615, the area of these frequencies. The power of rounding to
-    8 bits is added to every frequency, so that a constant image has a share too: that of white noise.
+    where Y is the Fourier transform of the luma, less its mean and under a Hann window, f is in cycles per
+    pixel and |f| its Euclidean length. White noise has 0.615, the area of these frequencies. The power of
+    rounding to 8 bits is added to every frequency, so that a constant image has a share too: that of white
+    noise.
 
     Args:
       luma_HxW: luma in [0, 1].
@@ -57,15 +58,14 @@ def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
 
         level(p) = 10 log10(mean_q P(q) / B(q)),    q = (i, j) / p cycles per pixel
 
-    over the frequencies q of a grid of period p = 2, 4, 8 that are not frequencies of a smaller period. P is the
-    mean power spectrum of overlapping blocks of 32 px, each less its mean and under a Hann window (Welch 1967);
-    its phases are lost, so that an image has about the same level when it is shifted. B(q) is the power around q:
-    the geometric means of P at (q_x - 2/32, q_y) and (q_x + 2/32, q_y), and at (q_x, q_y - 2/32) and
-    (q_x, q_y + 2/32), and of these the larger one, since the lines of a picture fill a row or a column of the
-    spectrum, and a grid does not.
-    Pictures without a grid have about 0, and a grid of period p with R times the power around it has
-    10 log10 R. Convolution networks leave such grids at the strides of their pooling: Odena et al. 2016
-    (*Deconvolution and Checkerboard Artifacts*).
+    over the frequencies q of a grid of period p = 2, 4, 8 that are not frequencies of a smaller period. P is
+    the mean power spectrum of overlapping blocks of 32 px, each less its mean and under a Hann window (Welch
+    1967); its phases are lost, so that an image has about the same level when it is shifted. B(q) is the
+    power around q: the geometric means of P at (q_x - 2/32, q_y) and (q_x + 2/32, q_y), and at (q_x, q_y -
+    2/32) and (q_x, q_y + 2/32), and of these the larger one, since the lines of a picture fill a row or a
+    column of the spectrum, and a grid does not. Pictures without a grid have about 0, and a grid of period p
+    with R times the power around it has 10 log10 R. Convolution networks leave such grids at the strides of
+    their pooling: Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*).
 
     Args:
       luma_HxW: luma in [0, 1], at least 32 px at each edge.
@@ -91,7 +91,8 @@ def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
 
 def _around(power: np.ndarray) -> np.ndarray:
     """Computes the geometric mean of the power 2 steps above and 2 steps below every frequency."""
-    # not 1 step, since the Hann window spreads a peak to its neighbours, and not 3, which is 1 from the next peak
+    # not 1 step, since the Hann window spreads a peak to its neighbours, and not 3, which is 1 from the next
+    # peak
     return np.sqrt(np.roll(power, 2, 0) * np.roll(power, -2, 0))
 
 

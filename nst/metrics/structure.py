@@ -1,7 +1,8 @@
 """Measures of how much of a photograph's structure a stylised picture has kept, whatever its colours are.
 
-They are candidates, and not measures of the instrument: SSIM and the content distance also fall when a picture
-only takes the painting's tones, and these are meant to fall less. All are computed in float64 on the CPU.
+They are candidates, and not measures of the instrument: SSIM and the content distance also fall when a
+picture only takes the painting's tones, and these are meant to fall less. All are computed in float64 on the
+CPU.
 """
 
 import numpy as np
@@ -36,9 +37,9 @@ def edge_agreement(luma_HxW: np.ndarray, photo_HxW: np.ndarray) -> float:
 
         r = sum_p (e_p - mean e)(f_p - mean f) / sqrt(sum_p (e_p - mean e)^2 sum_p (f_p - mean f)^2)
 
-    where e and f are the `edge_strength` of both after their long edge was reduced to 64 px (lanczos), so that
-    outlines count and strokes do not. It does not change with the direction, offset or gain of tones. It is 0
-    if either has edges of one strength everywhere.
+    where e and f are the `edge_strength` of both after their long edge was reduced to 64 px (lanczos), so
+    that outlines count and strokes do not. It does not change with the direction, offset or gain of tones. It
+    is 0 if either has edges of one strength everywhere.
 
     Args:
       luma_HxW, photo_HxW: luma in [0, 1], of one size.
@@ -81,8 +82,8 @@ def self_similarity_distance(features_HxWxC: np.ndarray, photo_HxWxC: np.ndarray
         D = 1/M sum_i KL(softmax_j S^P_ij || softmax_j S^X_ij),    S_ij = F_i . F_j / (|F_i| |F_j|)
 
     over the M positions of the activations F (of relu3_1) of the photograph P and the image X: how similar
-    every place is to every other place. It is the CFSD of Chung, Hyun & Heo 2024 (*Style Injection in Diffusion*),
-    section 5.1.
+    every place is to every other place. It is the CFSD of Chung, Hyun & Heo 2024 (*Style Injection in
+    Diffusion*).
 
     Departs from the paper: similarities are cosines instead of products F_i . F_j, so that the distance does
     not depend on the scale of the network, and a few strong positions do not take the whole of the softmax.

@@ -1,4 +1,4 @@
-"""The benchmark of quality: pairs, recipes at equal work, results that are kept, comparison, pages, program."""
+"""The benchmark of quality: pairs, recipes at equal work, kept results, comparison, pages, program."""
 
 import json
 import math
@@ -212,6 +212,20 @@ def test_a_result_that_was_stopped_is_not_kept(task, tmp_path):
     assert not list((tmp_path / "out").rglob("*.*"))
 
 
+def test_a_result_that_fails_does_not_stop_the_others(task, tmp_path, capsys):
+    broken = task.config.copy_and_resolve_references()
+    broken.network.pooling = "maxx"
+    after = task._replace(pair=Pair("photo", "painting", "the same again"), recipe="second")
+    tasks = [task._replace(config=broken, recipe="broken"), task, after]
+    kept, (judge, _) = [], counting()
+    records, failed = results.obtain_all(
+        tasks, tmp_path / "out", judge, stop=lambda: False, keep=lambda records: kept.append(len(records))
+    )
+    assert [record["recipe"] for record in records] == ["tiny", "second"]
+    assert failed == 1 and kept == [1, 2]
+    assert "error: pair 1, photo+painting, broken x 2: UserError: network.pooling" in capsys.readouterr().err
+
+
 def test_a_network_is_loaded_once_for_recipes_that_take_turns(task, tmp_path, monkeypatch):
     loaded, load_network = [], results.load_network
     monkeypatch.setattr(
@@ -278,10 +292,10 @@ def test_a_point_against_a_single_one():
 
 
 def record(recipe, factor, photo, style, content):
-    zeros = dict.fromkeys(judging.COLUMNS, 0.5)
+    others = dict.fromkeys(judging.COLUMNS, {"x": 0.5, "y": 0.6, "z": 0.9}[photo])
     return {
         "recipe": recipe, "factor": factor, "photo": photo, "painting": "p", "kind": "k", "seconds": 1.0,
-        "evaluations": 12, "updates": 10, "measures": zeros | {"style": style, "content": content},
+        "evaluations": 12, "updates": 10, "measures": others | {"style": style, "content": content},
     }  # fmt: skip
 
 
@@ -310,7 +324,12 @@ def test_recipes_are_compared_by_pair():
 def test_the_tables():
     text = tables.document(some_records(), "a head", 1.0).splitlines()
     row = next(line for line in text if line.startswith("| a | 1 | 3 |"))
-    assert "| 0.1 (0.4) | 0.2 (0.2) | 0.5 (0.5) |" in row and row.endswith("| 1 | 12 | 10 |")
+    # of SSIM the least is the worst, of the others the most
+    assert (
+        "| 0.1 (0.4) | 0.2 (0.2) | 0.6 (0.5) |" in row
+        and "| 0.6 (0.9) |" in row
+        and row.endswith("| 1 | 12 | 10 |")
+    )
     assert "| a | b | 2 | 0 | 1 | 2 | 2 | 1 |" in text
     assert sum(line.startswith("| x | p | k |") for line in text) == 6
     alone = tables.document([r for r in some_records() if r["recipe"] == "a"], "a head", 1.0)

@@ -87,8 +87,8 @@ def grid(shape, period, amplitude):
 def test_an_injected_grid_is_found_at_its_level(period):
     spread, amplitude = 0.02, 0.05
     found = artefacts.checkerboard(noise(spread=spread) + grid((160, 208), period, amplitude))
-    # every frequency of the grid has the coefficient a / p^2; a Hann window of n x n px takes the power of a wave
-    # times (sum w)^2 / sum w^2 = n^2 (2/3)^2
+    # every frequency of the grid has the coefficient a / p^2; a Hann window of n x n px takes the power of a
+    # wave times (sum w)^2 / sum w^2 = n^2 (2/3)^2
     wave = (amplitude / period**2) ** 2 * (artefacts.BLOCK * 2 / 3) ** 2
     # where a frequency and its own negative are the same, noise adds no less to it
     expected = 10 * math.log10(1 + wave / spread**2)

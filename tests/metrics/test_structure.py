@@ -1,4 +1,4 @@
-"""The candidates for a measure of structure: loops in their equations' notation, and what they must not see."""
+"""The candidates for a measure of structure: loops in their equations' notation, and invariances."""
 
 import math
 

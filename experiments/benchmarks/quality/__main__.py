@@ -1,19 +1,21 @@
 """Judges recipes by the pictures that they make of a set of pairs, at equal work.
 
     python -m experiments.benchmarks.quality --recipe=default=configs/default.py \
-        --recipe="fine=configs/default.py;pyramid.min_size=0;optimizer.memory=5" --factors=0.3,1,3 --out=runs/quality
+        --recipe="adam=configs/default.py;optimizer.name=adam;optimizer.learning_rate=0.02" \
+        --factors=0.3,1,3 --out=runs/quality
 
-A recipe is a name, a config file, and changes of its fields. Every recipe makes a picture of every pair at every
-factor of its style weight, at one size, with one network, and with its steps scaled so that all do the same work
-(--work; recipes.py). The pictures are measured (judging.py), and the folder --out then has
+A recipe is a name, a config file, and changes of its fields. Every recipe makes a picture of every pair at
+every factor of its style weight, at one size, with one network, and with its steps scaled so that all do the
+same work (--work; recipes.py). The pictures are measured (judging.py), and the folder --out then has
 
     NAME/FACTOR/PHOTO+PAINTING.png, .json    a picture and its numbers
     results.jsonl, results.md                the numbers of all, and tables: recipes, comparisons, pairs
     sheets/NAME_1.png, sheets/side_by_side_1.png    pages of pictures
 
-The same command again continues: what is there, made by the same config of the same pictures and weights, is not
-made again. A pair that fails is named, and the others go on; the exit status is then 1. The default pairs are
-those of the pictures that come with the code; bsds.txt, beside this file, lists more, whose pictures do not.
+The same command again continues: what is there, made by the same config of the same pictures and weights, is
+not made again. A pair that fails is named, and the others go on; the exit status is then 1. The default pairs
+are those of the pictures that come with the code; bsds.txt, beside this file, lists more, whose pictures do
+not.
 """
 
 import json
@@ -32,10 +34,12 @@ from nst.files import replacing
 HERE = Path(__file__).parent
 RECIPES = flags.DEFINE_multi_string("recipe", [], "name=configs/default.py;field=value;...; may be repeated.")
 FACTORS = flags.DEFINE_list("factors", ["0.3", "1", "3"], "Factors on each recipe's style weight.")
-SIZE = flags.DEFINE_integer("size", 256, "Pixels of the long edge.", lower_bound=32)
+SIZE = flags.DEFINE_integer("size", 256, "Pixels of the long edge.", lower_bound=64)
 WEIGHTS = flags.DEFINE_string("weights", "vgg19", "The network of all recipes that do not set weights.name.")
 JUDGE = flags.DEFINE_string("judge", "", "The network that measures; empty: that of --weights.")
-WORK = flags.DEFINE_float("work", 100.0, "Steps at the full size that each recipe's steps cost; 0: its own.")
+WORK = flags.DEFINE_float(
+    "work", 100.0, "Steps at the full size that each recipe's steps cost; 0: its own steps.", lower_bound=0
+)
 PAIRS = flags.DEFINE_string("pairs", str(HERE / "shipped.txt"), "A file of pairs.")
 IMAGES = flags.DEFINE_string(
     "images", str(HERE.parents[2] / "nst/data/images"), "The folder of the pictures."
@@ -85,41 +89,6 @@ def plan(listed: list[pairs.Pair], files: dict[str, Path]) -> list[Task]:
     ]
 
 
-def make_all(tasks: list[Task], out: Path, judge: judging.Judge) -> tuple[list[dict], int]:
-    """Makes the results that are missing, and keeps the tables up to date after each pair.
-
-    Returns:
-      (the records, how many results failed).
-    """
-    signals, load = cli.signals(), results.shared_loader()
-    records, failed = [], 0
-    for number, task in enumerate(tasks, 1):
-        if signals:
-            break
-        name = f"{task.pair.name}, {task.recipe} x {task.factor:g}"
-        try:
-            record = results.obtain(task, out, judge, load, lambda: bool(signals))
-        except Exception as error:  # the other results do not depend on this one
-            failed += 1
-            print(f"error: {name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-            continue
-        if record is None:
-            break
-        records.append(record)
-        found = record["measures"]
-        print(
-            f"{number}/{len(tasks)} {name}: style {found['style']:.3g}, content {found['content']:.3g}, "
-            f"{record['seconds']:.1f} s", flush=True,
-        )  # fmt: skip
-        if number == len(tasks) or tasks[number].pair != task.pair:
-            write_tables(records, out, judge)
-    if records:
-        write_tables(records, out, judge)
-    if signals:
-        print("stopped; the same command continues", file=sys.stderr)
-    return records, failed
-
-
 def write_tables(records: list[dict], out: Path, judge: judging.Judge) -> str:
     """Writes results.jsonl and results.md, and returns the tables."""
     head = environment.environment_line(f"{SIZE.value} px", f"work {WORK.value:g}", f"judge {judge.name}")
@@ -150,10 +119,10 @@ def write_sheets(tasks: list[Task], records: list[dict], out: Path) -> None:
 
     def rows(chosen) -> list[list[sheets.Cell]]:
         return [
-            [sheets.Cell(group[0].photo, group[0].pair.photo), sheets.Cell(group[0].painting, group[0].pair.painting)]
-            + [cell(task) for task in group if chosen(task)]
-            for group in by_pair.values()
-        ]  # fmt: skip
+            [sheets.Cell(first.photo, first.pair.photo), sheets.Cell(first.painting, first.pair.painting)]
+            + [cell(task) for task in (first, *others) if chosen(task)]
+            for first, *others in by_pair.values()
+        ]
 
     sources, middle = ["photograph", "painting"], nearest_to_one()
     names = list(dict.fromkeys(task.recipe for task in tasks))
@@ -180,7 +149,10 @@ def main(argv) -> int:
         raise UserError(f"images = {IMAGES.value}: no pair has both of its pictures there")
     out.mkdir(parents=True, exist_ok=True)
     judge = judging.load(JUDGE.value or WEIGHTS.value)
-    records, failed = make_all(tasks, out, judge)
+    signals = cli.signals()
+    records, failed = results.obtain_all(
+        tasks, out, judge, stop=lambda: bool(signals), keep=lambda records: write_tables(records, out, judge)
+    )
     if records:
         print("\n" + write_tables(records, out, judge))
         write_sheets(tasks, records, out)

@@ -27,8 +27,8 @@ class Verdict(NamedTuple):
 def against(a: Point, others: Sequence[Point]) -> Verdict:
     """Compares a result of A with B's results, between which distances are interpolated in their logarithms.
 
-    Where A lies outside B's range, it is compared with B's nearest end, and wins only if it is better than that
-    end in both distances; the ratio is then that to the end.
+    Where A lies outside B's range, it is compared with B's nearest end, and wins only if it is better than
+    that end in both distances; the ratio is then that to the end.
 
     Args:
       a: of A.
@@ -62,8 +62,9 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
       verdicts: one a pair.
 
     Returns:
-      {"pairs", "both", "one", "none": pairs on which A wins at equal content and at equal style, at one of them,
-      at neither, "style_ratio", "content_ratio": medians, "outside": pairs on which A is outside B's range}.
+      {"pairs", "both", "one", "none": pairs on which A wins at equal content and at equal style, at one of
+      them, at neither, "style_ratio", "content_ratio": medians, "outside": pairs on which A is outside B's
+      range}.
     """
     wins = [each.style_wins + each.content_wins for each in verdicts]
     return {

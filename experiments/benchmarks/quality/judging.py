@@ -1,4 +1,4 @@
-"""Every measure of a result: the instrument's, and the candidates of nst/metrics/structure.py and artefacts.py."""
+"""Every measure of a result: the instrument's, and the candidates of nst.metrics.structure and artefacts."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Pairs of a photograph and a painting, and the text files that list them, one pair a line.
 
-A line has the name of the photograph, the name of the painting, and then what kind of pictures they are. A name
-is that of a file without its suffix, in any subfolder of the folder of pictures. `#` begins a comment.
+A line has the name of the photograph, the name of the painting, and then what kind of pictures they are. A
+name is that of a file without its suffix, in any subfolder of the folder of pictures. `#` begins a comment.
 """
 
 from collections.abc import Sequence

@@ -75,7 +75,8 @@ def scaled(config: ConfigDict, work: float) -> ConfigDict:
         work = sum_sizes steps * size^2 / full size^2
 
     It is the number of steps at the full size that cost as much. Steps are rounded, to at least 1; those at
-    the full size are then chosen so that the sum comes as near as it can.
+    the full size are then chosen so that the sum comes as near as it can. What else counts steps, such as the
+    options of a schedule, is left as it is.
 
     Args:
       config: a recipe's, with a number of pixels for its size.

@@ -1,7 +1,9 @@
 """Making results, keeping them as a picture and a JSON file of its numbers, and finding them again."""
 
+import itertools
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +17,15 @@ from experiments.benchmarks.quality.recipes import work_of
 from nst import images
 from nst.files import digest
 from nst.networks import checkpoints
-from nst.runs import folder, pyramid, session, settings
+from nst.runs import compiling, folder, pyramid, session, settings
 from nst.runs.network import LoadNetwork, load_network, network_key
 from nst.runs.stylize import climb
 
 # fields of the record that say how a picture was made; a kept one is believed if they are the same
 MADE = ("config", "photo_sha256", "painting_sha256", "weights_sha256")
+# pairs after which compiled programs are dropped: most paintings have sizes of their own, and programs for
+# all of them would take GB
+TOGETHER = 6
 
 
 class Task(NamedTuple):
@@ -49,6 +54,51 @@ def shared_loader() -> LoadNetwork:
         return cache[key]
 
     return load
+
+
+def obtain_all(
+    tasks: Sequence[Task],
+    out: Path,
+    judge: Judge,
+    *,
+    stop: Callable[[], bool],
+    keep: Callable[[list[dict]], object],
+) -> tuple[list[dict], int]:
+    """Makes and measures the results that are missing, and prints a line for each.
+
+    Args:
+      tasks: the results, those of one pair together, since they share compiled programs.
+      out: the folder of results.
+      judge: measures them.
+      stop: as for `stylize`.
+      keep: receives the records after each pair.
+
+    Returns:
+      (the records, how many results failed).
+    """
+    load = shared_loader()
+    records, failed = [], 0
+    for number, (pair, group) in enumerate(itertools.groupby(tasks, key=lambda task: task.pair), 1):
+        for task in group:
+            name = f"pair {number}, {pair.name}, {task.recipe} x {task.factor:g}"
+            try:
+                record = obtain(task, out, judge, load, stop)
+            except Exception as error:  # the other results do not depend on this one
+                failed += 1
+                print(
+                    f"error: {name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr
+                )
+                continue
+            if record is None:
+                print("stopped; the same command continues", file=sys.stderr)
+                return records, failed
+            records.append(record)
+            style, content = record["measures"]["style"], record["measures"]["content"]
+            print(f"{name}: style {style:.3g}, content {content:.3g}, {record['seconds']:.1f} s", flush=True)
+        keep(records)
+        if number % TOGETHER == 0:
+            compiling.drop_programs()
+    return records, failed
 
 
 def obtain(task: Task, out: Path, judge: Judge, load: LoadNetwork, stop: Callable[[], bool]) -> dict | None:

@@ -23,9 +23,6 @@ def document(records: Sequence[Mapping], head: str, factor: float) -> str:
         head,
         "Median over the pairs, and the worst pair in brackets.",
         recipes(records),
-        f"A at factor {factor:g} against B: the pairs on which A is better at equal content and at equal style, at "
-        "one of them, at neither; B's distance over A's (median; more than 1: A is better); the pairs on which A "
-        "lies outside B's range.",
         comparisons(records, factor),
         pairs(records),
     ]
@@ -48,7 +45,7 @@ def recipes(records: Sequence[Mapping]) -> str:
 
 
 def comparisons(records: Sequence[Mapping], factor: float) -> str:
-    """Returns the table of every recipe against every other; "" if there is one recipe only."""
+    """Returns the table of every recipe against every other, with a heading; "" if there is one recipe."""
     rows = []
     names = list(dict.fromkeys(record["recipe"] for record in records))
     for first, second in itertools.permutations(names, 2):
@@ -58,8 +55,15 @@ def comparisons(records: Sequence[Mapping], factor: float) -> str:
             counts = (str(found[name]) for name in ("both", "one", "none"))
             ratios = (f"{found[name]:.3g}" for name in ("style_ratio", "content_ratio"))
             rows.append([first, second, *counts, *ratios, str(found["outside"])])
+    if not rows:
+        return ""
+    meaning = (
+        f"A at factor {factor:g} against B: the pairs on which A is better at equal content and at equal "
+        "style, at one of them, at neither; B's distance over A's (median; more than 1: A is better); the "
+        "pairs on which A lies outside B's range."
+    )
     head = ("A", "B", "both", "one", "none", "style of B / A", "content of B / A", "outside")
-    return cli.markdown(head, rows) if rows else ""
+    return f"{meaning}\n\n{cli.markdown(head, rows)}"
 
 
 def pairs(records: Sequence[Mapping]) -> str:
