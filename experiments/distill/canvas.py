@@ -1,9 +1,9 @@
-"""What the generators of paintings share: colour ramps, smooth noise, polar coordinates, the final size."""
+"""What the generators of paintings share: ramps, smooth noise, masks, polar coordinates, the final size."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 OVERSAMPLING = 2  # paintings are drawn larger by this factor and then averaged, for smooth edges
 
@@ -30,6 +30,22 @@ def noise(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> np.
     rng = rng.spawn(1)[0]
     coarse = rng.normal(0, 1, [int(edge / max(grain, 1)) + 2 for edge in shape]).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC))
+
+
+def stencil(outlines, shape: tuple[int, int], margin: int = 0):
+    """Returns the mask of the union of polygons in a window, `hxw` in [0, 1], and the slices of the window.
+
+    Args:
+      outlines: polygons, `Nx2` each, relative to the width of the painting.
+      shape: height and width of the painting in pixels.
+      margin: pixels that the window leaves around the polygons.
+    """
+    mask = Image.new("L", shape[::-1])
+    for outline in outlines:
+        ImageDraw.Draw(mask).polygon((outline * shape[1]).ravel().tolist(), 255)
+    left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
+    at = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
+    return np.asarray(mask, np.float32)[at] / 255, at
 
 
 def reduce(colour_HxWx3: np.ndarray, size: int) -> Image.Image:

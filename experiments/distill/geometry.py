@@ -4,10 +4,10 @@ Coordinates are relative to the width of the painting: x in [0, 1] to the right,
 """
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 
-from experiments.distill.canvas import OVERSAMPLING, around, noise, reduce
+from experiments.distill.canvas import OVERSAMPLING, around, noise, reduce, stencil
 
 PAPER, BLACK = (240, 226, 196), (30, 26, 30)
 WARM = ((196, 44, 34), (226, 98, 36), (238, 178, 48), (220, 130, 140))
@@ -69,13 +69,7 @@ class Sheet:
           strength: share of the ink where it is densest, in [0, 1].
           fade: how much of that is lost at the far side, in [0, 1].
         """
-        mask = Image.new("L", self.colour.shape[1::-1])
-        for outline in outlines:
-            ImageDraw.Draw(mask).polygon((outline * self.width).ravel().tolist(), 255)
-        # computed for the bounding box alone, since most shapes are small
-        left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
-        at = np.s_[top:bottom, left:right]
-        mask = np.asarray(mask, np.float32)[at] / 255
+        mask, at = stencil(outlines, self.colour.shape[:2])  # a window, since most shapes are small
         rim = mask - ndimage.gaussian_filter(mask, 4 * self.unit, mode="constant")
         angle = self.rng.uniform(0, 2 * np.pi)
         side = np.cos(angle) * self.x[at] + np.sin(angle) * self.y[at]
