@@ -17,7 +17,6 @@ from experiments.benchmarks.quality.results import Task
 from nst import images
 from nst.errors import UserError
 from nst.metrics import measures
-from nst.runs import pyramid
 from tests.helpers import sweeping
 from tests.helpers.programs import ROOT, check_one_line_errors, finish, run_each
 
@@ -115,8 +114,8 @@ def at(**fields):
 def test_all_sizes_are_scaled_to_the_work(fields, work, expected):
     config = at(**fields)
     found = recipes.scaled(config, work)
-    assert [level.config.steps for level in pyramid.plan(found, None)] == expected
-    pixels = [level.config.size**2 / 256**2 for level in pyramid.plan(found, None)]
+    assert [level.config.steps for level in recipes.levels(found)] == expected
+    pixels = [level.config.size**2 / 256**2 for level in recipes.levels(found)]
     assert recipes.work_of(found) == pytest.approx(sum(np.multiply(pixels, expected)))
     assert abs(recipes.work_of(found) - work) <= 0.9
 

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from nst.errors import UserError
 from nst.runs import pyramid, settings
+from nst.runs.pyramid import Level
 
 
 class Recipe(NamedTuple):
@@ -85,7 +86,7 @@ def scaled(config: ConfigDict, work: float) -> ConfigDict:
     config = settings.resolve(config)
     if not work:
         return config
-    *smaller, full = pyramid.plan(config, None)
+    *smaller, full = levels(config)
     factor = work / work_of(config)
     steps = tuple(max(1, round(factor * level.config.steps)) for level in smaller)
     before = sum(
@@ -103,8 +104,16 @@ def work_of(config: ConfigDict) -> float:
     Args:
       config: from `settings.resolve`, with a number of pixels for its size.
     """
-    levels = pyramid.plan(config, None)
-    return sum(level.config.steps * (level.config.size / config.size) ** 2 for level in levels)
+    return sum(level.config.steps * (level.config.size / config.size) ** 2 for level in levels(config))
+
+
+def levels(config: ConfigDict) -> list[Level]:
+    """Returns the sizes of a run, smallest first; the last one is the run itself.
+
+    Args:
+      config: from `settings.resolve`, with a number of pixels for its size.
+    """
+    return [*pyramid.plan(config, None, ()), Level(config, None)]
 
 
 def stronger(config: ConfigDict, factor: float) -> ConfigDict:

@@ -13,11 +13,12 @@ from ml_collections import ConfigDict
 
 from experiments.benchmarks.quality.judging import Judge
 from experiments.benchmarks.quality.pairs import Pair
-from experiments.benchmarks.quality.recipes import work_of
+from experiments.benchmarks.quality.recipes import levels
 from nst import images
+from nst.errors import UserError
 from nst.files import digest
 from nst.networks import checkpoints
-from nst.runs import compiling, folder, pyramid, session, settings
+from nst.runs import compiling, folder, session, settings
 from nst.runs.network import LoadNetwork, load_network, network_key
 from nst.runs.stylize import climb
 
@@ -165,24 +166,30 @@ def kept(path: Path, identity: dict) -> dict | None:
 
 def _make(task: Task, path: Path, identity: dict, load: LoadNetwork, stop: Callable[[], bool]) -> dict | None:
     """Optimises one size after the other, writes the picture and its record, and returns the record."""
-    result, seconds, evaluations, updates = None, 0.0, 0, 0
-    for level in pyramid.plan(_quiet(task.config), None):
+    result, costs = None, {"seconds": 0.0, "evaluations": 0, "updates": 0, "work": 0.0}
+    for level in levels(_quiet(task.config)):
+        before = result
         result = climb(
-            task.photo, task.painting, [level], result, stop=stop, log=lambda line: None, load=load
+            task.photo, task.painting, [level], before, stop=stop, log=lambda line: None, load=load
         )
+        if result is before:  # the size is too small for something in the recipe, and is left out
+            continue
         if not result.finished:
             return None
         last = result.metrics[-1]
-        seconds, evaluations = seconds + last["seconds"], evaluations + last["evaluations"]
-        updates += result.step
+        costs["seconds"] += last["seconds"]
+        costs["evaluations"] += last["evaluations"]
+        costs["updates"] += result.step
+        costs["work"] += result.step * (level.config.size / task.config.size) ** 2
+    if result is None or result.config["size"] != task.config.size:
+        raise UserError(f"size = {task.config.size}: this recipe needs more pixels")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").unlink(missing_ok=True)  # it describes the picture that is replaced now
     images.write(path, np.asarray(result.image)[..., :3], description=f"nst config {identity['config']}")
     record = {
         "recipe": task.recipe, "factor": task.factor, "photo": task.pair.photo,
         "painting": task.pair.painting, "kind": task.pair.kind, **identity, "png_sha256": digest(path),
-        "commit": session.git_commit(), "seconds": round(seconds, 3), "evaluations": evaluations,
-        "updates": updates, "work": round(work_of(task.config), 3),
+        "commit": session.git_commit(), **costs,
     }  # fmt: skip
     folder.write_json(path.with_suffix(".json"), record)
     return record
