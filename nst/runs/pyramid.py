@@ -44,29 +44,33 @@ def check(config: ConfigDict) -> None:
         raise UserError(f"pyramid.factor = {config.pyramid.factor}: must be a number larger than 1")
 
 
-def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int, int]]) -> list[Level]:
-    """Plans the smaller sizes of a run, smallest first; `stylize.climb` leaves out those that are too small.
+def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int, int]] = ()) -> list[Level]:
+    """Plans the sizes of a run, smallest first; the last one is the run itself.
+
+    Some of the smaller sizes may be too small for the config; `stylize.climb` leaves them out.
 
     Args:
       config: from `settings.resolve`, with a number for its size.
       workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
-      originals: height and width of the photograph and of each painting as given.
+      originals: height and width of the photograph and of each painting as given; needed if size is 0.
 
     Raises:
       UserError: the fields of `config.pyramid` do not define a sequence of sizes.
     """
+    full = Level(config, workdir)
     if not config.pyramid.min_size:
-        return []
+        return [full]
     config = _in_pixels(config, originals)
     *smaller, _ = sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
     updates = steps(config.pyramid.steps, config.steps, len(smaller) + 1)
-    return [
+    levels = [
         Level(
             _at_size(config, size, updates[index], len(smaller) - index),
             workdir and workdir / f"size_{size}",
         )
         for index, size in enumerate(smaller)
     ]
+    return [*levels, full]
 
 
 def _in_pixels(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> ConfigDict:

@@ -56,8 +56,8 @@ def stylize(
     config = fitting.choose_size(content, style, config, workdir, log=log, load=load)
     # the full size is prepared first, so that its errors are reported before any step is made
     job = prepare(content, style, config, load)
-    smaller = pyramid.plan(config, workdir, job.originals)
-    with opened(job, Level(config, workdir), log) as run:
+    *smaller, full = pyramid.plan(config, workdir, job.originals)
+    with opened(job, full, log) as run:
         if run.state is None:
             last = climb(content, style, smaller, stop=stop, log=log, load=load)
             if last is not None and not last.finished:  # stopped before the full size has made a step

@@ -118,8 +118,8 @@ def _open(
     config = settings.resolve(point.config)
     config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
     job = prepare(None, None, config, load)
-    smaller = pyramid.plan(config, workdir, job.originals)
-    run = stack.enter_context(opened(job, pyramid.Level(config, workdir), quiet))
+    *smaller, full = pyramid.plan(config, workdir, job.originals)
+    run = stack.enter_context(opened(job, full, quiet))
     if run.state is None:
         last = climb(None, None, smaller, stop=launch.stop, log=quiet, load=load)
         if last is not None and not last.finished:

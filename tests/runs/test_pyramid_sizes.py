@@ -35,8 +35,8 @@ def test_size_0_and_the_same_in_pixels_give_the_same_bytes(pictures, kind):
 def test_where_size_is_0_the_paintings_own_sizes_scale(pictures, style, expected):
     config = settings.resolve(small(**{"size": 0, "pyramid.min_size": 12, "pyramid.style": style}))
     shapes = [(48, 40), (40, 24), (12, 96)]
-    levels = pyramid.plan(config, None, shapes)
-    assert [level.config.size for level in levels] == [12, 24]
+    *levels, full = pyramid.plan(config, None, shapes)
+    assert [level.config.size for level in levels] == [12, 24] and full.config == config
     found = []
     for level in levels:
         first, second = run_pictures.style_sizes(level.config, 2)
