@@ -113,7 +113,7 @@ def levels(config: ConfigDict) -> list[Level]:
     Args:
       config: from `settings.resolve`, with a number of pixels for its size.
     """
-    return [*pyramid.plan(config, None, ()), Level(config, None)]
+    return pyramid.plan(config, None)
 
 
 def stronger(config: ConfigDict, factor: float) -> ConfigDict:
