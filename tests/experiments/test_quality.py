@@ -225,6 +225,18 @@ def test_a_result_that_fails_does_not_stop_the_others(task, tmp_path, capsys):
     assert "error: pair 1, photo+painting, broken x 2: UserError: network.pooling" in capsys.readouterr().err
 
 
+def test_a_size_that_is_too_small_is_left_out(task, tmp_path):
+    config = task.config.copy_and_resolve_references()
+    config.style_loss.layers = ("relu4_1",)  # needs 8 px
+    config.pyramid.min_size = 8  # 7 px high
+    judge, _ = counting()
+    found = obtain(task._replace(config=config), tmp_path / "out", judge)
+    assert found["updates"] == 3 + 4 and found["work"] == pytest.approx(3 / 4 + 4)
+    config.size = 8
+    with pytest.raises(UserError, match="size = 8: this recipe needs more pixels"):
+        obtain(task._replace(config=config), tmp_path / "out", judge)
+
+
 def test_a_network_is_loaded_once_for_recipes_that_take_turns(task, tmp_path, monkeypatch):
     loaded, load_network = [], results.load_network
     monkeypatch.setattr(
