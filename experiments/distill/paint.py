@@ -3,7 +3,7 @@ r"""Paints the style pictures that come with the code, each from a seed.
 The README's first commands need paintings that anyone may redistribute. These commands make them:
 
 for each in swirls "mosaic --size=600" "geometry --size=600 --seed=1" "ink --size=900" "dots --size=900" \
-    "cutouts --size=900 --seed=5" "watercolour --size=900 --seed=8"; do
+    "night --size=900" "cutouts --size=900 --seed=5" "watercolour --size=900 --seed=8"; do
   python -m experiments.distill.paint --kind=$each --out=nst/data/images/${each%% *}.jpg
 done
 
@@ -19,6 +19,7 @@ from experiments.distill.dots import dots
 from experiments.distill.geometry import geometry
 from experiments.distill.ink import ink
 from experiments.distill.mosaic import mosaic
+from experiments.distill.night import night
 from experiments.distill.swirls import swirls
 from experiments.distill.watercolour import watercolour
 
@@ -30,6 +31,7 @@ KINDS = {
     "dots": dots,
     "cutouts": cutouts,
     "watercolour": watercolour,
+    "night": night,
 }
 OUT = flags.DEFINE_string("out", "painting.jpg", "The file to write.")
 KIND = flags.DEFINE_enum("kind", "swirls", list(KINDS), "Which painting.")

@@ -8,7 +8,19 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from experiments.distill import canvas, cutouts, dots, geometry, ink, mosaic, paint, pen, swirls, watercolour
+from experiments.distill import (
+    canvas,
+    cutouts,
+    dots,
+    geometry,
+    ink,
+    mosaic,
+    night,
+    paint,
+    pen,
+    swirls,
+    watercolour,
+)
 
 IMAGES = Path(__file__).parents[2] / "nst" / "data" / "images"
 SHIPPED = {  # size and seed
@@ -19,6 +31,7 @@ SHIPPED = {  # size and seed
     "dots": (900, 0),
     "cutouts": (900, 5),
     "watercolour": (900, 8),
+    "night": (900, 0),
 }
 kinds = pytest.mark.parametrize("kind", paint.KINDS)
 
@@ -154,6 +167,26 @@ def test_the_tallest_cypress_stands_before_the_sky():
     assert ink.part_at(np.array([0.5]), np.array([0.7])) == ink.FIELDS
 
 
+def test_strokes_of_the_sky_lie_along_the_lines_of_its_flow():
+    x, y = np.random.default_rng(0).uniform(0, (1, 0.4), (200, 2)).T
+    sky = (np.abs(night.across_cypress(x, y)[0]) > 1) & (y < night.ridge(x, 0))
+    angle, step = night.heading(x, y), 1e-3
+    along, across = (
+        np.abs(night.stream(x + step * np.cos(each), y + step * np.sin(each)) - night.stream(x, y))[sky]
+        for each in (angle, angle + np.pi / 2)
+    )
+    assert sky.sum() > 100 and np.median(along) < 0.02 * np.median(across)
+
+
+def test_the_night_is_blue_above_golden_wheat_with_a_golden_moon():
+    red, _, blue = np.moveaxis(pixels("night", 96, 0), -1, 0)
+    assert blue[10:30, 40:60].mean() > 2 * red[10:30, 40:60].mean()
+    assert red[-6:, 40:].mean() > 1.8 * blue[-6:, 40:].mean()
+    moon = night.WHIRLS[2]
+    row, column = round(96 * moon.y), round(96 * moon.x)
+    assert red[row - 4 : row + 5, column - 4 : column + 5].mean() > 200
+
+
 @pytest.mark.parametrize("colour", [(222, 140, 178), (32, 92, 156), (250, 176, 44), (90, 120, 90)])
 def test_dabs_are_pigments_that_mix_to_about_the_colour(colour):
     dabs = dots.pigments(np.tile(np.array(colour, float), (4000, 1)), np.random.default_rng(0))
@@ -214,7 +247,7 @@ def test_the_program_writes_a_picture(kind, tmp_path):
 @pytest.mark.parametrize(
     "flag, value, message",
     [
-        ("kind", "oil", "value should be one of <swirls|mosaic|geometry|ink|dots|cutouts|watercolour>"),
+        ("kind", "oil", "value should be one of <swirls|mosaic|geometry|ink|dots|cutouts|watercolour|night>"),
         ("size", "15", "15 is not integer >= 16"),
     ],
 )
@@ -242,6 +275,7 @@ def test_the_program_refuses(flag, value, message):
         ("dots", (900, 720), 270),
         ("cutouts", (900, 720), 150),
         ("watercolour", (900, 720), 200),
+        ("night", (900, 720), 290),
     ],
 )
 def test_shipped_pictures(name, size, kilobytes):
