@@ -12,17 +12,16 @@ Two more points agree with that program: the means (123.68, 116.779, 103.939) ar
 and pixels are not clipped during the optimisation.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.size = 0
     config.style_fit = "width"
     config.resize_filter = "bilinear"
     config.steps = 1000
     config.content_loss.weight = 5.0
-    config.content_loss.normalization = "mse"
     config.style_loss.weight = 500.0
     config.style_loss.layer_weights = (0.2,)
     config.style_loss.normalization = "chw_mse"

@@ -9,18 +9,14 @@ is reached does depend on them, so the second command sets VGG-19's own. docs/be
 
 from ml_collections import ConfigDict
 
-from configs import default, quickstart
+from configs import classic, trial
 
 
 def get_config() -> ConfigDict:
-    config = default.get_config()
-    shipped = quickstart.get_config()
+    config = classic.get_config()
+    shipped = trial.get_config()
     config.content, config.style = shipped.content, shipped.style
     config.weights.name = "random"
-    # the losses of configs/gatys_notebook.py, by which the tables of docs/benchmarks.md were made
-    config.content_loss.normalization = "mse"
-    config.style_loss.normalization = "chw_mse"
-    config.style_loss.weight = 1e3
     config.size = 256  # of time_to_loss; the other benchmarks set sizes of their own
     config.steps = 150
     config.log.every = 5

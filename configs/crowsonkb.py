@@ -14,11 +14,11 @@ the average of the iterates with decay 0.99, in which the start counts. The netw
 Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5); that of torch has a = -0.75.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.style_fit = "shrink"
     config.resize_filter = "bicubic"
     config.steps = 500
@@ -28,7 +28,6 @@ def get_config():
     config.weights.name = "vgg19_torchvision"
     config.network.padding = "replicate_first"
     config.content_loss.weight = 0.015
-    config.content_loss.normalization = "mse"
     config.style_loss.representation = "wasserstein_gaussian"
     config.style_loss.options = "floor=1e-4,iterations=12"
     config.style_loss.normalization = "none"

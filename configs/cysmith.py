@@ -13,11 +13,11 @@ Departs from it: L-BFGS has a strong Wolfe search and no bounds where SciPy's ha
 than 512 px is enlarged.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.style_fit = "stretch"
     config.resize_filter = "box"  # OpenCV's INTER_AREA
     config.steps = 1000

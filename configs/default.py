@@ -3,10 +3,13 @@
 A field is set on the command line as `--config.optimizer.name=adam`, and a sequence as
 `--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
 
-The values here make a good picture as they are: VGG-19, relu layers, Gram matrices, L-BFGS from the
-photograph, 512 pixels. Both losses are relative to their targets: each term is 1 for an image without
-features. So a style weight means about the same for any photograph, painting and network: at 0.3 the
-photograph is hardly touched, at 3 both are there, and at 30 little but the style is left.
+The values here make a good picture of any photograph and painting (docs/quality.md shows what they were
+judged by): VGG-19, Gram matrices, L-BFGS from the photograph, 512 pixels by way of 128 and 256.
+Every term of the losses is relative to its target, and is 1 for an image without features, so one knob means
+about the same for any photograph, painting, size and network: at style_loss.weight = 0.1 the photograph is
+hardly touched, at 1 both are there, and at 10 little but the style is left.
+
+configs/classic.py has the plain choices of 2015 and 2016 instead, from which the papers' configs start.
 
     python -m experiments.stylize --config=configs/default.py --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first
@@ -35,15 +38,16 @@ def get_config() -> ConfigDict:
     # rows of the image that are in the network at a time, for images that do not fit into memory
     # (nst/losses/strips.py); 0: all
     config.strip = 0
-    config.steps = 500  # updates of the image; a finished run continues if it is raised
+    config.steps = 100  # updates at the full size; a finished run continues if it is raised
 
     config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/runs/pyramid.py)
     # smallest size in pixels, measured as `size` is; 0, or more than `size`: only the full size. A size that
     # is too small for the layers, the masks or another field is left out
-    config.pyramid.min_size = 0
+    config.pyramid.min_size = 128
     config.pyramid.factor = 2.0  # ratio of one size to the one before, > 1
-    # updates at each smaller size, also those left out, smallest first; the last repeats; (): `steps`
-    config.pyramid.steps = ()
+    # updates at each smaller size, also those left out, smallest first; the last repeats, and numbers beyond
+    # the sizes are not used; (): `steps`
+    config.pyramid.steps = (200, 100)
     config.pyramid.style = "scaled"  # paintings at smaller sizes: scaled with the image, or fixed
     config.pyramid.content_factor = 1.0  # > 0; content_loss.weight is multiplied by it once per smaller size
     config.pyramid.carry = True  # whether Adam's moments (and the like) are resampled to the next size
@@ -78,8 +82,8 @@ def get_config() -> ConfigDict:
 
     config.content_loss = ConfigDict()
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss
-    config.content_loss.layers = ("relu4_2",)
-    config.content_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
+    config.content_loss.layers = ("relu2_1", "relu3_1", "relu4_2")
+    config.content_loss.layer_weights = (0.15, 0.25, 0.6)  # one weight per layer, or one for all
     config.content_loss.weight = 1.0  # alpha, the weight of the content loss
     config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
     config.content_loss.samples = 1024  # number of positions that self_similarity compares
@@ -97,7 +101,7 @@ def get_config() -> ConfigDict:
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image; (): no style loss
     config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     config.style_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
-    config.style_loss.weight = 3.0  # beta, the weight of the style loss: 0.3 is hardly touched, 30 abstract
+    config.style_loss.weight = 1.0  # beta, the weight of the style loss: 0.1 is hardly touched, 10 abstract
     config.style_loss.image_weights = (1.0,)  # one weight per painting, or one for all; scaled to sum 1
     config.style_loss.blend = "targets"  # several paintings: targets: mean statistics; losses: sum of losses
 
@@ -125,7 +129,7 @@ def get_config() -> ConfigDict:
     config.laplacian.pool = 4  # pixels: edge of the averages whose Laplacians are compared
 
     config.range = ConfigDict()  # keeps pixels in [0, 1]
-    config.range.weight = 0.0  # 0: off
+    config.range.weight = 1000.0  # 0: off; without it, bright and dark places lose what lies outside [0, 1]
 
     config.photorealism = ConfigDict()  # keeps colours locally affine in the photograph's (Luan et al. 2017)
     config.photorealism.weight = 0.0  # 0: off

@@ -12,7 +12,7 @@ balances all four (the paper sets a factor for each); L-BFGS takes the place of 
 Gaussian kernel's mean is estimated as nst/styles/mmd.py says.
 """
 
-from configs import default
+from configs import classic
 from nst.errors import choose
 
 VARIANTS = {
@@ -24,7 +24,7 @@ VARIANTS = {
 
 
 def get_config(variant="polynomial"):
-    config = default.get_config()
+    config = classic.get_config()
     choose("configs/demystifying.py", variant, VARIANTS)
     config.style_loss.representation, config.style_loss.options = VARIANTS[variant]
     config.network.pooling = "average"

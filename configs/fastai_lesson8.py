@@ -11,17 +11,16 @@ Departs from it: the lesson calls SciPy's L-BFGS-B ten times for 20 evaluations 
 between; here one L-BFGS makes 200 updates without interruption.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.weights.name = "vgg16"
     config.steps = 200
     config.network.pooling = "average"
     config.content_loss.layers = ("relu4_2",)
     config.content_loss.weight = 0.1
-    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "chw_mse"
     config.style_loss.layers = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
     config.style_loss.layer_weights = (0.05, 0.2, 0.2, 0.25, 0.3)

@@ -15,11 +15,11 @@ Expect, for tuebingen_neckarfront + starry_night, a loss of 1.2e11 after 400 ste
 CPU cores.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.network.pooling = "average"
     config.content_loss.layers = ("conv4_2",)
     config.content_loss.normalization = "gatys"

@@ -13,18 +13,17 @@ Departs from the paper: filters are not scaled to mean activation 1 (--config.we
 that).
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.size = 1024
     config.size_mode = "area"
     config.resize_filter = "bilinear"
     config.steps = 200
     config.pyramid.min_size = 512
     config.pyramid.steps = (500,)
-    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "hw_mse"
     config.style_loss.weight = 1e3
     config.style_loss.layer_weights = tuple(1 / channels**2 for channels in (64, 128, 256, 512, 512))

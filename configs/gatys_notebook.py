@@ -15,16 +15,15 @@ an 8-bit copy of the weights from conv4_1 on: within 3 %, including the differen
 by step 50. About 8 minutes on two CPU cores.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.size = 512
     config.size_mode = "short"
     config.resize_filter = "bilinear_aliased"
     config.steps = 500
-    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "hw_mse"
     config.style_loss.weight = 1e3
     config.style_loss.layer_weights = tuple(1 / channels**2 for channels in (64, 128, 256, 512, 512))

@@ -29,6 +29,8 @@ def get_config():
     config.steps = 30
     config.pyramid.min_size = 512
     config.pyramid.steps = (300, 200, 80)
+    config.content_loss.layers = ("relu4_2",)  # the activations of relu2_1 and relu3_1 would take 2.4 GB more
+    config.content_loss.layer_weights = (1.0,)
     config.optimizer.memory = 5
     config.log.preview_every = 10
     return config

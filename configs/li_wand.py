@@ -14,17 +14,16 @@ is 1e-4 times the number of values at 384 px (for a square picture); rotated and
 are not added.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.size = 384
     config.steps = 100
     config.pyramid.min_size = 96
     config.content_loss.layers = ("relu4_1",)
     config.content_loss.weight = 20.0
-    config.content_loss.normalization = "mse"
     config.style_loss.representation = "mrf"
     config.style_loss.normalization = "none"
     config.style_loss.layers = ("relu3_1", "relu4_1")

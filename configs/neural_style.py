@@ -16,17 +16,16 @@ Departs from it: pictures are resized with Pillow's antialiased bilinear filter 
 keeps 100 pairs, not as many as there are steps.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.size = 512
     config.resize_filter = "bilinear"
     config.steps = 1000
     config.network.input_scale = 256.0
     config.content_loss.weight = 5.0
-    config.content_loss.normalization = "mse"
     config.style_loss.normalization = "chw_mse"
     config.style_loss.weight = 1e2
     config.style_loss.layer_weights = (1.0,)

@@ -12,15 +12,14 @@ is multiplied by 255.
 Departs from it: `-normalize_gradients` is left out; despite its name, it multiplies the gradient.
 """
 
-from configs import default
+from configs import classic
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     config.resize_filter = "bilinear"
     config.steps = 1000
     config.content_loss.weight = 5.0
-    config.content_loss.normalization = "mse"
     config.style_loss.weight = 100.0
     config.style_loss.normalization = "chw_mse"
     config.tv.kind = "l1"

@@ -16,7 +16,7 @@ learning rate is not halved at the last size; the palette and the divisor keep t
 size.
 """
 
-from configs import default
+from configs import classic
 
 ALPHA = 16.0
 LAYERS = (
@@ -26,7 +26,7 @@ LAYERS = (
 
 
 def get_config():
-    config = default.get_config()
+    config = classic.get_config()
     total = 2 + ALPHA + 1 / ALPHA
     config.steps = 250
     config.pyramid.min_size = 64
@@ -36,7 +36,6 @@ def get_config():
     config.content_loss.representation = "self_similarity"
     config.content_loss.layers = LAYERS
     config.content_loss.weight = ALPHA / total
-    config.content_loss.normalization = "mse"
     config.style_loss.representation = "remd+column_moments+palette"
     config.style_loss.representation_weights = (1.0, 1.0, 1 / ALPHA)
     config.style_loss.layers = LAYERS

@@ -1,6 +1,6 @@
 """Draws what the layers of a network represent: figures as PNG and SVG, their numbers as npz and CSV.
 
-python -m experiments.visualize reconstructions --config=configs/quickstart.py --workdir=runs/seen
+python -m experiments.visualize reconstructions --config=configs/trial.py --workdir=runs/seen
 
     reconstructions  the photograph's content and the painting's style by layer (Gatys et al. 2015, figure 1)
     maps             feature maps of the photograph, and Gram matrices

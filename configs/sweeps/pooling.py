@@ -30,17 +30,13 @@ hardly matters: it changes the style distance by 0.002 at most (strided 0.004). 
 the distance by 0.004 at most. This is one pair of pictures and one start.
 """
 
-from configs import quickstart
+from configs import trial
 from nst.networks.pooling import POOLING
 from nst.sweeps.space import filter, grid
 
 
 def get_config():
-    config = quickstart.get_config()
-    config.size = 256
-    config.pyramid.min_size = 0
-    config.steps = 200
-    return config
+    return trial.get_config()
 
 
 def sweep():

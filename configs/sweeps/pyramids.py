@@ -30,16 +30,15 @@ last size bring the content back, but the style no nearer. The price is the phot
 against 0.34). This is one pair of pictures and one start.
 """
 
-from configs import quickstart
+from configs import trial
 from nst.sweeps.space import chain, grid
 
 ALONE, LAST = (50, 100, 200, 400), (25, 50, 100)
 
 
 def get_config():
-    config = quickstart.get_config()
+    config = trial.get_config()
     config.size = 512
-    config.pyramid.min_size = 0
     config.pyramid.steps = (100,)
     return config
 

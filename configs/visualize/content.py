@@ -8,13 +8,11 @@ activations there are the photograph's. relu1_1 gives the pixels back, relu5_1 o
 network is --config.weights.name=vgg19.
 """
 
-from configs import quickstart
+from configs import trial
 
 
 def get_config(layer="relu4_1"):
-    config = quickstart.get_config()
-    config.size = 256
-    config.pyramid.min_size = 0
+    config = trial.get_config()
     config.steps = 300
     config.style = ("",)  # no style is used
     config.content_loss.layers = (layer,)

@@ -8,15 +8,13 @@ layers joined by +. The start is noise, there is no content, and the image has t
 deeper the layers, the larger the structures.
 """
 
-from configs import quickstart
+from configs import trial
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def get_config(layers="relu5_1"):
-    config = quickstart.get_config()
-    config.size = 256
-    config.pyramid.min_size = 0
+    config = trial.get_config()
     config.steps = 300
     config.content = ""  # no content is used
     config.content_loss.layers = ()

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from configs import default
+from configs import classic
 from experiments import cli
 from experiments.benchmarks import tables
 from nst.devices import memory
@@ -72,7 +72,7 @@ def measure(setting: str) -> dict[str, float]:
     Returns:
       {"size": pixels, "forecast": bytes, "measured": bytes, "seconds": per step}.
     """
-    config = default.get_config()
+    config = classic.get_config()
     config.weights.name, config.steps, config.init.kind = "random", STEPS.value, "noise"
     config.update_from_flattened_dict(SETTINGS[setting])
     config.size = SIZE.value or config.size

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 from absl import flags
 
-from configs import quickstart
+from configs import trial
 from experiments import cli
 from experiments.benchmarks import tables
 from nst import images
@@ -82,7 +82,7 @@ def contestants(workdir: Path, judge: instrument.Instrument, points: list[Point]
 def main(argv):
     """Measures and prints a table."""
     del argv
-    config = quickstart.get_config()
+    config = trial.get_config()
     config.size, config.pyramid.min_size, config.steps = 32, 0, STEPS.value
     points = make_points(config, space.grid({"style_loss.weight": np.geomspace(1, 1e4, POINTS.value)}))
     judge = instrument.load(INSTRUMENT.value)

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 import nst
-from configs import default
+from configs import classic
 from experiments import cli
 from experiments.distill.dataset import split
 from nst import images
@@ -76,7 +76,7 @@ def settings(config, network: str):
       config: of the distillation.
       network: a value of weights.name.
     """
-    result = default.get_config()
+    result = classic.get_config()
     result.weights.name = network
     result.size, result.steps = config.fidelity.size, config.fidelity.steps
     result.content_loss.normalization = result.style_loss.normalization = "relative"

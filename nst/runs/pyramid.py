@@ -124,17 +124,11 @@ def steps(updates: Sequence[int], last: int, count: int) -> list[int]:
     """Returns the number of updates at each size, smallest first.
 
     Args:
-      updates: numbers for the smaller sizes, the last of which is repeated; (): `last` for each.
+      updates: numbers for the smaller sizes, the last of which is repeated; (): `last` for each. Numbers
+        beyond the sizes are not used, so that one config suits every size of the result.
       last: the number at the full size.
       count: the number of sizes.
-
-    Raises:
-      UserError: there are more numbers than smaller sizes.
     """
-    if len(updates) > max(1, count - 1):
-        raise UserError(
-            f"pyramid.steps = {tuple(updates)}: {len(updates)} numbers for {count - 1} smaller sizes"
-        )
     updates = list(updates) or [last]
     return [updates[min(index, len(updates) - 1)] for index in range(count - 1)] + [last]
 

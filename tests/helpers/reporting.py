@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from configs import default
+from configs import classic
 from nst import images
 from nst.report import fields
 from nst.runs import folder as run_folder
@@ -19,7 +19,7 @@ TIMINGS = ("seconds", "evaluations", "steps", "loss")
 
 
 def base():
-    config = default.get_config()
+    config = classic.get_config()
     config.content, config.style = "nst/data/images/cat.jpg", ("nst/data/images/swirls.jpg", "gone.jpg")
     return json.loads(json.dumps(settings.as_dict(config)))
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import nst
-from configs import default
+from configs import classic
 from tests.helpers import sweeping
 
 
@@ -13,10 +13,9 @@ def picture(seed, height=40, width=56):
 
 
 def small(**changes):
-    config = default.get_config()
+    config = classic.get_config()
     flat = {
         "weights.name": "random", "size": 32, "steps": 6, "content_loss.layers": ("relu2_1",),
-        "content_loss.normalization": "mse",
         "style_loss.layers": ("relu1_1", "relu2_1"), "style_loss.weight": 100.0,
         "style_loss.normalization": "hw_mse", "optimizer.memory": 3, "log.every": 2,
         "log.preview_every": 3, "checkpoint.seconds": 0.0,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from configs import default
+from configs import classic
 from nst import images
 from nst.metrics import instrument
 from nst.runs import pictures
@@ -19,7 +19,6 @@ from nst.sweeps.points import make_points
 ROOT = Path(__file__).parents[2]
 TINY = {
     "weights.name": "vgg19_slim", "size": 16, "steps": 4, "content_loss.layers": ("relu1_1",),
-    "content_loss.normalization": "mse", "style_loss.normalization": "chw_mse",
     "style_loss.layers": ("relu1_1",), "style_loss.weight": 10.0, "optimizer.name": "adam",
     "optimizer.learning_rate": 0.02, "log.every": 2,
     "log.preview_every": 0, "checkpoint.seconds": 0.0,
@@ -59,7 +58,7 @@ def settings(folder, **changes):
 
 
 def config(folder, **changes):
-    made = default.get_config()
+    made = classic.get_config()
     made.update_from_flattened_dict(settings(folder, **changes))
     return made
 
@@ -105,7 +104,7 @@ def file(folder, overrides, name="tiny.py", **changes):
     """Writes a config file with a sweep()."""
     path = folder / name
     path.write_text(
-        "from configs import default\n\n\ndef get_config():\n    config = default.get_config()\n"
+        "from configs import classic\n\n\ndef get_config():\n    config = classic.get_config()\n"
         f"    config.update_from_flattened_dict({settings(folder, **changes)!r})\n    return config\n\n\n"
         f"def sweep():\n    return {overrides!r}\n"
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from configs import default
+from configs import classic
 from experiments.distill import export
 from nst import images
 from nst.errors import UserError
@@ -474,7 +474,7 @@ def test_widths_of_another_network(path, found):
 
 
 def config_of(path, **changes):
-    config = default.get_config()
+    config = classic.get_config()
     config.weights.name, config.size = str(path), 16
     config.content_loss.layers, config.style_loss.layers = ("relu2_1",), ("relu1_1", "pool1")
     config.update_from_flattened_dict(changes)

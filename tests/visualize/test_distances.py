@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import quickstart
+from configs import trial
 from nst.errors import UserError
 from nst.losses import problem, statistics
 from nst.losses import weights as loss_weights
@@ -19,7 +19,7 @@ LAYERS = ("relu1_1", "relu2_1")
 
 @pytest.fixture(scope="module")
 def model():
-    config = quickstart.get_config()
+    config = trial.get_config()
     return load(config, LAYERS, single_channels=True)
 
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import quickstart
+from configs import trial
 from nst import images
 from nst.errors import UserError
 from nst.networks.table import features
@@ -26,7 +26,7 @@ RANGES = {
 
 @pytest.fixture(scope="module")
 def model():
-    return load(quickstart.get_config(), LAYERS)
+    return load(trial.get_config(), LAYERS)
 
 
 def noise(height=24, width=31, seed=0):

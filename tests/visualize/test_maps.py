@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from configs import quickstart
+from configs import trial
 from nst import images
 from nst.errors import UserError
 from nst.visualize import maps, network
@@ -16,7 +16,7 @@ LAYERS = ("relu1_1", "relu2_1")
 
 @pytest.fixture(scope="module")
 def model():
-    config = quickstart.get_config()
+    config = trial.get_config()
     return network.load(config, LAYERS, single_channels=True)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import quickstart
+from configs import trial
 from nst import images
 from nst.errors import UserError
 from nst.networks.table import features
@@ -17,7 +17,7 @@ LAYER = "relu2_1"
 
 @pytest.fixture(scope="module")
 def model():
-    config = quickstart.get_config()
+    config = trial.get_config()
     return network.load(config, (LAYER,), single_channels=True)
 
 
@@ -127,7 +127,7 @@ def test_the_rectifier_lets_something_through():
 
 
 def test_a_channel_that_is_silent_at_the_start_grows():
-    config = quickstart.get_config()
+    config = trial.get_config()
     config.weights.name, config.weights.preprocessing = "random", "torchvision"
     loud = network.load(config, (LAYER,))
     bias = loud.variables["params"]["conv2_1"]["bias"].at[5].set(-0.5)

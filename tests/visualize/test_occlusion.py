@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import quickstart
+from configs import trial
 from nst.errors import UserError
 from nst.losses import problem
 from nst.losses import weights as loss_weights
@@ -28,7 +28,7 @@ def noise(height=20, width=24, seed=0):
 
 @pytest.fixture(scope="module")
 def made():
-    model = load(quickstart.get_config(), CHOICES["style_layers"])
+    model = load(trial.get_config(), CHOICES["style_layers"])
     spec = Spec(network=model.network, **CHOICES)
     weights = loss_weights.make_weights(
         spec, loss_weights.WeightSettings(content=2.0, style=3.0, style_layers=(1.0, 0.5), tv=7.0), 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nst
-from configs import quickstart
+from configs import trial
 from configs.visualize import content, inversion, texture
 from nst import images
 from nst.errors import UserError
@@ -15,7 +15,7 @@ LAYERS = ("relu1_1", "relu2_1")
 
 
 def config(**changes):
-    found = quickstart.get_config()
+    found = trial.get_config()
     found.size, found.steps = 32, 25
     for name, value in changes.items():
         found[name] = value

@@ -10,7 +10,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from configs import quickstart
+from configs import trial
 from experiments import cli, visualize
 from nst import images
 from nst.errors import UserError
@@ -29,7 +29,7 @@ def show(tmp_path, monkeypatch):
         images.write(folder / f"{seed}.png", picture(seed, 48, 64))
 
     def run(*command, changes=(), **given):
-        config = quickstart.get_config()
+        config = trial.get_config()
         config.content, config.style = str(tmp_path / "0.png"), (str(tmp_path / "1.png"),)
         config.size, config.steps, config.pyramid.min_size = 64, 4, 0
         config.update_from_flattened_dict(dict(changes))
@@ -127,7 +127,7 @@ def test_a_sheet_puts_pictures_in_their_places():
 
 @pytest.mark.parametrize("name, widths", [("vgg19_slim", True), ("random", False)])
 def test_networks(name, widths):
-    config = quickstart.get_config()
+    config = trial.get_config()
     config.weights.name = name
     model = network.load(config, ("relu1_1", "relu3_1"))
     assert bool(model.network.widths) == widths

@@ -1,0 +1,26 @@
+"""One choice at a time, quickly: the base of the sweeps and of the reconstructions, with nothing to download.
+
+    python -m experiments.stylize --config=configs/trial.py --workdir=runs/trial
+
+The network is the small one, and the pictures come with the code. There is one size, one content layer and
+one kind of statistic, so that what a sweep varies is the only thing that varies. The losses are relative to
+the pictures' own energies, so the same weights suit every network. The numbers in the docstrings of
+configs/sweeps/ were measured with this config. Use configs/default.py to make a picture.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import classic
+
+
+def get_config() -> ConfigDict:
+    config = classic.get_config()
+    config.content = "nst/data/images/cat.jpg"
+    config.style = ("nst/data/images/swirls.jpg",)
+    config.size = 256
+    config.steps = 200
+    config.weights.name = "vgg19_slim"
+    config.content_loss.normalization = "relative"
+    config.style_loss.normalization = "relative"
+    config.style_loss.weight = 10.0
+    return config
