@@ -21,7 +21,7 @@ from tests.helpers import sweeping
 from tests.helpers.programs import ROOT, check_one_line_errors, finish, run_each
 
 QUALITY = ROOT / "experiments/benchmarks/quality"
-DEFAULT = str(ROOT / "configs/default.py")
+BASE = str(ROOT / "configs/classic.py")
 
 # --- pairs
 
@@ -71,7 +71,7 @@ def test_the_pairs_that_come_with_the_code():
 
 
 def test_a_recipe_changes_fields_of_a_config():
-    text = f"fine = {DEFAULT}; steps=70; network.pooling=average; style_loss.layers=relu1_1,relu2_1;"
+    text = f"fine = {BASE}; steps=70; network.pooling=average; style_loss.layers=relu1_1,relu2_1;"
     recipe = recipes.parse(text + "pyramid.steps=(20, 30)", {"size": 64, "steps": 5})
     config = recipes.scaled(recipe.config, 0)
     assert recipe.name == "fine" and (config.size, config.steps) == (64, 70)
@@ -87,12 +87,12 @@ def test_a_recipe_may_name_a_variant_of_its_file():
 
 
 @pytest.mark.parametrize("text, message", [
-    (DEFAULT, "write it as name=configs/default.py"),
-    ("a/b=" + DEFAULT, "write it as name=configs/default.py"),
+    (BASE, "write it as name=configs/default.py"),
+    ("a/b=" + BASE, "write it as name=configs/default.py"),
     ("x=none.py", "there is no file none.py"),
-    (f"x={DEFAULT};stepz=3", "recipe x: 'stepz=3'"),
-    (f"x={DEFAULT};steps", "recipe x: 'steps': write it as field=value"),
-    (f"x={DEFAULT};steps=many", "recipe x: 'steps=many'"),
+    (f"x={BASE};stepz=3", "recipe x: 'stepz=3'"),
+    (f"x={BASE};steps", "recipe x: 'steps': write it as field=value"),
+    (f"x={BASE};steps=many", "recipe x: 'steps=many'"),
 ])  # fmt: skip
 def test_a_recipe_that_cannot_be_read_is_named(text, message):
     with pytest.raises(UserError, match=message):
@@ -100,7 +100,7 @@ def test_a_recipe_that_cannot_be_read_is_named(text, message):
 
 
 def at(**fields):
-    config = recipes.parse(f"x={DEFAULT}", {"size": 256} | fields).config
+    config = recipes.parse(f"x={BASE}", {"size": 256} | fields).config
     return recipes.scaled(config, 0)
 
 
@@ -136,7 +136,7 @@ def task(tmp_path):
     fields = sweeping.TINY | {"size": 32, "pyramid.min_size": 16, "pyramid.steps": (3,)}
     return Task(
         recipe="tiny", factor=2.0, pair=Pair("photo", "painting", "waves"),
-        config=recipes.scaled(recipes.parse(f"x={DEFAULT}", fields).config, 0),
+        config=recipes.scaled(recipes.parse(f"x={BASE}", fields).config, 0),
         photo=tmp_path / "photo.png", painting=tmp_path / "painting.png",
     )  # fmt: skip
 
@@ -302,11 +302,12 @@ def test_a_point_against_a_single_one():
     assert mixed[2:] == (False, False, False)
 
 
-def record(recipe, factor, photo, style, content):
+def record(recipe, factor, photo, style, content, moments):
     others = dict.fromkeys(judging.COLUMNS, {"x": 0.5, "y": 0.6, "z": 0.9}[photo])
     return {
         "recipe": recipe, "factor": factor, "photo": photo, "painting": "p", "kind": "k", "seconds": 1.0,
-        "evaluations": 12, "updates": 10, "measures": others | {"style": style, "content": content},
+        "evaluations": 12, "updates": 10,
+        "measures": others | {"style": style, "content": content, "moments": moments},
     }  # fmt: skip
 
 
@@ -315,8 +316,8 @@ def some_records():
     for photo, gain in (("x", 0.5), ("y", 2.0), ("z", 0.25)):
         for factor, style, content in ((0.5, 0.4, 0.1), (1.0, 0.2, 0.2), (2.0, 0.1, 0.4)):
             found += [
-                record("b", factor, photo, style, content),
-                record("a", factor, photo, gain * style, content),
+                record("b", factor, photo, style, content, moments=style),
+                record("a", factor, photo, gain * style, content, moments=style / 2),
             ]
     return found
 
@@ -341,7 +342,8 @@ def test_the_tables():
         and "| 0.6 (0.9) |" in row
         and row.endswith("| 1 | 12 | 10 |")
     )
-    assert "| a | b | 2 | 0 | 1 | 2 | 2 | 1 |" in text
+    assert "| a | b | style | 2 | 0 | 1 | 2 | 2 | 1 |" in text
+    assert "| a | b | moments | 3 | 0 | 0 | 2 | 2 | 0 |" in text
     assert sum(line.startswith("| x | p | k |") for line in text) == 6
     alone = tables.document([r for r in some_records() if r["recipe"] == "a"], "a head", 1.0)
     assert "| A | B |" not in alone
@@ -374,7 +376,7 @@ def test_pages_of_pictures(tmp_path):
 
 MODULE = "experiments.benchmarks.quality"
 RECIPE = (
-    f"--recipe=tiny={DEFAULT};style_loss.layers=relu1_1;content_loss.layers=relu1_1;optimizer.name=adam;"
+    f"--recipe=tiny={BASE};style_loss.layers=relu1_1;content_loss.layers=relu1_1;optimizer.name=adam;"
     "optimizer.learning_rate=0.02"
 )
 

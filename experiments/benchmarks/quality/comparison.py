@@ -75,21 +75,22 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def verdicts(records: Sequence[Mapping], first: str, second: str, factor: float) -> dict[str, Verdict]:
+def verdicts(
+    records: Sequence[Mapping], first: str, second: str, factor: float, style: str = "style"
+) -> dict[str, Verdict]:
     """Returns the verdicts of recipe `first`, at a factor, against `second`, by pair.
 
     Args:
       records: from `results.obtain`.
       first, second: names of recipes.
       factor: of `first`.
+      style: the measure of the distance from the painting: style (Gram matrices) or moments.
     """
     points = {}
     for record in records:
         pair = points.setdefault(f"{record['photo']}+{record['painting']}", {})
         measures = record["measures"]
-        pair.setdefault(record["recipe"], {})[record["factor"]] = Point(
-            measures["style"], measures["content"]
-        )
+        pair.setdefault(record["recipe"], {})[record["factor"]] = Point(measures[style], measures["content"])
     return {
         name: against(pair[first][factor], list(pair[second].values()))
         for name, pair in points.items()

@@ -14,9 +14,8 @@ from nst.networks.table import features, freeze
 
 # changes whenever the candidates do, so that kept pictures are measured again
 VERSION = "1"
-FEATURE_SIZE = (
-    128  # pixels of the long edge at which self-similarities are compared: 32 x 32 positions at most
-)
+# pixels of the long edge at which self-similarities are compared, of 32 x 32 positions at most
+FEATURE_SIZE = 128
 # the columns of tables, and whether more is better
 COLUMNS = {
     "style": False, "content": False, "ssim": True, "edges": True, "matched_ssim": True, "cfsd": False,

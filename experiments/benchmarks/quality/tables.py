@@ -8,6 +8,8 @@ from experiments import cli
 from experiments.benchmarks.quality import comparison
 from experiments.benchmarks.quality.judging import COLUMNS
 
+# distances from the painting; a recipe is at an advantage where its own loss is the distance
+STYLES = ("style", "moments")
 COSTS = ("seconds", "evaluations", "updates")
 
 
@@ -48,13 +50,13 @@ def comparisons(records: Sequence[Mapping], factor: float) -> str:
     """Returns the table of every recipe against every other, with a heading; "" if there is one recipe."""
     rows = []
     names = list(dict.fromkeys(record["recipe"] for record in records))
-    for first, second in itertools.permutations(names, 2):
-        verdicts = comparison.verdicts(records, first, second, factor)
+    for (first, second), style in itertools.product(itertools.permutations(names, 2), STYLES):
+        verdicts = comparison.verdicts(records, first, second, factor, style)
         if verdicts:
             found = comparison.summary(list(verdicts.values()))
             counts = (str(found[name]) for name in ("both", "one", "none"))
             ratios = (f"{found[name]:.3g}" for name in ("style_ratio", "content_ratio"))
-            rows.append([first, second, *counts, *ratios, str(found["outside"])])
+            rows.append([first, second, style, *counts, *ratios, str(found["outside"])])
     if not rows:
         return ""
     meaning = (
@@ -62,7 +64,7 @@ def comparisons(records: Sequence[Mapping], factor: float) -> str:
         "style, at one of them, at neither; B's distance over A's (median; more than 1: A is better); the "
         "pairs on which A lies outside B's range."
     )
-    head = ("A", "B", "both", "one", "none", "style of B / A", "content of B / A", "outside")
+    head = ("A", "B", "style by", "both", "one", "none", "style of B / A", "content of B / A", "outside")
     return f"{meaning}\n\n{cli.markdown(head, rows)}"
 
 
