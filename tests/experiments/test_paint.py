@@ -267,7 +267,6 @@ def test_the_program_refuses(flag, value, message):
         ("raccoon", (1024, 768), 210),
         ("hopper", (512, 600), 70),
         ("lake", (960, 640), 160),
-        ("colosseum", (960, 640), 170),
         ("swirls", (640, 512), 150),
         ("mosaic", (600, 480), 150),
         ("geometry", (600, 480), 150),
