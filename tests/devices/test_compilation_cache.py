@@ -66,7 +66,7 @@ def test_a_warm_cache_gives_the_same_bytes_and_the_same_forecast(tmp_path, proce
 
     def start(name):
         command = [
-            sys.executable, "-m", "experiments.stylize", "--config=configs/default.py",
+            sys.executable, "-m", "experiments.stylize", "--config=configs/classic.py",
             f"--workdir={tmp_path / name}",
             f"--config.content={tmp_path / 'content.png'}", f"--config.style={tmp_path / 'style.png'}",
             "--config.weights.name=random", "--config.size=32", "--config.steps=2",

@@ -39,7 +39,7 @@ def pictures(tmp_path):
 
 def command(workdir, settings, *flags):
     fields = [f"--config.{name}={value}" for name, value in (SETTINGS | settings).items()]
-    return [f"--config={ROOT}/configs/default.py", *fields, f"--workdir={workdir}", *flags]
+    return [f"--config={ROOT}/configs/classic.py", *fields, f"--workdir={workdir}", *flags]
 
 
 def start(workdir, settings, *flags, devices):

@@ -348,7 +348,7 @@ def test_wrong_settings_are_one_line(pictures, changes, message):
 
 def command(workdir, *flags):
     settings = [
-        "--config=configs/default.py", f"--workdir={workdir}", "--config.weights.name=random",
+        "--config=configs/classic.py", f"--workdir={workdir}", "--config.weights.name=random",
         "--config.size=48", "--config.content_loss.layers=relu2_1",
         "--config.style_loss.layers=relu1_1,relu2_1", "--config.log.every=3",
     ]  # fmt: skip

@@ -45,13 +45,16 @@ def test_the_content_row_finds_the_photograph_and_the_style_row_does_not_find_th
 def test_the_configs_ask_for_one_thing_alone():
     base = config()
     base.style_loss.layer_weights, base.content_loss.normalization = (1.0, 2.0, 3.0, 4.0, 5.0), "mse"
+    base.pyramid.min_size = 64
     one, two = reconstruct.content_config(base, "relu3_1"), reconstruct.style_config(base, LAYERS)
     assert (one.content_loss.layers, one.style_loss.layers) == (("relu3_1",), ())
     assert (two.content_loss.layers, two.style_loss.layers) == ((), LAYERS)
     for made in (one, two):
         assert made.init.kind == "noise" and made.pyramid.min_size == 0
         assert made.content_loss.normalization == made.style_loss.normalization == "relative"
-    assert base.content_loss.normalization == "mse" and base.pyramid.min_size  # the base is left as it was
+    assert (
+        base.content_loss.normalization == "mse" and base.pyramid.min_size == 64
+    )  # the base is left as it was
 
 
 def test_no_layers():
