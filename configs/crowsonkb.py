@@ -11,7 +11,7 @@ updates) by factors of sqrt 2 to 512 px (500 updates at each). Adam has a learni
 the average of the iterates with decay 0.99, in which the start counts. The network is torchvision's VGG-19
 (550 MB, fetched once), whose first convolution repeats the border.
 
-It keeps the photograph at 256 px as at 512 px (docs/quality.md).
+It keeps the photograph at 256 px as well (docs/quality.md).
 
 Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5); that of torch has a = -0.75.
 """

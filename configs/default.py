@@ -3,7 +3,7 @@
 A field is set on the command line as `--config.optimizer.name=adam`, and a sequence as
 `--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
 
-The values here make a good picture of any photograph and painting (docs/quality.md shows what they were
+The values here make a good picture of most photographs and paintings (docs/quality.md shows what they were
 judged by): VGG-19, Gram matrices, L-BFGS from the photograph, 512 pixels by way of 128 and 256.
 Every term of the losses is relative to its target, and is 1 for an image without features, so one knob means
 about the same for any photograph, painting, size and network: at style_loss.weight = 0.1 the photograph is
@@ -43,10 +43,10 @@ def get_config() -> ConfigDict:
     config.pyramid = ConfigDict()  # smaller sizes first, each the start of the next (nst/runs/pyramid.py)
     # smallest size in pixels, measured as `size` is; 0, or more than `size`: only the full size. A size that
     # is too small for the layers, the masks or another field is left out
-    config.pyramid.min_size = 128
+    config.pyramid.min_size = 96
     config.pyramid.factor = 2.0  # ratio of one size to the one before, > 1
-    # updates at each smaller size, also those left out, smallest first; the last repeats, and numbers beyond
-    # the sizes are not used; (): `steps`
+    # one number of updates for each smaller size, smallest first; a size that is left out uses up its number,
+    # the last number repeats, and numbers beyond the sizes are not used; (): `steps`
     config.pyramid.steps = (200, 100)
     config.pyramid.style = "scaled"  # paintings at smaller sizes: scaled with the image, or fixed
     config.pyramid.content_factor = 1.0  # > 0; content_loss.weight is multiplied by it once per smaller size
@@ -83,7 +83,8 @@ def get_config() -> ConfigDict:
     config.content_loss = ConfigDict()
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss
     config.content_loss.layers = ("relu2_1", "relu3_1", "relu4_2")
-    config.content_loss.layer_weights = (0.15, 0.25, 0.6)  # one weight per layer, or one for all
+    # one weight per layer, or one for all: with other layers, set this as well
+    config.content_loss.layer_weights = (0.15, 0.25, 0.6)
     config.content_loss.weight = 1.0  # alpha, the weight of the content loss
     config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
     config.content_loss.samples = 1024  # number of positions that self_similarity compares

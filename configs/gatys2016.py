@@ -11,7 +11,7 @@ weights as they are those ratios keep nearly all of the photograph. The paper sc
 activation 1, which `--config.weights.normalize=<folder of photographs>` does. The noise is faint (0.02 around
 grey), because strong noise leaves a grain under average pooling that takes hundreds of steps to fade.
 
-The weights suit 512 px. At 256 px and below, hardly anything of the photograph is left (docs/quality.md).
+The weights suit 512 px. At 256 px and below, hardly anything of the photograph is left.
 
 Expect, for tuebingen_neckarfront + starry_night, a loss of 1.2e11 after 400 steps: about 12 minutes on two
 CPU cores.

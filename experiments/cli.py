@@ -35,7 +35,7 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
             if not config and CONFIG.present:
                 raise ValueError("this program takes no --config")
             if config and CONFIG.value is None:
-                raise ValueError("give a config: --config=configs/gatys2016.py")
+                raise ValueError("give a config: --config=configs/default.py")
             if config:
                 _ = CONFIG.value.is_locked  # a config that could not be loaded raises when it is first used
             return rest

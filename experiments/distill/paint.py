@@ -1,6 +1,6 @@
 r"""Paints the style pictures that come with the code, each from a seed.
 
-The README's first commands need paintings that anyone may redistribute. These commands make them:
+The README's first commands need paintings that anyone may redistribute. These commands make them, in bash:
 
 for each in swirls "mosaic --size=600" "geometry --size=600 --seed=1" "ink --size=900" "dots --size=900" \
     "night --size=900" "cutouts --size=900 --seed=5" "watercolour --size=900 --seed=8"; do

@@ -92,9 +92,14 @@ def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
 
 def _repeat(field: str, values: Sequence[float], count: int, what: str) -> jax.Array:
     """Returns weights for `count` layers (or style images, ...); a single value is repeated for all."""
+    if not count:  # without layers, the weights that the config has for its own layers do not matter
+        return jnp.zeros(0)
     values = tuple(values) * count if len(values) == 1 else tuple(values)
     if len(values) != count:
-        raise UserError(f"{field} = {values}: {len(values)} weights for {count} {what}; give {count}, or one")
+        of = f"{count} {what}" if count > 1 else f"1 {what.removesuffix('s')}"
+        raise UserError(
+            f"{field} = {values}: {len(values)} weights for {of}; give {count}, or one for all, as {field}=1"
+        )
     return _array(field, values)
 
 

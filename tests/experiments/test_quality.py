@@ -42,8 +42,10 @@ def test_pairs_that_cannot_be_read_are_named(tmp_path, text, message):
     (tmp_path / "pairs.txt").write_text(text)
     with pytest.raises(UserError, match=message):
         pairs.read(tmp_path / "pairs.txt")
-    with pytest.raises(UserError, match="none.txt: cannot read it"):
-        pairs.read(tmp_path / "none.txt")
+    (tmp_path / "latin.txt").write_bytes("für b x\n".encode("latin-1"))
+    for name in ("none.txt", "latin.txt"):
+        with pytest.raises(UserError, match=f"{name}: cannot read it"):
+            pairs.read(tmp_path / name)
 
 
 def test_pictures_are_found_in_subfolders(tmp_path):
@@ -90,13 +92,21 @@ def test_a_recipe_may_name_a_variant_of_its_file():
     (BASE, "write it as name=configs/default.py"),
     ("a/b=" + BASE, "write it as name=configs/default.py"),
     ("x=none.py", "there is no file none.py"),
-    (f"x={BASE};stepz=3", "recipe x: 'stepz=3'"),
+    (f"x={BASE};stepz=3", "recipe x: 'stepz=3': there is no field stepz"),
     (f"x={BASE};steps", "recipe x: 'steps': write it as field=value"),
-    (f"x={BASE};steps=many", "recipe x: 'steps=many'"),
+    (f"x={BASE};steps=many", "recipe x: 'steps=many': many is not a number"),
+    (f"x={BASE};steps=1 1", "recipe x: 'steps=1 1': 1 1 is not a number"),
+    (f"x={BASE}:word", "classic.py:word is no config: TypeError"),
+    (f"x={ROOT / 'pyproject.toml'}", "pyproject.toml is no config"),
 ])  # fmt: skip
 def test_a_recipe_that_cannot_be_read_is_named(text, message):
     with pytest.raises(UserError, match=message):
         recipes.parse(text, {})
+
+
+def test_a_recipe_needs_a_size_in_pixels():
+    with pytest.raises(UserError, match="size = 0: give the size of a recipe in pixels"):
+        recipes.scaled(recipes.parse(f"x={BASE};size=0", {}).config, 0)
 
 
 def at(**fields):

@@ -131,7 +131,7 @@ def test_one_weight_stands_for_all():
 @pytest.mark.parametrize("change, message", [
     (dict(style_layers=(1.0, 2.0, 3.0)), "style_loss.layer_weights = .*3 weights for 2 layers"),
     (dict(content_layers=()), "content_loss.layer_weights"),
-    (dict(styles=(1.0, 2.0)), "style_loss.image_weights = .*2 weights for 1 style images"),
+    (dict(styles=(1.0, 2.0)), "style_loss.image_weights = .*2 weights for 1 style image;"),
     (dict(styles=(0.0,)), "style_loss.image_weights.*at least one"),
     (dict(style=-1.0), "style_loss.weight = -1.0: weights must be"),
     (dict(content=float("nan")), "content_loss.weight"),

@@ -29,12 +29,12 @@ def read(path: Path) -> list[Pair]:
     """Reads a file of pairs.
 
     Raises:
-      UserError: there is no such file, a line has less than three words, or a pair is there twice.
+      UserError: there is no such file of UTF-8 text, a line has less than three words, or a pair is there twice.
     """
     try:
         lines = path.read_text().splitlines()
-    except OSError as error:
-        raise UserError(f"pairs = {path}: cannot read it ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"pairs = {path}: cannot read it ({error})") from error
     pairs = {}
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split(maxsplit=2)

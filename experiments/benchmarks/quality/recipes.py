@@ -43,7 +43,9 @@ def parse(text: str, defaults: dict) -> Recipe:
             if not equals:
                 raise ValueError("write it as field=value")
             config.update_from_flattened_dict({field: _value(config, field, value)})
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise UserError(f"recipe {name}: {change!r}: there is no field {field}") from error
+        except (AttributeError, TypeError, ValueError) as error:
             raise UserError(f"recipe {name}: {change!r}: {' '.join(str(error).split())}") from error
     return Recipe(name, config)
 
@@ -52,10 +54,16 @@ def _load(file: str) -> ConfigDict:
     path, _, argument = file.partition(":")
     if not Path(path).is_file():
         raise UserError(f"recipe: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(*([argument] if argument else [])).copy_and_resolve_references()
+    try:
+        spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.get_config(*([argument] if argument else [])).copy_and_resolve_references()
+    except UserError:
+        raise
+    except Exception as error:  # the file may hold anything
+        reason = " ".join(str(error).split())
+        raise UserError(f"recipe: {file} is no config: {type(error).__name__}: {reason}") from error
 
 
 def _value(config: ConfigDict, field: str, text: str):
@@ -67,7 +75,10 @@ def _value(config: ConfigDict, field: str, text: str):
         return text
     if isinstance(group, tuple | list):
         return settings.names(text.strip("()"))
-    return ast.literal_eval(text)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        raise ValueError(f"{text} is not a number, True or False") from error
 
 
 def scaled(config: ConfigDict, work: float) -> ConfigDict:
@@ -82,8 +93,13 @@ def scaled(config: ConfigDict, work: float) -> ConfigDict:
     Args:
       config: a recipe's, with a number of pixels for its size.
       work: to reach; 0: the config's steps stay as they are.
+
+    Raises:
+      UserError: the size is not a number of pixels, or a field is out of its range.
     """
     config = settings.resolve(config)
+    if type(config.size) is not int or config.size < 1:
+        raise UserError(f"size = {config.size}: give the size of a recipe in pixels")
     if not work:
         return config
     *smaller, full = levels(config)
