@@ -63,3 +63,35 @@ def reduce(colour_HxWx3: np.ndarray, size: int) -> Image.Image:
 def around(x: float, y: float) -> Callable:
     """Returns the map (radius, angle) -> (x, y) of polar coordinates about the point (x, y)."""
     return lambda radius, angle: (x + radius * np.cos(angle), y + radius * np.sin(angle))
+
+
+def underpainting(size: int, colours_at: Callable) -> tuple[Image.Image, Image.Image]:
+    """Returns a canvas in the colours of a composition, and a flat relief, for strokes of thick paint.
+
+    Args:
+      size: width of the finished painting in pixels; the height is four fifths of it.
+      colours_at: (x, y), each of N positions with the width as the unit -> RGB in [0, 255], Nx3.
+
+    Returns:
+      The canvas in RGB and the height of the paint in mode L, both larger by OVERSAMPLING.
+    """
+    y, x = np.mgrid[0:0.8:64j, 0:1:80j]
+    colours = colours_at(x.ravel(), y.ravel()).reshape(64, 80, 3).astype(np.uint8)
+    larger = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
+    return Image.fromarray(colours).resize(larger), Image.new("L", larger, 90)
+
+
+def varnish(canvas: Image.Image, relief: Image.Image, blur: float, depth: float) -> Image.Image:
+    """Returns a painting in thick paint that is lit from above on the left, at its final size.
+
+    Args:
+      canvas, relief: from `underpainting`, with strokes on both.
+      blur: pixels over which neighbouring strokes run into each other.
+      depth: strength of the light and shade at the edges of the strokes.
+    """
+    wet = ImageFilter.GaussianBlur(blur)
+    down, right = np.gradient(np.asarray(relief.filter(wet), np.float32))
+    light = 1 - depth * (down + right) * canvas.width / 1280
+    shaded = (np.asarray(canvas.filter(wet), np.float32) * light.clip(0.6, 1.4)[..., None]).clip(0, 255)
+    size = canvas.width // OVERSAMPLING, canvas.height // OVERSAMPLING
+    return Image.fromarray(shaded.astype(np.uint8)).resize(size, Image.Resampling.BOX)

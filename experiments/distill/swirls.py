@@ -10,9 +10,9 @@ Coordinates are relative to the width of the painting: x in [0, 1] to the right,
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
-from experiments.distill.canvas import OVERSAMPLING, mix
+from experiments.distill.canvas import mix, underpainting, varnish
 
 BRUSHES = ((44, 3.0), (27, 3.0), (17, 2.2), (10.5, 0.9), (6, 0.25))  # width at 640 pixels, coats of paint
 POINTS = 24  # points on the path of a stroke
@@ -156,14 +156,8 @@ def swirls(size: int = 640, seed: int = 0) -> Image.Image:
       seed: of everything random.
     """
     rng = np.random.default_rng(seed)
-    width, height = size * OVERSAMPLING, round(size * 0.8) * OVERSAMPLING
-    y, x = np.mgrid[0:0.8:64j, 0:1:80j]
-    first = colours_at(x.ravel(), y.ravel(), rng).reshape(64, 80, 3).astype(np.uint8)  # the underpainting
-    canvas, relief = Image.fromarray(first).resize((width, height)), Image.new("L", (width, height), 90)
+    canvas, relief = underpainting(size, lambda x, y: colours_at(x, y, rng))
     for brush, coats in BRUSHES:
         apply_brush(canvas, relief, brush, coats, rng)
-    wet = ImageFilter.GaussianBlur(width / 1150)  # neighbouring bristles run into each other a little
-    down, right = np.gradient(np.asarray(relief.filter(wet), np.float32))
-    light = 1 - 0.011 * (down + right) * width / 1280  # from above on the left
-    shaded = (np.asarray(canvas.filter(wet), np.float32) * light.clip(0.6, 1.4)[..., None]).clip(0, 255)
-    return Image.fromarray(shaded.astype(np.uint8)).resize((size, round(size * 0.8)), Image.Resampling.BOX)
+    # neighbouring bristles run into each other a little
+    return varnish(canvas, relief, blur=canvas.width / 1150, depth=0.011)

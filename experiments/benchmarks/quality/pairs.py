@@ -29,7 +29,8 @@ def read(path: Path) -> list[Pair]:
     """Reads a file of pairs.
 
     Raises:
-      UserError: there is no such file of UTF-8 text, a line has less than three words, or a pair is there twice.
+      UserError: there is no such file of UTF-8 text, a line has fewer than three words, or a pair is there
+        twice.
     """
     try:
         lines = path.read_text().splitlines()
