@@ -27,6 +27,8 @@ def get_config() -> ConfigDict:
     # up to the photograph's own, that fits into memory; of type object, since it holds a number or a text
     config.size = FieldReference(512, field_type=object)
     config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
+    # largest picture that is read, in millions of pixels; 250 are a scan of 16000x15600
+    config.max_megapixels = 250.0
     config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
     # size of the paintings in pixels, measured as `size` is; 0: the same as `size`, or their own if that is 0
     config.style_size = 0

@@ -16,7 +16,7 @@ from nst.errors import UserError
 
 AUTO = "auto"  # instead of a number for `size`
 # fields that change no pixel of the iterates, and so may differ when a run is continued
-HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb")
+HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb", "max_megapixels")
 # fields that name files: compared by the files' content instead
 FILES = (
     "content", "style", "weights.name", "init.image", "guidance.content_masks", "guidance.style_masks",
@@ -117,7 +117,7 @@ _SEQUENCES: dict[str, Callable] = {
 # field -> its smallest value; Spec, Network and Optimizer check the numbers that they hold
 _LEAST = {
     "steps": 1, "pyramid.min_size": 0, "log.every": 1, "log.preview_every": 0, "checkpoint.seconds": 0,
-    "style_size": 0, "devices": 0, "init.blend": 0, "seed": 0,
+    "style_size": 0, "devices": 0, "init.blend": 0, "seed": 0, "max_megapixels": 1,
 }  # fmt: skip
 
 
