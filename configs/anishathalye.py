@@ -12,7 +12,7 @@ Two more points agree with that program: the means (123.68, 116.779, 103.939) ar
 and pixels are not clipped during the optimisation.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

@@ -9,7 +9,7 @@ is reached does depend on them, so the second command sets VGG-19's own. docs/be
 
 from ml_collections import ConfigDict
 
-from configs import classic, trial
+from nst.configs import classic, trial
 
 
 def get_config() -> ConfigDict:

@@ -11,7 +11,7 @@ configs/default.py, which is the one to make pictures with.
 
 from ml_collections import ConfigDict
 
-from configs import default
+from nst.configs import default
 
 
 def get_config() -> ConfigDict:

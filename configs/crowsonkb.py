@@ -16,7 +16,7 @@ It keeps the photograph at 256 px as well (docs/quality.md).
 Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5); that of torch has a = -0.75.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

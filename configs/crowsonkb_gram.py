@@ -8,7 +8,7 @@ sum d^2 / (sum |d| + 1e-8), whose gradients have about the same size however far
 total variation (mean squares) has weight 2; Adam has its default betas; pictures are resized by Lanczos.
 """
 
-from configs import crowsonkb
+from nst.configs import crowsonkb
 
 
 def get_config():

@@ -13,7 +13,7 @@ Departs from it: L-BFGS has a strong Wolfe search and no bounds where SciPy's ha
 than 512 px is enlarged.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

@@ -12,7 +12,7 @@ balances all four (the paper sets a factor for each); L-BFGS takes the place of 
 Gaussian kernel's mean is estimated as nst/styles/mmd.py says.
 """
 
-from configs import classic
+from nst.configs import classic
 from nst.errors import choose
 
 VARIANTS = {

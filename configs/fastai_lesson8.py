@@ -11,7 +11,7 @@ Departs from it: the lesson calls SciPy's L-BFGS-B ten times for 20 evaluations 
 between; here one L-BFGS makes 200 updates without interruption.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

@@ -10,7 +10,7 @@ this config. The plain rule x := x - lr dJ/dx is `--config.optimizer.name=gradie
 of configs/gatys2016.py, these suit 512 px.
 """
 
-from configs import gatys2016
+from nst.configs import gatys2016
 
 
 def get_config():

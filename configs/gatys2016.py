@@ -17,7 +17,7 @@ Expect, for tuebingen_neckarfront + starry_night, a loss of 1.2e11 after 400 ste
 CPU cores.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

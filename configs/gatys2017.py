@@ -13,7 +13,7 @@ Departs from the paper: filters are not scaled to mean activation 1 (--config.we
 that).
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

@@ -15,7 +15,7 @@ an 8-bit copy of the weights from conv4_1 on: within 3 %, including the differen
 by step 50. About 8 minutes on two CPU cores.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

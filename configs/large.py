@@ -19,7 +19,7 @@ at four hours: 1.8 at 4096 px, 1.2 at 2048 px and 1 at the smaller sizes. It has
 end.
 """
 
-from configs import default
+from nst.configs import default
 
 
 def get_config():

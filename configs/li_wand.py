@@ -14,7 +14,7 @@ is 1e-4 times the number of values at 384 px (for a square picture); rotated and
 are not added.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

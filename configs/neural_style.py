@@ -16,7 +16,7 @@ Departs from it: pictures are resized with Pillow's antialiased bilinear filter 
 keeps 100 pairs, not as many as there are steps.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

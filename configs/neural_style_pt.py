@@ -12,7 +12,7 @@ is multiplied by 255.
 Departs from it: `-normalize_gradients` is left out; despite its name, it multiplies the gradient.
 """
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config():

@@ -11,7 +11,7 @@ gatys_notebook.py, except for the filter that resizes pictures and the range of 
 Departs from it: torch resizes the tensor bilinearly; here Pillow's bilinear filter is used.
 """
 
-from configs import gatys_notebook
+from nst.configs import gatys_notebook
 
 
 def get_config():

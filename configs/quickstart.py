@@ -10,7 +10,7 @@ The network is VGG-19 distilled to a fifth of the work (nst/data/vgg19_slim.md).
 Everything else is as in configs/default.py. This takes about a minute on two CPU cores.
 """
 
-from configs import default
+from nst.configs import default
 
 
 def get_config():

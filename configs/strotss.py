@@ -16,7 +16,7 @@ learning rate is not halved at the last size; the palette and the divisor keep t
 size.
 """
 
-from configs import classic
+from nst.configs import classic
 
 ALPHA = 16.0
 LAYERS = (

@@ -10,7 +10,7 @@ this config. Use configs/default.py to make a picture.
 
 from ml_collections import ConfigDict
 
-from configs import classic
+from nst.configs import classic
 
 
 def get_config() -> ConfigDict:

@@ -18,7 +18,7 @@ So the start does matter within 200 updates: the picture stays near its start, a
 differ less from one another than from the one that started at the photograph. This is one pair of pictures.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import chain, grid
 
 

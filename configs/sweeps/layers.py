@@ -23,7 +23,7 @@ of style (0.15); the deeper the content layer, the smaller the style distance (r
 relu4_2 0.106, relu5_1 0.098). This is one pair of pictures and one start.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import chain, grid
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the base config has these and relu5_1

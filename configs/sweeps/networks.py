@@ -22,7 +22,7 @@ The instrument is VGG-19 itself, which favours vgg19. The untrained network take
 else. This is one pair of pictures and one start.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import grid
 
 

@@ -22,7 +22,7 @@ a rate of 0.01, at 2.17 with 0.1 and at 3.9 with 0.003. rmsprop ends at 2.35, gr
 0.097 for adam at 0.03. This is one pair of pictures and one start.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import chain, grid
 
 

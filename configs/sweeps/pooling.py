@@ -30,7 +30,7 @@ hardly matters: it changes the style distance by 0.002 at most (strided 0.004). 
 the distance by 0.004 at most. This is one pair of pictures and one start.
 """
 
-from configs import trial
+from nst.configs import trial
 from nst.networks.pooling import POOLING
 from nst.sweeps.space import filter, grid
 

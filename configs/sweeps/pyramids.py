@@ -30,7 +30,7 @@ last size bring the content back, but the style no nearer. The price is the phot
 against 0.34). This is one pair of pictures and one start.
 """
 
-from configs import trial
+from nst.configs import trial
 from nst.sweeps.space import chain, grid
 
 ALONE, LAST = (50, 100, 200, 400), (25, 50, 100)

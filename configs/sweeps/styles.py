@@ -42,7 +42,7 @@ configs/strotss.py, which draws new points at each step and updates a Laplacian 
 of pictures with one start and 100 updates, and weights that were balanced by hand.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped
 
 FOLDER = "nst/data/images"

@@ -26,7 +26,7 @@ lost. The astronaut is nearer to the mosaic than the cat to the swirls, and lose
 pairs and one start.
 """
 
-from configs.sweeps import pooling
+from nst.configs.sweeps import pooling
 from nst.sweeps.space import grid, zipped
 
 FOLDER = "nst/data/images"

@@ -8,7 +8,7 @@ activations there are the photograph's. relu1_1 gives the pixels back, relu5_1 o
 network is --config.weights.name=vgg19.
 """
 
-from configs import trial
+from nst.configs import trial
 
 
 def get_config(layer="relu4_1"):

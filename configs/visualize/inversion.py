@@ -13,7 +13,7 @@ that their weights do not depend on the size; vertical and horizontal difference
 alpha-norm is centred on mid-grey (nst/losses/regularizers.py).
 """
 
-from configs.visualize import content
+from nst.configs.visualize import content
 
 
 def get_config(layer="relu4_1"):

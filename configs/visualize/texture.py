@@ -8,7 +8,7 @@ layers joined by +. The start is noise, there is no content, and the image has t
 deeper the layers, the larger the structures.
 """
 
-from configs import trial
+from nst.configs import trial
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

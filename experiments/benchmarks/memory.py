@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from configs import classic
 from experiments import cli
 from experiments.benchmarks import tables
+from nst.configs import classic
 from nst.devices import memory
 from nst.errors import UserError, choose
 from nst.runs import folder as run_folder

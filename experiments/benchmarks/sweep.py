@@ -20,10 +20,10 @@ import numpy as np
 import psutil
 from absl import flags
 
-from configs import trial
 from experiments import cli
 from experiments.benchmarks import tables
 from nst import images
+from nst.configs import trial
 from nst.losses.problem import Loss
 from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps

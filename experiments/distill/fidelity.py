@@ -20,10 +20,10 @@ import numpy as np
 from absl import flags
 
 import nst
-from configs import classic
 from experiments import cli
 from experiments.distill.dataset import split
 from nst import images
+from nst.configs import classic
 from nst.metrics import measures
 from nst.networks import checkpoints
 from nst.networks.network import Network

@@ -136,7 +136,7 @@ def resolve(config: ConfigDict) -> ConfigDict:
     """
     if not isinstance(config, ConfigDict) or isinstance(config, FrozenConfigDict):
         kind = type(config).__name__
-        raise UserError(f"config: a {kind}; give a ConfigDict, such as configs.gatys2016.get_config()")
+        raise UserError(f"config: a {kind}; give a ConfigDict, such as nst.configs.gatys2016.get_config()")
     config = config.copy_and_resolve_references()
     with config.ignore_type():  # a field of floats may have been typed as text or as ints
         for field, normal_form in _SEQUENCES.items():

@@ -12,7 +12,6 @@ import optax
 import pytest
 import safetensors
 
-from configs import distill as distill_config
 from experiments.distill import checks, dataset, export, student
 from experiments.distill import fit as distill_fit
 from experiments.distill import train as distill_train
@@ -20,6 +19,7 @@ from experiments.distill.fit import choose_channels, fit, fit_maps, warm_start
 from experiments.distill.student import State, errors, student_network
 from experiments.distill.trainer import Trainer
 from nst import files, images
+from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.images import folders
 from nst.networks import checkpoints, convolution, slim, vgg

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from configs import distill as distill_config
 from experiments.distill import dataset, fidelity
 from nst import images
+from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.networks import checkpoints, vgg
 from nst.networks.network import Network

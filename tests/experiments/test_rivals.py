@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import benchmark
 from experiments.benchmarks import rivals
+from nst.configs import benchmark
 from nst.losses import problem
 from nst.runs.job import make_problem, prepare
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs import classic
 from nst import images
+from nst.configs import classic
 from nst.report import fields
 from nst.runs import folder as run_folder
 from nst.runs import settings

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import nst
-from configs import classic
+from nst.configs import classic
 from tests.helpers import sweeping
 
 

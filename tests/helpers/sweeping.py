@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs import classic
 from nst import images
+from nst.configs import classic
 from nst.metrics import instrument
 from nst.runs import pictures
 from nst.sweeps import results
@@ -104,7 +104,7 @@ def file(folder, overrides, name="tiny.py", **changes):
     """Writes a config file with a sweep()."""
     path = folder / name
     path.write_text(
-        "from configs import classic\n\n\ndef get_config():\n    config = classic.get_config()\n"
+        "from nst.configs import classic\n\n\ndef get_config():\n    config = classic.get_config()\n"
         f"    config.update_from_flattened_dict({settings(folder, **changes)!r})\n    return config\n\n\n"
         f"def sweep():\n    return {overrides!r}\n"
     )

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from configs import classic
 from experiments.distill import export
 from nst import images
+from nst.configs import classic
 from nst.errors import UserError
 from nst.losses import problem, weights
 from nst.losses.content import CONTENT
@@ -563,7 +563,7 @@ def test_the_shipped_file_says_what_it_is():
 
 
 def test_the_shipped_file_is_that_of_the_config():
-    from configs import distill
+    from nst.configs import distill
 
     assert checkpoints.convention(NAME, "vgg19", "").widths == distill.get_config().widths
 
@@ -605,7 +605,7 @@ def test_the_shipped_network_sees_a_cat(seen):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_runs_with_it_by_changing_one_field(path):
-    config = importlib.import_module(f"configs.{path.stem}").get_config()
+    config = importlib.import_module(f"nst.configs.{path.stem}").get_config()
     config.weights.name = NAME
     config.size = 96 if path.stem == "li_wand" else 32  # its patches need 3 positions at relu4_1
     config.style_fit = "scale"

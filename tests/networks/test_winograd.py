@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from configs import default
+from nst.configs import default
 from nst.errors import UserError
 from nst.losses.problem import loss, make_problem
 from nst.losses.spec import Spec

@@ -13,10 +13,10 @@ from absl import flags
 from ml_collections import config_flags
 from PIL import Image
 
-from configs import default
 from experiments import cli
 from experiments import report as program
 from nst import images, report
+from nst.configs import default
 from nst.errors import UserError
 from nst.report import commands, curves, fields, pictures
 from nst.runs import folder as run_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import nst
-from configs import default
+from nst.configs import default
 from nst.metrics import instrument
 
 IMAGES = Path(nst.__file__).parent / "data" / "images"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import crowsonkb, crowsonkb_gram
+from nst.configs import crowsonkb, crowsonkb_gram
 from nst.losses import problem
 from nst.runs import job as run_job
 

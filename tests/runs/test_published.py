@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nst
-from configs import gatys_notebook
 from nst import images
+from nst.configs import gatys_notebook
 
 SHARED = Path(__file__).parents[3] / "shared"
 CONTENT = SHARED / "images/content/tuebingen_neckarfront.jpg"

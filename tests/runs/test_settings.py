@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from configs import default, distill
+from nst.configs import default, distill
 from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention

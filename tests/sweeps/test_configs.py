@@ -18,7 +18,7 @@ FILES = sorted(path for path in Path("configs/sweeps").glob("*.py") if path.stem
 
 
 def load(path):
-    module = importlib.import_module(f"configs.sweeps.{path.stem}")
+    module = importlib.import_module(f"nst.configs.sweeps.{path.stem}")
     return module, make_points(module.get_config(), module.sweep())
 
 

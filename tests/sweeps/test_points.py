@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict, config_dict
 
-from configs import default
+from nst.configs import default
 from nst.errors import UserError
 from nst.sweeps.points import field_names, get_field, make_points, select, varied_fields
 from nst.sweeps.space import chain, grid

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import trial
+from nst.configs import trial
 from nst.errors import UserError
 from nst.losses import problem, statistics
 from nst.losses import weights as loss_weights

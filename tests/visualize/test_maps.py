@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from configs import trial
 from nst import images
+from nst.configs import trial
 from nst.errors import UserError
 from nst.visualize import maps, network
 

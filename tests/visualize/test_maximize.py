@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import trial
 from nst import images
+from nst.configs import trial
 from nst.errors import UserError
 from nst.networks.table import features
 from nst.visualize import maximize, network

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import nst
-from configs import trial
-from configs.visualize import content, inversion, texture
 from nst import images
+from nst.configs import trial
+from nst.configs.visualize import content, inversion, texture
 from nst.errors import UserError
 from nst.visualize import reconstruct
 from tests.helpers.sweeping import picture

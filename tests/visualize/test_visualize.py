@@ -10,9 +10,9 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from configs import trial
 from experiments import cli, visualize
 from nst import images
+from nst.configs import trial
 from nst.errors import UserError
 from nst.visualize import figures, network
 from tests.helpers.sweeping import picture
