@@ -19,8 +19,9 @@ from absl import flags
 from experiments import cli
 from nst import images
 from nst.errors import UserError
+from nst.files import write_json
 from nst.metrics import instrument, measures
-from nst.runs import folder, settings
+from nst.runs import settings
 
 CONTENT = flags.DEFINE_string("content", "", "The photograph.")
 STYLE = flags.DEFINE_string("style", "", "The painting, or several separated by commas.")
@@ -88,7 +89,7 @@ def warn_of_shape(path: str, photo: np.ndarray) -> None:
 def write(path: str, content) -> None:
     """Writes a JSON file atomically; raises UserError if it cannot be written."""
     try:
-        folder.write_json(Path(path), content)
+        write_json(Path(path), content)
     except OSError as error:
         raise UserError(f"{path}: cannot write it ({error.strerror}); use another path") from error
 

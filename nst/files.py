@@ -1,14 +1,37 @@
-"""Atomic writing of files, digests of files, and the cache folder."""
+"""Atomic writing of files, JSON files that are checked when they are read, digests, and the cache folder.
+
+A schema says what a JSON file of ours holds. It is plain data beside the code that writes the file:
+
+    str, int, float, bool, None   a value of this type; `float` takes whole numbers, too
+    dict, list                    any object, any list
+    object                        any value
+    [schema]                      a list whose items have this schema
+    {"a": schema, "b?": schema}   an object with these keys, of which b may be missing, and any others
+    {"a": schema, str: schema}    the same, but the values of the other keys have the second schema
+    (schema, schema)              any of these
+"""
 
 import contextlib
 import hashlib
+import json
+import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import platformdirs
+
+from nst.errors import UserError
+
+# bytes of a file; the largest of ours, such as the records of 100,000 steps, have a tenth of it
+_MOST_JSON, _MOST_LINES = 16 << 20, 256 << 20
+_KINDS = {
+    str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null",
+    dict: "an object", list: "a list",
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -38,6 +61,143 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def write_json(path: str | os.PathLike, content) -> None:
+    """Writes readable JSON atomically: the file is complete or unchanged.
+
+    Args:
+      path: of the file.
+      content: what `json.dumps` takes; numbers must be finite.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def read_json(path: str | os.PathLike, schema) -> Any:
+    """Returns the content of a JSON file, or None if there is no such file.
+
+    Args:
+      path: of the file.
+      schema: what the file must hold; the docstring of this module says how it is written.
+
+    Raises:
+      UserError: the file cannot be read, is not JSON, or does not hold what the schema says.
+    """
+    data = _read(path, _MOST_JSON)
+    return None if data is None else _parse(data, schema, f"{path}")
+
+
+def read_json_lines(path: str | os.PathLike, schema) -> list:
+    """Returns the values of a file that holds one JSON value in each line; empty if there is no such file.
+
+    A last line without its end is left out: the program was stopped while it wrote the line.
+
+    Args:
+      path: of the file.
+      schema: of each value, as for `read_json`.
+
+    Raises:
+      UserError: as `read_json`; names the line.
+    """
+    *lines, _ = (_read(path, _MOST_LINES) or b"").split(b"\n")
+    return [_parse(line, schema, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _read(path: str | os.PathLike, most: int) -> bytes | None:
+    """Returns the bytes of a file, or None if there is none; raises UserError if it cannot be read."""
+    try:
+        # before it is opened, which would wait for a writer if it is a pipe
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise UserError(f"{path}: a folder, where a file is expected; rename it, or use another folder")
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"{path}: not an ordinary file; rename it, or use another folder")
+        if found.st_size > most:
+            raise UserError(
+                f"{path}: damaged ({found.st_size} bytes are too many); move it away or use another folder"
+            )
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise UserError(f"{path}: no permission to read it; give yourself the permission") from error
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot read it ({error.strerror or error}); repair the disk or folder"
+        ) from error
+
+
+def _parse(data: bytes, schema, where: str):
+    """Returns the value of JSON text; raises UserError if it is not JSON, or not what the schema says."""
+    try:
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_int,
+        )
+        wrong = _mismatch(value, schema)
+    except RecursionError:
+        wrong = "nested too deeply"
+    except ValueError as error:  # of the JSON, of its encoding, or of one of the functions above
+        wrong = str(error)
+    if wrong:
+        raise UserError(f"{where}: damaged ({wrong}); move it away or use another folder")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict:
+    found = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {name!r:.60} stands twice")
+        found[name] = value
+    return found
+
+
+def _refuse(text: str):
+    raise ValueError(f"{text:.60} is not a finite number")
+
+
+def _finite(text: str) -> float:
+    return value if math.isfinite(value := float(text)) else _refuse(text)
+
+
+def _int(text: str) -> int:
+    # a larger number would overflow where it meets a float or an array
+    return value if len(text) < 20 and abs(value := int(text)) < 2**63 else _refuse(text)
+
+
+def _mismatch(value, schema, where: str = "") -> str:
+    """Returns how a JSON value differs from a schema, in words; "" if it does not."""
+    if isinstance(schema, tuple):
+        found = [_mismatch(value, part, where) for part in schema]
+        return "" if "" in found else found[0]
+    kind = type(schema) if isinstance(schema, dict | list) else schema
+    # not isinstance, for which True is an int
+    fits = value is None if kind is None else type(value) in ((int, float) if kind is float else (kind,))
+    if not fits and kind is not object:
+        return f"{where.removeprefix('.') or 'the value'} is not {_KINDS[kind]}"
+    return next(filter(None, _parts(value, schema, where)), "")
+
+
+def _parts(value, schema, where: str) -> Iterator[str]:
+    """Yields how each part of a list or an object differs from the part of the schema that describes it."""
+    if isinstance(schema, list):
+        for index, item in enumerate(value):
+            yield _mismatch(item, schema[0], f"{where}[{index}]")
+    elif isinstance(schema, dict):
+        named = {name.removesuffix("?"): name for name in schema if name is not str}
+        for key, name in named.items():
+            if key in value:
+                yield _mismatch(value[key], schema[name], f"{where}.{key}")
+            elif key == name:
+                yield f"{where}.{key} is missing".removeprefix(".")
+        for key in value.keys() - named if str in schema else ():
+            yield _mismatch(value[key], schema[str], f"{where}[{key!r:.60}]")
 
 
 def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:

@@ -26,6 +26,7 @@ from experiments.benchmarks import tables
 from nst.configs import classic
 from nst.devices import memory
 from nst.errors import UserError, choose
+from nst.files import read_json
 from nst.runs import folder as run_folder
 from nst.runs.stylize import stylize
 
@@ -82,7 +83,7 @@ def measure(setting: str) -> dict[str, float]:
     before = resident()["VmRSS"]
     with tempfile.TemporaryDirectory() as folder:
         result = stylize(*pictures, config, folder, log=lambda line: None)
-        manifest = run_folder.read_json(Path(folder) / "manifest.json")
+        manifest = read_json(Path(folder) / "manifest.json", run_folder.MANIFEST)
     return {
         "size": config.size,
         "forecast": manifest["sessions"][-1]["memory_bytes"],

@@ -29,7 +29,7 @@ from nst.metrics import instrument
 from nst.optimizers import steps as optimizer_steps
 from nst.runs.job import make_problem, prepare, shown
 from nst.runs.stylize import stylize
-from nst.sweeps import local, results, space
+from nst.sweeps import export, local, results, space
 from nst.sweeps.points import Point, make_points
 
 POINTS = flags.DEFINE_integer("points", 200, "Points of the sweep.", lower_bound=4)
@@ -100,7 +100,7 @@ def main(argv):
             memories.append(process.memory_info().rss / 1e6)
         began = time.perf_counter()
         table = results.rows(workdir)
-        results.write(workdir, table)
+        export.write(workdir, table)
         tabulating = time.perf_counter() - began
     assert all(row["status"] == results.FINISHED for row in table)
     warm = times[1:]  # the first compiles

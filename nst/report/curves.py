@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+from nst.errors import UserError
 from nst.report.assets import Assets, add
 from nst.runs.folder import read_metrics
 
@@ -22,7 +23,7 @@ def read(folder: Path) -> dict[str, list]:
     """
     try:
         records = read_metrics(folder)
-    except OSError:
+    except UserError:  # the run's row says what is wrong with its folder
         return {}
     if len(records) > POINTS:  # evenly spaced, the first and the last included
         last = len(records) - 1

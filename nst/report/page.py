@@ -6,10 +6,9 @@ import filelock
 import jinja2
 
 from nst.errors import UserError
-from nst.files import replacing
+from nst.files import read_json, replacing
 from nst.report import commands, curves, fields, pictures
 from nst.report.assets import Assets, remove_unused
-from nst.runs import folder as run_folder
 from nst.sweeps.points import varied_fields
 
 HERE = Path(__file__).parent
@@ -110,10 +109,10 @@ def _changes(sweep: dict, point: dict, folder: Path) -> dict:
     """Returns {field: value} of the fields in which a run, begun or not, differs from the base config."""
     base = fields.flatten(sweep["base"])
     try:
-        saved = run_folder.read_json(folder / "config.json")
-    except (UserError, OSError):
+        saved = read_json(folder / "config.json", dict)
+    except UserError:  # the point's row says what is wrong with its folder
         saved = None
-    config = fields.flatten(saved) if isinstance(saved, dict) else base | point["overrides"]
+    config = base | point["overrides"] if saved is None else fields.flatten(saved)
     return {field: value for field, value in config.items() if field not in base or base[field] != value}
 
 

@@ -11,11 +11,12 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.devices import memory, mesh
 from nst.errors import UserError
+from nst.files import read_json
 from nst.images import Source
 from nst.losses import strips
 from nst.networks.convolution import parameter_count
 from nst.networks.table import minimum_size
-from nst.runs import folder, pictures, sharding
+from nst.runs import pictures, sharding
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
 from nst.runs.network import LoadNetwork
@@ -88,7 +89,7 @@ def _recorded_size(workdir: Path | None) -> int | None:
     """Returns the size of the run in a folder, if the run or a smaller size of it was begun; else None."""
     if workdir is None or not any([*workdir.glob(name)] for name in ("checkpoint.npz", "result.*", "size_*")):
         return None
-    return (folder.read_json(workdir / "config.json") or {}).get("size")
+    return (read_json(workdir / "config.json", {"size": int}) or {}).get("size")
 
 
 def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:

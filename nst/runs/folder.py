@@ -23,8 +23,18 @@ import numpy as np
 from nst.devices import processes
 from nst.devices.mesh import put
 from nst.errors import Busy, UserError
-from nst.files import replacing
+from nst.files import read_json, read_json_lines, replacing, write_json
 from nst.runs import session, settings
+
+# what the files hold, as far as other code relies on it (nst/files.py says how it is written)
+MANIFEST = {
+    "config_digest": str,
+    "inputs": {str: str},
+    "sessions": [
+        {"versions": {str: (str, None)}, "device": dict, "compile_seconds?": float, "memory_bytes?": int}
+    ],
+}
+RECORD = {"step": int, "seconds": float, str: float}
 
 
 @contextlib.contextmanager
@@ -56,34 +66,6 @@ def _lock(workdir: Path) -> filelock.FileLock:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
 
 
-def write_json(path: Path, content) -> None:
-    """Writes readable JSON atomically: the file is complete or unchanged.
-
-    Args:
-      path: of the file.
-      content: what `json.dumps` takes.
-    """
-    with replacing(path) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())
-
-
-def read_json(path: Path):
-    """Returns the content of a JSON file, or None if there is no such file.
-
-    Args:
-      path: of the file.
-
-    Raises:
-      UserError: the file is damaged.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged ({error}); move it away or use another folder") from error
-
-
 @processes.on_primary
 def enter(
     workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
@@ -103,7 +85,8 @@ def enter(
     Raises:
       UserError: the folder holds another run; names every field or file that differs.
     """
-    old_config, manifest = read_json(workdir / "config.json"), read_json(workdir / "manifest.json")
+    old_config = read_json(workdir / "config.json", dict)
+    manifest = read_json(workdir / "manifest.json", MANIFEST)
     # without these there is nothing to continue, and nothing that another run could overwrite
     if not [*workdir.glob("checkpoint.npz"), *workdir.glob("result.*")]:
         old_config = manifest = None
@@ -140,7 +123,7 @@ def note(workdir: Path, facts: Mapping) -> None:
       workdir: the run folder.
       facts: JSON values by name.
     """
-    manifest = read_json(workdir / "manifest.json")
+    manifest = read_json(workdir / "manifest.json", MANIFEST)
     manifest["sessions"][-1] |= facts
     write_json(workdir / "manifest.json", manifest)
 
@@ -157,25 +140,17 @@ def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def read_metrics(workdir: Path) -> list[dict]:
-    """Returns the records of metrics.jsonl in their order; a line that is not a whole record is left out.
+def read_metrics(workdir: Path, schema: dict = RECORD) -> list[dict]:
+    """Returns the records of metrics.jsonl in their order; a last line that is half written is left out.
 
     Args:
       workdir: the run folder.
+      schema: of a record (nst/files.py).
+
+    Raises:
+      UserError: the file cannot be read, or a line is not a record.
     """
-    try:
-        lines = (workdir / "metrics.jsonl").read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    return [record for line in lines if isinstance(record := _parse(line), dict)]
-
-
-def _parse(line: bytes):
-    """The value of a line of JSON, or None if the line was only half written."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+    return read_json_lines(workdir / "metrics.jsonl", schema)
 
 
 def rewind_metrics(workdir: Path, step: int) -> list[dict]:

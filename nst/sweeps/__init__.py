@@ -7,7 +7,8 @@
     processes   run points in several processes of this machine
     ray         run points on a Ray cluster
     launchers   the table of these ways to run points
-    results     the folder of a sweep as a table
+    results     the folder of a sweep, and its rows
+    export      the files of the table
     progress    the messages of a sweep
 
 May import `runs` and the packages that `runs` may import.

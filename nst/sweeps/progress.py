@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nst.runs.folder import read_metrics
-from nst.sweeps import results
+from nst.sweeps import export, results
 from nst.sweeps.local import Group, folder, group_by_program
 from nst.sweeps.points import Point
 
@@ -79,7 +79,7 @@ def reporter(workdir: Path, count: int, log: Callable[[str], None]) -> Callable[
         ended += 1
         log(f"[{ended}/{count}] {point.index} {point.name}: {status}")
         if time.monotonic() - written > _TABLE_SECONDS:
-            results.write(workdir, results.rows(workdir))
+            export.write(workdir, results.rows(workdir))
             written = time.monotonic()
 
     return on_end
@@ -101,7 +101,7 @@ def conclude(
       was stopped, else 1.
     """
     table = results.rows(workdir)
-    results.write(workdir, table)
+    export.write(workdir, table)
     indices = {point.index for point in points}
     asked = [row for row in table if row["index"] in indices]
     statuses = {row["status"] for row in asked}

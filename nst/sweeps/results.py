@@ -7,8 +7,6 @@ sweep.json        the base config, the points and the command
 results.csv       the table; also results.parquet, where pyarrow is installed
 """
 
-import csv
-import io
 import statistics
 import traceback
 from collections import Counter
@@ -18,7 +16,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from nst.errors import UserError
-from nst.files import replacing
+from nst.files import read_json, write_json
 from nst.metrics import measures
 from nst.metrics.instrument import Instrument, judge_files
 from nst.runs import folder as run_folder
@@ -27,6 +25,15 @@ from nst.runs.pictures import sources
 from nst.sweeps.points import Point, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
+# what the files hold (nst/files.py says how it is written)
+SWEEP = {
+    "config": str, "command": [str], "launcher": str, "target_loss": float,
+    "base": {"steps": int, "content": str, "style": [str]},
+    "points": [{"index": int, "name": str, "overrides": dict}],
+}  # fmt: skip
+MEASURES = {"instrument": str, "step": int, "measures": {str: float}}
+FAILURE = {"error": str, "type": str, "traceback": str}
+COURSE = run_folder.RECORD | {"evaluations": int, "loss": float}
 # the columns that depend on the clock and the machine; the others are the same to the byte, however often a
 # sweep was interrupted
 TIMINGS = ("seconds", "seconds_per_evaluation", "compile_seconds", "memory_bytes", "seconds_to_loss")
@@ -60,7 +67,7 @@ def enter(
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         _check_base(workdir, plain)
-        run_folder.write_json(
+        write_json(
             workdir / "sweep.json",
             {
                 "config": config_file,
@@ -80,7 +87,7 @@ def enter(
 
 def _check_base(workdir: Path, plain: dict) -> None:
     """Raises UserError if the folder holds a sweep of another base config."""
-    old = run_folder.read_json(workdir / "sweep.json")
+    old = read_json(workdir / "sweep.json", SWEEP)
     if old is None:
         return
     differences = settings.differences(old["base"], plain)
@@ -103,13 +110,12 @@ def read_sweep(workdir: Path) -> dict:
       workdir: the sweep's folder.
 
     Returns:
-      {"config": its file, "command": words, "launcher": name, "target_loss": number, "base": the config as a
-      dict, "points": a list of {"index", "name", "overrides"}}.
+      Its content, of the schema `SWEEP`.
 
     Raises:
-      UserError: the folder has no sweep.json.
+      UserError: the folder has no sweep.json, or it cannot be read.
     """
-    sweep = run_folder.read_json(Path(workdir) / "sweep.json")
+    sweep = read_json(Path(workdir) / "sweep.json", SWEEP)
     if sweep is None:
         raise UserError(f"{workdir}: no sweep there; make one with python -m experiments.sweep")
     return sweep
@@ -122,7 +128,7 @@ def status(folder: Path, steps: int) -> str:
       folder: the point's run folder; it need not exist.
       steps: the number of steps after which its run is finished.
     """
-    return _status(folder, steps, run_folder.read_json(folder / "measures.json"))
+    return _status(folder, steps, read_json(folder / "measures.json", MEASURES))
 
 
 def _status(folder: Path, steps: int, measured: dict | None) -> str:
@@ -147,7 +153,7 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
     image = folder / f"result.{config.output.format}"
     values = judge_files(instrument, image, *sources(None, None, config))
     content = {"instrument": instrument.name, "step": config.steps, "measures": values}
-    run_folder.write_json(folder / "measures.json", content)
+    write_json(folder / "measures.json", content)
     (folder / "failed.json").unlink(missing_ok=True)
 
 
@@ -168,31 +174,28 @@ def record_failure(folder: Path, error: Exception) -> str:
       folder: the point's run folder, which is created if it does not exist.
       error: what was raised.
     """
-    line = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, UserError):
-        line = f"{type(error).__name__}: {line}"
+    name = type(error).__name__
+    line = " ".join(str(error).split()) or name
+    line = line if isinstance(error, UserError) else f"{name}: {line}"
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(traceback.format_exception(error))
-    run_folder.write_json(
-        folder / "failed.json", {"error": line, "type": type(error).__name__, "traceback": text}
-    )
+    write_json(folder / "failed.json", {"error": line, "type": name, "traceback": text})
     return line
 
 
 def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
     """Returns the table of a sweep: a dict for each point, all with the same keys in the same order.
 
-    The keys are index, name, status and error; config.X for each field X that varies; each measure
-    (nst.metrics.measures.NAMES); the progress of the run, and the time and memory that it took, where
-    `seconds` are those of the optimisation without compiling; folder and instrument. A value that does not
-    exist yet is None.
+    The keys are index, name, status and error; config.X for each field X that varies; each measure; the
+    progress of the run, and the time and memory that it took (`seconds` without compiling); folder and
+    instrument. A value that does not exist yet is None.
 
     Args:
       workdir: the sweep's folder.
       sweep: from `read_sweep`; None: it is read.
 
     Raises:
-      UserError: the folder has no sweep.json, or a file of it is damaged.
+      UserError: sweep.json is missing or damaged.
     """
     workdir = Path(workdir)
     sweep = read_sweep(workdir) if sweep is None else sweep
@@ -203,8 +206,8 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
 def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict:
     folder, overrides = workdir / point["name"], point["overrides"]
     steps = overrides.get("steps", sweep["base"]["steps"])
-    measured = run_folder.read_json(folder / "measures.json") or {}
-    failure = run_folder.read_json(folder / "failed.json") or {}
+    measured = read_json(folder / "measures.json", MEASURES) or {}
+    failure = read_json(folder / "failed.json", FAILURE) or {}
     state = _status(folder, steps, measured)
     # a field is named as its flag is, since some fields have the name of a measure, such as `content`
     values = {
@@ -227,9 +230,9 @@ def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict
 
 def _course(folder: Path, target_loss: float | None) -> dict:
     """Returns the columns with the progress of a run, and the time and memory that it took."""
-    records = run_folder.read_metrics(folder)
+    records = run_folder.read_metrics(folder, COURSE)
     last = records[-1] if records else {}
-    manifest = run_folder.read_json(folder / "manifest.json") or {"sessions": []}
+    manifest = read_json(folder / "manifest.json", run_folder.MANIFEST) or {"sessions": []}
     compiled = [session for session in manifest["sessions"] if "compile_seconds" in session]
     evaluations = last.get("evaluations")
     # the time between the first records may include a program's warming up, which the median leaves out
@@ -257,41 +260,3 @@ def _seconds(folder: Path, last: dict) -> float | None:
         return None
     smaller = [run_folder.read_metrics(path)[-1:] for path in folder.glob("size_*")]
     return last["seconds"] + sum(line["seconds"] for records in smaller for line in records)
-
-
-def write(workdir: Path, table: Sequence[dict]) -> None:
-    """Writes results.csv, and results.parquet if pyarrow is installed.
-
-    Args:
-      workdir: the sweep's folder.
-      table: rows, as `rows` returns them, at least one.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    plain = [{name: _cell(value) for name, value in row.items()} for row in table]
-    writer.writerows(plain)
-    with replacing(workdir / "results.csv") as file:
-        file.write(text.getvalue().encode())
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        return
-    buffer = io.BytesIO()
-    columns = {name: _column([row[name] for row in plain]) for name in plain[0]}
-    parquet.write_table(pyarrow.table(columns), buffer)
-    with replacing(workdir / "results.parquet") as file:
-        file.write(buffer.getvalue())
-
-
-def _cell(value):
-    return "+".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _column(values: list) -> list:
-    """Returns the values with a single type, as a column of Parquet needs them; mixed types become text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} or len(kinds) <= 1:
-        return [float(value) if float in kinds and value is not None else value for value in values]
-    return [None if value is None else str(value) for value in values]

@@ -21,11 +21,11 @@ from experiments.distill.trainer import Trainer
 from nst import files, images
 from nst.configs import distill as distill_config
 from nst.errors import UserError
+from nst.files import read_json
 from nst.images import folders
 from nst.networks import checkpoints, convolution, slim, vgg
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
-from nst.runs import folder as run_folder
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 
@@ -703,7 +703,7 @@ def check_folder(inputs, workdir):
     with safetensors.safe_open(path, framework="numpy") as file:
         metadata = json.loads(file.metadata()["nst"])
     assert files.digest(inputs / "teacher.npz") in metadata["teacher"]
-    assert metadata["config"] == run_folder.read_json(workdir / "manifest.json")["config_digest"]
+    assert metadata["config"] == read_json(workdir / "manifest.json", dict)["config_digest"]
     found = records(workdir)
     assert [line["step"] for line in found] == [0, *range(10, 151, 10)]
     first, *_, last = validated = [line for line in found if "held_out/gram/relu1_1" in line]

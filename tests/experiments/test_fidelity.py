@@ -11,10 +11,10 @@ from experiments.distill import dataset, fidelity
 from nst import images
 from nst.configs import distill as distill_config
 from nst.errors import UserError
+from nst.files import read_json
 from nst.networks import checkpoints, vgg
 from nst.networks.network import Network
 from nst.networks.table import features
-from nst.runs import folder as run_folder
 from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -236,7 +236,7 @@ def test_the_program_makes_the_table_and_no_picture_twice(program, capsys, monke
     before = [path.read_bytes() for path in sorted(workdir.glob("*/*/metrics.jsonl"))]
     fidelity.main([])
     assert (workdir / "table.md").read_text() == text and len(before) == 2
-    assert len(run_folder.read_json(folder / "manifest.json")["sessions"]) == 2
+    assert len(read_json(folder / "manifest.json", dict)["sessions"]) == 2
     assert [path.read_bytes() for path in sorted(workdir.glob("*/*/metrics.jsonl"))] == before
 
 

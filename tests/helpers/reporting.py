@@ -9,8 +9,8 @@ import numpy as np
 
 from nst import images
 from nst.configs import classic
+from nst.files import read_json, write_json
 from nst.report import fields
-from nst.runs import folder as run_folder
 from nst.runs import settings
 
 EVIL = 'it\'s "<img src=x onerror=alert(1)>" & 漢字 </script>'
@@ -43,7 +43,7 @@ def loss_lines(index):
 def begin(folder, index, plain):
     """Makes the run folder of a run that is at step 50; returns its picture."""
     (folder / "previews").mkdir(parents=True)
-    run_folder.write_json(folder / "config.json", plain)
+    write_json(folder / "config.json", plain)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in loss_lines(index)))
     picture = np.broadcast_to(np.float32(colour(index)), (40, 60, 3))
     images.write(folder / "previews" / "step_000050.jpg", picture)
@@ -60,7 +60,7 @@ def make(workdir, overrides, states=None, measures=None, pictures=True):
         points.append({"index": index, "name": name, "overrides": point})
         folder = workdir / name
         if state != "waiting" and pictures:
-            picture = begin(folder, index, run_folder.read_json(write_overridden(workdir, plain, point)))
+            picture = begin(folder, index, read_json(write_overridden(workdir, plain, point), dict))
             if state == "finished":
                 images.write(folder / "result.png", picture)
         found = (measures or made_up)(index) if state == "finished" else {}
@@ -71,7 +71,8 @@ def make(workdir, overrides, states=None, measures=None, pictures=True):
             | {"folder": name, "instrument": "nst1-vgg19-0123abcd" if found else None}
         )
     sweep = {
-        "config": "configs/sweeps/pooling.py", "launcher": "local", "base": plain, "points": points,
+        "config": "configs/sweeps/pooling.py", "launcher": "local", "target_loss": 0.0, "base": plain,
+        "points": points,
         "command": ["sweep.py", "--config=configs/sweeps/pooling.py", "--config.size=96", "--jobs=2"],
     }  # fmt: skip
     return sweep, rows
@@ -87,7 +88,7 @@ def write_overridden(workdir, plain, overrides):
             group = group[name]
         group[last] = value
     workdir.mkdir(parents=True, exist_ok=True)
-    run_folder.write_json(workdir / "config.part", made)
+    write_json(workdir / "config.part", made)
     return workdir / "config.part"
 
 

@@ -18,8 +18,8 @@ from experiments import report as program
 from nst import images, report
 from nst.configs import default
 from nst.errors import UserError
+from nst.files import read_json, write_json
 from nst.report import commands, curves, fields, pictures
-from nst.runs import folder as run_folder
 from nst.runs import settings
 from tests.helpers.reporting import EVIL, base, colour, contents, grid, loss_lines, make
 
@@ -153,8 +153,8 @@ def test_nothing_is_there_yet(tmp_path):
 
 def test_changes_are_those_of_the_run_that_was_made(tmp_path):
     sweep, rows = make(tmp_path, [{"seed": 3, "style_loss.layers": ["relu1_1"]}])
-    made = run_folder.read_json(tmp_path / "point 0" / "config.json") | {"steps": 7}
-    run_folder.write_json(tmp_path / "point 0" / "config.json", made)
+    made = read_json(tmp_path / "point 0" / "config.json", dict) | {"steps": 7}
+    write_json(tmp_path / "point 0" / "config.json", made)
     changes = contents(report.write(tmp_path, sweep, rows))["runs"][0]["changes"]
     assert changes == {"seed": 3, "style_loss.layers": ["relu1_1"], "steps": 7}
 
@@ -191,17 +191,19 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 def test_curves_are_the_records_that_are_whole(tmp_path):
     lines = list(loss_lines(2))
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    text += '3\n{"step": 60, "loss": NaN}\n{"step": 70, "evaluat'
+    text += '{"step": 60, "seconds": 1}\n{"step": 70, "evaluat'
     (tmp_path / "metrics.jsonl").write_bytes(text.encode() + b"\xff")
     found = curves.read(tmp_path)
     assert found["step"] == [0, 10, 20, 30, 40, 50, 60]
     for name in ("loss", "evaluations", "content/relu4_2", "tv"):
         assert found[name][:6] == pytest.approx([line[name] for line in lines], rel=1e-6)
         assert found[name][6] is None
+    (tmp_path / "metrics.jsonl").write_text(text.replace('"step": 60', '"step": "x"'))
+    assert curves.read(tmp_path) == {}
 
 
 def test_long_curves_keep_their_ends_and_their_course(tmp_path):
-    lines = [{"step": step, "loss": 1 / (1 + step)} for step in range(5003)]
+    lines = [{"step": step, "seconds": 1.0, "loss": 1 / (1 + step)} for step in range(5003)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     steps = curves.read(tmp_path)["step"]
     assert len(steps) == curves.POINTS and (steps[0], steps[-1]) == (0, 5002)
@@ -276,13 +278,11 @@ def test_the_sweep_command_repeats_the_flags_of_the_sweep():
 )
 def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says):
     sweep, _ = make(tmp_path, [{"seed": seed} for seed in range(3)], {2: "waiting"})
-    run_folder.write_json(tmp_path / "sweep.json", sweep)
+    write_json(tmp_path / "sweep.json", sweep)
     for index in range(2):
         folder = tmp_path / f"point {index}"
         if state == "failed":
-            run_folder.write_json(
-                folder / "failed.json", {"error": "no memory", "type": "UserError", "traceback": ""}
-            )
+            write_json(folder / "failed.json", {"error": "no memory", "type": "UserError", "traceback": ""})
         else:
             steps = sweep["base"]["steps"]
             found = {
@@ -290,7 +290,7 @@ def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says)
                 "step": steps,
                 "measures": {"style": 0.1 + index, "content": 0.5},
             }
-            run_folder.write_json(folder / "measures.json", found)
+            write_json(folder / "measures.json", found)
     monkeypatch.setattr(cli, "workdir", lambda example: str(tmp_path))
     program.main([])
     path = tmp_path / "report" / "index.html"

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from nst.errors import UserError
+from nst.sweeps import export, ray, results
 from nst.sweeps import local as sweep_local
-from nst.sweeps import ray, results
 from tests.helpers.sweeping import csv_without_timings, enter, file, launching, program, start
 
 LONG = {"steps": 150, "log.every": 1, "init.kind": "noise"}
@@ -21,7 +21,7 @@ def local(tmp_path, **changes):
     """results.csv of the local launcher."""
     made = enter(tmp_path / "local", tmp_path, OVERRIDES, **changes)
     sweep_local.run_points(launching(tmp_path / "local")[0], made)
-    results.write(tmp_path / "local", results.rows(tmp_path / "local"))
+    export.write(tmp_path / "local", results.rows(tmp_path / "local"))
     return csv_without_timings(tmp_path / "local")
 
 

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from nst.errors import UserError
+from nst.files import write_json
 from nst.runs import folder as run_folder
 from nst.sweeps import progress, results
 from nst.sweeps.space import load_sweep
@@ -27,7 +28,7 @@ def finish(workdir, point, seconds):
         run_folder.append_metrics(
             folder, {"step": step, "evaluations": step, "seconds": part * seconds, "loss": 1.0}
         )
-    run_folder.write_json(folder / "measures.json", {"step": point.config.steps, "instrument": "x"})
+    write_json(folder / "measures.json", {"step": point.config.steps, "instrument": "x", "measures": {}})
 
 
 def test_points_are_listed_with_their_program_and_errors(tmp_path, workdir):

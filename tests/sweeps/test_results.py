@@ -10,7 +10,7 @@ import pytest
 
 from nst.errors import UserError
 from nst.metrics import measures
-from nst.sweeps import local, results
+from nst.sweeps import export, local, results
 from nst.sweeps.points import make_points
 from tests.helpers.sweeping import config, enter, launching, points
 
@@ -43,9 +43,11 @@ def made(tmp_path):
     workdir = tmp_path / "sweep"
     made = enter(workdir, tmp_path, OVERRIDES, target_loss=3.0)
     course = lines((0, 0, 0.0, 8.0), (2, 3, 7.0, 4.0), (4, 7, 8.0, 3.0), (6, 9, 9.0, 2.0))
-    session = {"compile_seconds": 1.5, "memory_bytes": 1000}
+    plain = {"versions": {"jax": "0.10.0"}, "device": {"kind": "cpu"}}
+    session, later = ({"compile_seconds": a, "memory_bytes": b} | plain for a, b in ((1.5, 1000), (9.0, 1)))
+    manifest = {"config_digest": "0", "inputs": {}, "sessions": [plain, session, later]}
     put(workdir, made[0], metrics_jsonl=course, measures_json=measured(4, style=0.25),
-        manifest_json={"sessions": [{}, session, {"compile_seconds": 9.0, "memory_bytes": 1}]})  # fmt: skip
+        manifest_json=manifest)  # fmt: skip
     put(workdir, made[1], failed_json={"error": "too, bad", "type": "UserError", "traceback": "..."},
         metrics_jsonl=lines((0, 0, 0.0, 8.0)))  # fmt: skip
     put(workdir, made[2], checkpoint_npz="")
@@ -152,7 +154,7 @@ MIXED = [
 
 
 def test_csv_keeps_commas_quotes_and_all_digits(tmp_path):
-    results.write(tmp_path, MIXED)
+    export.write(tmp_path, MIXED)
     with open(tmp_path / "results.csv", newline="") as file:
         first, second = list(csv.DictReader(file))
     assert first["name"] == "a,b" and first["status"] == 'say "no"' and first["config.x"] == "relu1_1+relu2_1"
@@ -162,27 +164,27 @@ def test_csv_keeps_commas_quotes_and_all_digits(tmp_path):
 
 def test_parquet_holds_the_same(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    results.write(tmp_path, MIXED)
+    export.write(tmp_path, MIXED)
     first, second = parquet.read_table(tmp_path / "results.parquet").to_pylist()
     assert list(first) == list(MIXED[0])
     assert first["style"] == 0.1 + 0.2 and second["style"] is None and second["empty"] is None
     assert (first["config.y"], second["config.y"]) == (1.0, 0.5)
     assert first["config.x"] == "relu1_1+relu2_1" and first["config.z"] is True
     mixed = [{"x": 1}, {"x": "one"}, {"x": None}, {"x": True}]
-    results.write(tmp_path, mixed)
+    export.write(tmp_path, mixed)
     found = parquet.read_table(tmp_path / "results.parquet").to_pylist()
     assert [row["x"] for row in found] == ["1", "one", None, "True"]
 
 
 def test_csv_alone_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    results.write(tmp_path, MIXED)
+    export.write(tmp_path, MIXED)
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_the_table_of_a_sweep_goes_to_disk(made):
     rows = results.rows(made)
-    results.write(made, rows)
+    export.write(made, rows)
     with open(made / "results.csv", newline="") as file:
         found = list(csv.DictReader(file))
     assert [row["name"] for row in found] == [f"seed={seed}" for seed in range(5)]

@@ -16,9 +16,9 @@ from experiments.benchmarks.quality.pairs import Pair
 from experiments.benchmarks.quality.recipes import levels
 from nst import images
 from nst.errors import UserError
-from nst.files import digest
+from nst.files import digest, write_json
 from nst.networks import checkpoints
-from nst.runs import compiling, folder, session, settings
+from nst.runs import compiling, session, settings
 from nst.runs.network import LoadNetwork, load_network, network_key
 from nst.runs.stylize import climb
 
@@ -129,7 +129,7 @@ def obtain(task: Task, out: Path, judge: Judge, load: LoadNetwork, stop: Callabl
     if record.get("judge") != judge.name:
         pictures = (images.read(source).rgb_HxWx3 for source in (path, task.photo, task.painting))
         record |= {"judge": judge.name, "measures": judge.measure(*pictures)}
-        folder.write_json(path.with_suffix(".json"), record)
+        write_json(path.with_suffix(".json"), record)
     # what the list of pairs says of it may have changed
     return record | {"kind": task.pair.kind}
 
@@ -191,7 +191,7 @@ def _make(task: Task, path: Path, identity: dict, load: LoadNetwork, stop: Calla
         "painting": task.pair.painting, "kind": task.pair.kind, **identity, "png_sha256": digest(path),
         "commit": session.git_commit(), **costs,
     }  # fmt: skip
-    folder.write_json(path.with_suffix(".json"), record)
+    write_json(path.with_suffix(".json"), record)
     return record
 
 
