@@ -11,12 +11,13 @@ Everything else is as in configs/default.py. This takes about a minute on two CP
 """
 
 from nst.configs import default
+from nst.data import picture
 
 
 def get_config():
     config = default.get_config()
-    config.content = "nst/data/images/cat.jpg"
-    config.style = ("nst/data/images/swirls.jpg",)
+    config.content = picture("cat.jpg")
+    config.style = (picture("swirls.jpg"),)
     config.size = 384
     config.weights.name = "vgg19_slim"
     return config

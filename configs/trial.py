@@ -11,12 +11,13 @@ this config. Use configs/default.py to make a picture.
 from ml_collections import ConfigDict
 
 from nst.configs import classic
+from nst.data import picture
 
 
 def get_config() -> ConfigDict:
     config = classic.get_config()
-    config.content = "nst/data/images/cat.jpg"
-    config.style = ("nst/data/images/swirls.jpg",)
+    config.content = picture("cat.jpg")
+    config.style = (picture("swirls.jpg"),)
     config.size = 256
     config.steps = 200
     config.weights.name = "vgg19_slim"

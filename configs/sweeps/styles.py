@@ -43,9 +43,9 @@ of pictures with one start and 100 updates, and weights that were balanced by ha
 """
 
 from nst.configs.sweeps import pooling
+from nst.data import picture
 from nst.sweeps.space import grid, zipped
 
-FOLDER = "nst/data/images"
 DEEP = ("relu3_1", "relu4_1")
 # representation -> (style_loss.options, style_loss.weight, style_loss.layers if not all five)
 REPRESENTATIONS = {
@@ -79,8 +79,8 @@ def sweep():
     every = get_config().style_loss.layers
     pairs = zipped(
         {
-            "content": (f"{FOLDER}/cat.jpg", f"{FOLDER}/astronaut.jpg"),
-            "style": (f"{FOLDER}/swirls.jpg", f"{FOLDER}/mosaic.jpg"),
+            "content": (picture("cat.jpg"), picture("astronaut.jpg")),
+            "style": (picture("swirls.jpg"), picture("mosaic.jpg")),
         }
     )
     kinds = [

@@ -27,9 +27,8 @@ pairs and one start.
 """
 
 from nst.configs.sweeps import pooling
+from nst.data import picture
 from nst.sweeps.space import grid, zipped
-
-FOLDER = "nst/data/images"
 
 
 def get_config():
@@ -39,8 +38,8 @@ def get_config():
 def sweep():
     pairs = zipped(
         {
-            "content": (f"{FOLDER}/cat.jpg", f"{FOLDER}/astronaut.jpg"),
-            "style": (f"{FOLDER}/swirls.jpg", f"{FOLDER}/mosaic.jpg"),
+            "content": (picture("cat.jpg"), picture("astronaut.jpg")),
+            "style": (picture("swirls.jpg"), picture("mosaic.jpg")),
         }
     )
     return grid(pairs, {"style_loss.weight": (0.1, 0.316, 1.0, 3.16, 10.0, 31.6, 100.0, 316.0, 1000.0)})

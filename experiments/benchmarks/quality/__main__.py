@@ -28,6 +28,7 @@ from experiments import cli
 from experiments.benchmarks import tables as environment
 from experiments.benchmarks.quality import judging, pairs, recipes, results, sheets, tables
 from experiments.benchmarks.quality.results import Task
+from nst import data
 from nst.errors import UserError
 from nst.files import replacing
 
@@ -41,9 +42,7 @@ WORK = flags.DEFINE_float(
     "work", 100.0, "Steps at the full size that each recipe's steps cost; 0: its own steps.", lower_bound=0
 )
 PAIRS = flags.DEFINE_string("pairs", str(HERE / "shipped.txt"), "A file of pairs.")
-IMAGES = flags.DEFINE_string(
-    "images", str(HERE.parents[2] / "nst/data/images"), "The folder of the pictures."
-)
+IMAGES = flags.DEFINE_string("images", str(data.IMAGES), "The folder of the pictures.")
 OUT = flags.DEFINE_string("out", None, "The folder of the results.")
 
 
