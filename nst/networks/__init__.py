@@ -12,8 +12,10 @@
     remat          gradients that keep less of the forward pass
     normalization  weights scaled to equal mean activations
     checkpoints    the table of published weights, and where their files are found
-    formats        reads files of weights
-    torchfile      reads PyTorch's files without PyTorch
+    formats        reads and checks files of weights
+    stored         the arrays of HDF5, NumPy and safetensors files, whose data are read on request
+    torchfile      the same of PyTorch's files, without PyTorch
+    pickles        reads a pickle without executing it
     download       fetches a file and verifies it
 
 Imports nothing of nst but `errors`, `files` and `numerics`.

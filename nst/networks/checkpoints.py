@@ -6,6 +6,7 @@ Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; th
 
 import importlib.resources
 import os
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -107,8 +108,10 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
     if name != "random" and suffix not in SUFFIXES:
         choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
     path = Path(name).expanduser()
-    preprocessing = preprocessing or formats.metadata(path).get("preprocessing", "")
-    preprocessing = preprocessing or ("torchvision" if name == "random" else SUFFIXES[suffix])
+    stated = formats.metadata(path).get("preprocessing", "")
+    if stated not in ("", *PREPROCESSING):
+        raise UserError(f"{path}: states the preprocessing {reprlib.repr(stated)}, which does not exist")
+    preprocessing = preprocessing or stated or ("torchvision" if name == "random" else SUFFIXES[suffix])
     if not preprocessing:
         raise UserError(
             f"weights.name = {name!r}: say how it was trained: weights.preprocessing = caffe or torchvision"

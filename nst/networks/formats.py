@@ -1,17 +1,21 @@
 """Reads parameters from HDF5, NumPy, safetensors and PyTorch files, and checks them."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+import reprlib
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from nst.errors import UserError
 from nst.networks import torchfile
+from nst.networks.stored import Stored, open_safetensors, opened_h5, opened_npz, opened_safetensors
 from nst.networks.table import ARCHITECTURES, convolutions, layers_to
+
+_WIDEST = 4096  # channels of a convolution of a slim network
 
 
 def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -32,13 +36,49 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
     """
     widths = slim_widths(path)
     _check_depth(path, architecture, widths, layers)
-    arrays = _known_arrays(path, architecture)
-    params = {}
-    for name, shapes in ARCHITECTURES[architecture].parameter_shapes(widths, layers).items():
-        params[name] = {
-            part: _take(path, architecture, arrays, (name, part), shapes[part]) for part in shapes
+    parameters = ARCHITECTURES[architecture].parameter_shapes(widths, layers)
+    names = {
+        name: key for name, key in ARCHITECTURES[architecture].file_names.items() if key[0] in parameters
+    }
+    with opened(path, names) as arrays:
+        stored = {names[name]: array for name, array in arrays.items()}
+        return {
+            name: {part: _take(architecture, stored, (name, part), shape) for part, shape in shapes.items()}
+            for name, shapes in parameters.items()
         }
-    return params
+
+
+@contextlib.contextmanager
+def opened(path: Path, names: Collection[str]) -> Iterator[dict[str, Stored]]:
+    """Opens a file of weights, whose arrays are read while it is open.
+
+    Args:
+      path: path of the file; its suffix decides how it is read.
+      names: names, in the file, of the arrays that are wanted.
+
+    Raises:
+      UserError: the file cannot be read, or holds what a file of weights does not need; also where one of
+        its arrays is read.
+    """
+    try:
+        _check_readable(path)
+        with _READERS[path.suffix](path, names) as arrays:
+            yield arrays
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except Exception as error:  # HDF5, zip, NumPy and pickles raise many kinds of errors for a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: cannot be read ({reason}); if it is damaged, fetch it again") from error
+
+
+def _check_readable(path: Path) -> None:
+    """Raises UserError for what is not a file or may not be read, of which a pipe would block the program."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError("is not a file")
+        path.open("rb").close()
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})") from error
 
 
 def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: Sequence[str]) -> None:
@@ -52,31 +92,30 @@ def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: S
 
 
 def _take(
-    path: Path,
     architecture: str,
-    arrays: dict[tuple[str, str], np.ndarray],
+    arrays: Mapping[tuple[str, str], Stored],
     key: tuple[str, str],
     shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Returns one parameter in float32, a kernel as HWIO, after checking it.
+    """Returns one parameter in float32, a kernel as HWIO; it is read only if its shape and type are right.
 
     Raises:
       UserError: the parameter is missing, has another shape, or is not finite.
     """
     layer, part = key
-    array = arrays.get(key)
+    stored = arrays.get(key)
     is_torch = part == "kernel" and (layer, "weight") in arrays
     if is_torch:  # stored as OIHW; `shape` is HWIO
-        array, part, shape = arrays[layer, "weight"], "weight", (*shape[:1:-1], *shape[:2])
-    if array is None:
-        raise UserError(f"{path}: has no {part} of {layer}; is it a {architecture} checkpoint?")
-    if array.shape != shape or array.dtype.kind != "f":
-        kind = f"shape {array.shape} and type {array.dtype}"
-        raise UserError(f"{path}: {part} of {layer} has {kind}, not {shape} and floats")
+        stored, part, shape = arrays[layer, "weight"], "weight", (*shape[:1:-1], *shape[:2])
+    if stored is None:
+        raise UserError(f"has no {part} of {layer}; is it a {architecture} checkpoint?")
+    if stored.shape != shape or stored.dtype.kind != "f":
+        kind = f"shape {reprlib.repr(stored.shape)} and type {stored.dtype}"
+        raise UserError(f"{part} of {layer} has {kind}, not {shape} and floats")
     with np.errstate(over="ignore"):  # reported in the next line
-        array = array.astype(np.float32)
+        array = stored.read().astype(np.float32)
     if not np.isfinite(array).all():
-        raise UserError(f"{path}: {part} of {layer} holds values that are not finite")
+        raise UserError(f"{part} of {layer} holds values that are not finite")
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)) if is_torch else array
 
 
@@ -94,9 +133,12 @@ def slim_widths(path: Path) -> tuple[int, ...]:
     if (
         not isinstance(widths, list)
         or len(widths) > most
-        or not all(type(width) is int and width > 0 for width in widths)
+        or not all(type(width) is int and 0 < width <= _WIDEST for width in widths)
     ):
-        raise UserError(f"{path}: its widths are {widths}; they must be 1 to {most} positive integers")
+        found = reprlib.repr(widths)
+        raise UserError(
+            f"{path}: its widths are {found}; they must be 1 to {most} integers from 1 to {_WIDEST}"
+        )
     return tuple(widths)
 
 
@@ -109,51 +151,24 @@ def metadata(path: Path) -> dict:
     Raises:
       UserError: a damaged file.
     """
-    if path.suffix != ".safetensors" or not path.is_file():
+    if path.suffix != ".safetensors":
         return {}
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
+        if not path.exists():
+            return {}
+        _check_readable(path)
+        with open_safetensors(path) as file:
             stated = json.loads((file.metadata() or {}).get("nst", "{}"))
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error}); if it is damaged, fetch it again") from error
     return stated if isinstance(stated, dict) else {}
 
 
-def _known_arrays(path: Path, architecture: str) -> dict[tuple[str, str], np.ndarray]:
-    """Returns the arrays of a file that belong to the architecture: {(parameter, part): array}."""
-    try:
-        arrays = _READERS[path.suffix](path)
-    except UserError:
-        raise
-    except Exception as error:  # HDF5, zip and NumPy raise many kinds of errors for a damaged file
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read ({reason}); if it is damaged, fetch it again") from error
-    names = ARCHITECTURES[architecture].file_names
-    return {names[key]: array for key, array in arrays.items() if key in names}
-
-
-def _read_h5(path: Path) -> dict[str, np.ndarray]:
-    arrays = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            # whole-model files keep the layers one group down
-            arrays[name.removeprefix("model_weights/")] = item[()]
-
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return arrays
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    # opened here, since np.load does not close a damaged file
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
 _READERS = {
-    ".h5": _read_h5,
-    ".npz": _read_npz,
-    ".safetensors": safetensors.numpy.load_file,
-    ".pth": torchfile.read,
+    ".h5": opened_h5,
+    ".npz": opened_npz,
+    ".safetensors": opened_safetensors,
+    ".pth": torchfile.opened,
 }

@@ -1,26 +1,29 @@
 """Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
 
-A `.pth` file is a pickle, and unpickling calls any function that the pickle names. This unpickler admits a
-handful of harmless names (ordered dictionaries, parameter, tensor and storage records) and nothing else, so
-no code of the file can run. It was chosen over an optional dependency on torch, which is hundreds of
-megabytes for reading one file, and whose older versions run any code that a file names.
+A `.pth` file is a pickle, and unpickling calls any function that the pickle names. Here the pickle is read
+without executing it (nst/networks/pickles.py), and a handful of harmless names (ordered dictionaries,
+parameter, tensor and storage records) and nothing else are admitted. It was chosen over an optional
+dependency on torch, which is hundreds of megabytes for reading one file, and whose older versions run any
+code that a file names.
 
 Both layouts are read, little-endian: the zip of PyTorch >= 1.6, and the older sequence of pickles that the
 official VGG files of torchvision still use. The tar of 2016 is not read.
 """
 
-import collections
-import io
-import pickle
+import contextlib
+import os
 import struct
 import zipfile
-from os import PathLike
+from collections.abc import Callable, Container, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from nst.errors import UserError
+from nst.networks import pickles
+from nst.networks.stored import MOST_BYTES, Stored, exactly, opened_zip
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8"}
@@ -30,7 +33,7 @@ class _Storage(NamedTuple):
     """A flat array that tensors are views of; made from a pickle's persistent id and nowhere else."""
 
     key: str
-    dtype: str
+    dtype: np.dtype
 
 
 class _Tensor(NamedTuple):
@@ -45,79 +48,139 @@ class _Tensor(NamedTuple):
 class _Parameter:
     """torch.nn.Parameter as it was pickled before `_rebuild_parameter` existed: a tensor and its flags."""
 
-    def __new__(cls, tensor=None, *_):  # not __init__, which a pickle of protocol 2 does not call
-        self = super().__new__(cls)
+    def __init__(self, tensor=None, *_):
+        if tensor is not None and type(tensor) is not _Tensor:
+            raise ValueError("a parameter is not a tensor")
         self.tensor = tensor
-        return self
-
-    def __setstate__(self, state):
-        if len(state) == 5:  # the oldest files hold the tensor here; later ones have three flags
-            self.tensor = state[0]
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_):
+def _tensor(storage, offset, shape, strides, *_):
+    numbers = (offset, *shape, *strides)
+    if type(storage) is not _Storage or any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError("a tensor is not a view of a storage")
+    if len(shape) != len(strides):
+        raise ValueError("a tensor has more sizes than strides, or fewer")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-def _rebuild_parameter(tensor, *_):
-    return tensor
+def _first(value, *_):
+    return value
 
 
-_ADMITTED = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+_NAMES = {
+    ("collections", "OrderedDict"): lambda pairs=(): pickles.items(pairs),
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _first,
     ("torch.nn.parameter", "Parameter"): _Parameter,
-}
+} | {(module, name): name for module in ("torch", "torch.storage") for name in _STORAGES}
 
 
-class _Unpickler(pickle.Unpickler):
-    """Resolves tensors and storages; refuses every other name."""
+def _set_state(target, state) -> None:
+    # the oldest files hold a parameter's tensor here; later ones have three flags, and dictionaries metadata
+    if type(target) is _Parameter and len(state) == 5:
+        target.__init__(state[0])
 
-    def __init__(self, file):
-        super().__init__(file)
-        self.dtypes = {}  # of every storage met, by key
 
-    def find_class(self, module, name):
-        if (module, name) in _ADMITTED:
-            return _ADMITTED[module, name]
-        if module in ("torch", "torch.storage") and name in _STORAGES:
-            return name
-        raise UserError(f"refused: it names {module + '.' + name!r}, which a file of weights does not need")
+def _unpickle(data: bytes) -> tuple[pickles.Pickle, dict[str, np.dtype]]:
+    """Returns the first pickle in `data`, and the dtypes of all the storages that it refers to, by key."""
+    dtypes = {}
 
-    def persistent_load(self, record):
+    def refer(record):
         kind, storage, key, _, _, *view = record
-        if kind != "storage" or storage not in _STORAGES or view not in ([], [None]):
+        # the types first: to hash a deeply nested tuple would overflow the stack
+        is_plain = type(storage) is str and storage in _STORAGES and type(key) in (str, int)
+        if kind != "storage" or not is_plain or view not in ([], [None]):
             raise UserError("refused: it holds a reference that is not a plain storage")
-        self.dtypes[str(key)] = _STORAGES[storage]
-        return _Storage(str(key), _STORAGES[storage])
+        dtypes[str(key)] = np.dtype(_STORAGES[storage])
+        return _Storage(str(key), dtypes[str(key)])
+
+    return pickles.read(data, _NAMES, refer, _set_state), dtypes
 
 
-def read(path: str | PathLike) -> dict[str, np.ndarray]:
-    """Reads the tensors of a state dict, in their stored dtype and PyTorch's layout (OIHW).
+@contextlib.contextmanager
+def opened(path: Path, names: Container[str]) -> Iterator[dict[str, Stored]]:
+    """Opens a state dict, whose tensors are read, in PyTorch's layout (OIHW), while it is open.
 
     A state dict wrapped as {"state_dict": ...} is unwrapped; what is not a tensor is left out.
 
     Args:
       path: path of the `.pth` file.
-
-    Returns:
-      {name: read-only array}.
+      names: names of the tensors that are wanted.
 
     Raises:
-      UserError: the file is truncated, is not a state dict, or names anything but tensors.
+      UserError: the file is not a state dict, or names anything but tensors.
+      Exception: of any kind, if the file is damaged.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            tensors, storages = _read_zip(file) if file.peek(2)[:2] == b"PK" else _read_legacy(file)
-        return {name: _view(tensor, storages) for name, tensor in tensors.items()}
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # unpickling raises many kinds of errors for bytes that are no pickle
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: truncated or not a PyTorch checkpoint ({reason})") from error
+    with open(path, "rb") as file:
+        zipped = file.peek(2)[:2] == b"PK"
+        with _opened_zip(path) if zipped else contextlib.nullcontext(_read_legacy(file)) as (content, read):
+            yield {
+                name: Stored(tensor.shape, tensor.storage.dtype, partial(_view, tensor, read))
+                for name, tensor in _tensors(content).items()
+                if name in names
+            }
+
+
+# (storage, first byte, number of bytes) -> the bytes
+_Read = Callable[[_Storage, int, int], bytes]
+
+
+@contextlib.contextmanager
+def _opened_zip(path: Path) -> Iterator[tuple[Any, _Read]]:
+    with opened_zip(path) as archive:
+        (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        folder = index.removesuffix("data.pkl") + "data/"
+
+        def read(storage, start, size):
+            with archive.open(_plain(archive, folder + storage.key)) as member:
+                member.seek(start)
+                data = exactly(member, size)
+                while member.read(1 << 20):  # to its end, where zipfile compares the checksum
+                    pass
+            return data
+
+        with archive.open(_plain(archive, index)) as member:
+            yield _unpickle(member.read(pickles.MOST_BYTES))[0].value, read
+
+
+def _plain(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Returns a member. It must be stored as it is, as PyTorch writes all, so that the file bounds its size."""
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise UserError(f"refused: {name!r} is compressed, which PyTorch does not do")
+    return member
+
+
+def _read_legacy(file: BinaryIO) -> tuple[Any, _Read]:
+    if _next(file)[0] != _LEGACY_MAGIC:
+        raise ValueError("wrong magic number")
+    _next(file)  # protocol version
+    _next(file)  # byte order and sizes of the writer
+    content, dtypes = _next(file)
+    keys = _next(file)[0]
+    starts, end = {}, os.fstat(file.fileno()).st_size
+    for key in map(str, keys):
+        (count,) = struct.unpack("<q", file.read(8))
+        starts[key] = file.tell()
+        following = starts[key] + count * dtypes[key].itemsize
+        if not starts[key] <= following <= end:
+            raise ValueError("a storage is longer than the file")
+        file.seek(following)
+
+    def read(storage, start, size):
+        file.seek(starts[storage.key] + start)
+        return exactly(file, size)
+
+    return content, read
+
+
+def _next(file: BinaryIO) -> tuple[Any, dict[str, np.dtype]]:
+    """Returns the value of the pickle at the file's position, and the dtypes of its storages."""
+    start = file.tell()
+    pickle, dtypes = _unpickle(file.read(pickles.MOST_BYTES))
+    file.seek(start + pickle.size)
+    return pickle.value, dtypes
 
 
 def _tensors(content) -> dict[str, _Tensor]:
@@ -128,39 +191,14 @@ def _tensors(content) -> dict[str, _Tensor]:
     return {key: value for key, value in values.items() if isinstance(value, _Tensor)}
 
 
-def _read_zip(file):
-    with zipfile.ZipFile(file) as archive:
-        (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        tensors = _tensors(_Unpickler(io.BytesIO(archive.read(index))).load())
-        folder = index.removesuffix("data.pkl") + "data/"
-        return tensors, {key: archive.read(folder + key) for key in {t.storage.key for t in tensors.values()}}
-
-
-def _read_legacy(file):
-    if _Unpickler(file).load() != _LEGACY_MAGIC:
-        raise ValueError("wrong magic number")
-    _Unpickler(file).load()  # protocol version
-    _Unpickler(file).load()  # byte order and sizes of the writer
-    unpickler = _Unpickler(file)
-    tensors = _tensors(unpickler.load())
-    keys = _Unpickler(file).load()
-    storages = {}
-    for key in map(str, keys):
-        (count,) = struct.unpack("<q", file.read(8))
-        storages[key] = file.read(count * np.dtype(unpickler.dtypes[key]).itemsize)
-    return tensors, storages
-
-
-def _view(tensor: _Tensor, storages: dict[str, bytes]) -> np.ndarray:
+def _view(tensor: _Tensor, read: _Read) -> np.ndarray:
     storage, offset, shape, strides = tensor
-    if not isinstance(storage, _Storage) or any(
-        type(number) is not int or number < 0 for number in (offset, *shape, *strides)
-    ):
-        raise ValueError("a tensor is not a view of a storage")
-    flat = np.frombuffer(storages[storage.key], storage.dtype)
+    if 0 in shape:
+        return np.empty(shape, storage.dtype)
     # in Python's integers: numpy's own check can overflow
-    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if 0 not in shape and last >= flat.size:
-        raise ValueError("a tensor reaches beyond its storage")
-    strides = tuple(stride * flat.itemsize for stride in strides)
-    return np.ndarray(shape, flat.dtype, flat, offset * flat.itemsize, strides)
+    count = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    itemsize = storage.dtype.itemsize
+    if count * itemsize > MOST_BYTES:
+        raise UserError(f"a tensor lies over {count * itemsize / 1e6:.0f} MB, which no VGG needs")
+    flat = np.frombuffer(read(storage, offset * itemsize, count * itemsize), storage.dtype)
+    return np.lib.stride_tricks.as_strided(flat, shape, [stride * itemsize for stride in strides])

@@ -6,36 +6,45 @@ import io
 import os
 import pickle
 import socket
-import struct
 import sys
 import threading
 import time
 import urllib.request
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from nst import files
 from nst.errors import UserError
-from nst.networks import checkpoints, formats, torchfile
+from nst.networks import checkpoints, formats
 from tests.helpers.narrow import narrow as narrow_vgg
-
-LAYERS = ("relu2_1",)
-SHAPES = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64), "conv2_1": (3, 3, 64, 128)}
-# positions in `features` of torchvision's vgg16 and vgg19, from its source
-TORCHVISION = {
-    "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
-    "vgg19": (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
-}
-CONVS = {
-    "vgg16": "1_1 1_2 2_1 2_2 3_1 3_2 3_3 4_1 4_2 4_3 5_1 5_2 5_3".split(),
-    "vgg19": "1_1 1_2 2_1 2_2 3_1 3_2 3_3 3_4 4_1 4_2 4_3 4_4 5_1 5_2 5_3 5_4".split(),
-}
+from tests.helpers.weight_files import (
+    CONVS,
+    LAYERS,
+    LAYOUTS,
+    SHAPES,
+    TORCHVISION,
+    WRITERS,
+    Call,
+    Global,
+    New,
+    Reference,
+    gatys_names,
+    make_params,
+    old_tensor,
+    our_names,
+    pickled,
+    read_torch,
+    storage,
+    tensor,
+    torch_names,
+    write_h5,
+    write_legacy,
+    write_pth,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,17 +55,6 @@ def clean_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NST_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(urllib.request, "_opener", None)  # it remembers the proxies of its first use
-
-
-def make_params(shapes=SHAPES, seed=0):
-    rng = np.random.default_rng(seed)
-    return {
-        conv: {
-            "kernel": rng.normal(size=shape).astype(np.float32),
-            "bias": rng.normal(size=shape[-1:]).astype(np.float32),
-        }
-        for conv, shape in shapes.items()
-    }
 
 
 def fails(*parts):
@@ -78,160 +76,7 @@ def fails(*parts):
     return Raises()
 
 
-# --- writers of the layouts
-
-
-def our_names(params):
-    return {f"{conv}/{part}": array for conv, arrays in params.items() for part, array in arrays.items()}
-
-
-def torch_names(params, name=None):
-    """OIHW under torchvision's names, or under `name(conv)`."""
-    name = name or (lambda conv: f"features.{TORCHVISION['vgg19'][CONVS['vgg19'].index(conv[4:])]}")
-    arrays = {}
-    for conv, part in params.items():
-        oihw = np.empty(part["kernel"].shape[3:1:-1] + (3, 3), part["kernel"].dtype)
-        for row in range(3):
-            for column in range(3):
-                oihw[:, :, row, column] = part["kernel"][row, column].T
-        arrays |= {f"{name(conv)}.weight": oihw, f"{name(conv)}.bias": part["bias"]}
-    return arrays
-
-
-def gatys_names(params):
-    return torch_names(params, lambda conv: conv)
-
-
-def write_h5(path, params, kernel="{0}_W_1:0", bias="{0}_b_1:0", root=""):
-    with h5py.File(path, "w") as file:
-        for conv, part in params.items():
-            layer = f"block{conv[4]}_conv{conv[6]}"
-            file[f"{root}{layer}/{kernel.format(layer)}"] = part["kernel"]
-            file[f"{root}{layer}/{bias.format(layer)}"] = part["bias"]
-        file.create_group(f"{root}block1_pool")
-
-
-class Global:
-    """A name that a pickle refers to; nothing of that name need exist here."""
-
-    def __init__(self, module, name):
-        self.module, self.name = module, name
-
-    def __call__(self):
-        raise NotImplementedError
-
-
-class Call:
-    """Pickles as the call of a Global, and then perhaps as setting a state."""
-
-    def __init__(self, function, *args, state=None):
-        self.reduced = (function, args, state)
-
-    def __reduce__(self):
-        return self.reduced
-
-
-class New(Call):
-    """Pickles as making an object of a class without calling it."""
-
-
-class Reference:
-    """Pickles as a persistent id."""
-
-    def __init__(self, *record):
-        self.record = record
-
-
-class Pickler(pickle._Pickler):
-    def persistent_id(self, item):
-        return item.record if isinstance(item, Reference) else None
-
-    def save(self, item, save_persistent_id=True):
-        if isinstance(item, Global):
-            self.write(pickle.GLOBAL + f"{item.module}\n{item.name}\n".encode())
-        elif isinstance(item, New):
-            cls, args, state = item.reduced
-            self.save(cls)
-            self.save(args)
-            self.write(pickle.NEWOBJ)
-            self.save(state)
-            self.write(pickle.BUILD)
-        else:
-            super().save(item, save_persistent_id)
-
-
-def pickled(item):
-    file = io.BytesIO()
-    Pickler(file, 2).dump(item)
-    return file.getvalue()
-
-
-STORAGES = {"<f4": "FloatStorage", "<f2": "HalfStorage", "<f8": "DoubleStorage", "<i8": "LongStorage"}
-
-
-def storage(key, flat, legacy):
-    kind = Global("torch", STORAGES[flat.dtype.str])
-    return Reference("storage", kind, key, "cpu", flat.size, *([None] if legacy else []))
-
-
-def tensor(reference, offset, shape, strides):
-    rebuild = Global("torch._utils", "_rebuild_tensor_v2")
-    return Call(rebuild, reference, offset, shape, strides, False, collections.OrderedDict())
-
-
-def old_tensor(*view):
-    return Call(Global("torch._utils", "_rebuild_tensor"), *view)
-
-
-def write_zip(path, item, flats):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled(item))
-        archive.writestr("archive/byteorder", "little")
-        for key, flat in flats.items():
-            archive.writestr(f"archive/data/{key}", flat.tobytes())
-        archive.writestr("archive/version", "3\n")
-
-
-def write_legacy(path, item, flats):
-    header = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})
-    with open(path, "wb") as file:
-        for part in (*header, item, list(flats)):
-            file.write(pickled(part))
-        for flat in flats.values():
-            file.write(struct.pack("<q", flat.size) + flat.tobytes())
-
-
-LAYOUTS = {"zip": write_zip, "legacy": write_legacy}
 layouts = pytest.mark.parametrize("layout", LAYOUTS)
-
-
-def write_pth(path, arrays, layout, wrap=lambda state: state, parameter=lambda made: made):
-    """A state dict, as torch.save writes it, of contiguous arrays."""
-    state, flats = collections.OrderedDict(), {}
-    for number, (name, array) in enumerate(arrays.items()):
-        key = str(number)
-        flats[key] = np.ascontiguousarray(array).ravel()
-        strides = tuple(stride // array.itemsize for stride in np.ascontiguousarray(array).strides)
-        reference = storage(key, flats[key], layout == "legacy")
-        state[name] = parameter(tensor(reference, 0, array.shape, strides))
-    LAYOUTS[layout](path, wrap(state), flats)
-
-
-WRITERS = {
-    "keras.h5": write_h5,
-    "keras2.h5": lambda path, params: write_h5(path, params, "{0}/kernel:0", "{0}/bias:0"),
-    "model.h5": lambda path, params: write_h5(
-        path, params, "{0}/kernel:0", "{0}/bias:0", root="model_weights/"
-    ),
-    "ours.npz": lambda path, params: np.savez(path, **our_names(params)),
-    "ours.safetensors": lambda path, params: safetensors.numpy.save_file(our_names(params), path),
-    "torch.safetensors": lambda path, params: safetensors.numpy.save_file(torch_names(params), path),
-    "gatys.safetensors": lambda path, params: safetensors.numpy.save_file(gatys_names(params), path),
-    "torch_zip.pth": lambda path, params: write_pth(path, torch_names(params), "zip"),
-    "torch_legacy.pth": lambda path, params: write_pth(path, torch_names(params), "legacy"),
-    "gatys_zip.pth": lambda path, params: write_pth(path, gatys_names(params), "zip"),
-    "gatys_legacy.pth": lambda path, params: write_pth(path, gatys_names(params), "legacy"),
-}
 every_layout = pytest.mark.parametrize("file_name", WRITERS)
 
 
@@ -504,7 +349,7 @@ def test_views_of_storages(layout, tmp_path):
         "empty": np.zeros((0, 3)),
     }
     LAYOUTS[layout](path := tmp_path / "w.pth", state, flats)
-    found = torchfile.read(path)
+    found = read_torch(path)
     assert list(found) == list(expected)
     for name, array in expected.items():
         assert found[name].dtype == array.dtype, name
@@ -552,7 +397,7 @@ def test_legacy_storage_of_tensors_that_are_not_read(tmp_path):
         "state_dict": {"x": tensor(storage("2", second, True), 0, (4,), (1,))},
     }
     write_legacy(path := tmp_path / "w.pth", item, {"1": first, "2": second})
-    np.testing.assert_array_equal(torchfile.read(path)["x"], second)
+    np.testing.assert_array_equal(read_torch(path)["x"], second)
 
 
 def test_module_metadata(tmp_path):
@@ -577,7 +422,7 @@ def test_files_of_torch_itself(layout, tmp_path):
     zipped = layout == "zip"
     torch.save({"state_dict": state}, path := tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     assert_same(formats.read(path, "vgg19", LAYERS), params)
-    found = torchfile.read(path)
+    found = read_torch(path)
     assert found.keys() == state.keys()
     for name, value in state.items():
         np.testing.assert_array_equal(found[name], value.detach().numpy(), strict=True)
@@ -615,7 +460,7 @@ def test_pickles_that_name_anything_else(layout, name, place, tmp_path):
         }[place]
         LAYOUTS[layout](path, item, {})
     with fails(path, "refused", name):
-        torchfile.read(path)
+        read_torch(path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -623,7 +468,7 @@ def test_a_refused_name_cannot_break_the_line(tmp_path):
     pickle_of_two_lines = b"\x80\x04\x8c\x05os\n\x1b[\x8c\x06system\x93."
     (tmp_path / "w.pth").write_bytes(pickle_of_two_lines)
     with fails("refused", r"os\n\x1b[.system"):
-        torchfile.read(tmp_path / "w.pth")
+        read_torch(tmp_path / "w.pth")
 
 
 FLOAT = Global("torch", "FloatStorage")
@@ -644,7 +489,7 @@ def test_hostile_references(layout, kind, tmp_path):
     item = {"x": tensor(REFERENCES[kind], 0, (4,), (1,))}
     LAYOUTS[layout](path := tmp_path / "w.pth", item, {"0": np.zeros(4, "<f4")})
     with fails(path):
-        torchfile.read(path)
+        read_torch(path)
 
 
 BEYOND = {
@@ -677,7 +522,7 @@ def test_tensors_beyond_their_storage(layout, kind, tmp_path):
     item = {"x": tensor(storage("0", flat, layout == "legacy"), *BEYOND[kind])}
     LAYOUTS[layout](path := tmp_path / "w.pth", item, {"0": flat})
     with fails(path):
-        torchfile.read(path)
+        read_torch(path)
 
 
 @layouts
@@ -698,7 +543,7 @@ def test_forged_storages(layout, forged, tmp_path):
     item = {"real": real, "x": tensor(forged, 0, (1,), (1,))}
     LAYOUTS[layout](path := tmp_path / "w.pth", item, {"0": flat})
     with fails(path):
-        torchfile.read(path)
+        read_torch(path)
 
 
 @layouts
@@ -706,20 +551,20 @@ def test_forged_storages(layout, forged, tmp_path):
 def test_not_a_state_dict(layout, item, tmp_path):
     LAYOUTS[layout](path := tmp_path / "w.pth", item, {})
     with fails(path):
-        torchfile.read(path)
+        read_torch(path)
 
 
 def test_pickle_of_a_list(tmp_path):
     (tmp_path / "w.pth").write_bytes(pickle.dumps([1, 2, 3]))
     with fails(tmp_path / "w.pth"):
-        torchfile.read(tmp_path / "w.pth")
+        read_torch(tmp_path / "w.pth")
 
 
 def test_zip_without_a_pickle(tmp_path):
     np.savez(tmp_path / "w.npz", x=1)
     (tmp_path / "w.npz").rename(tmp_path / "w.pth")
     with fails(tmp_path / "w.pth"):
-        torchfile.read(tmp_path / "w.pth")
+        read_torch(tmp_path / "w.pth")
 
 
 @layouts
@@ -734,7 +579,7 @@ def test_every_truncation(layout, tmp_path):
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with fails(path):
-            torchfile.read(path)
+            read_torch(path)
 
 
 def test_bits_that_flipped_in_a_zip(tmp_path):
@@ -743,7 +588,7 @@ def test_bits_that_flipped_in_a_zip(tmp_path):
     whole[whole.index(np.ones(10, "<f4").tobytes()) + 8] ^= 1
     path.write_bytes(whole)
     with fails(path):
-        torchfile.read(path)
+        read_torch(path)
 
 
 # --- random weights
