@@ -9,7 +9,7 @@ python -m experiments.visualize reconstructions --config=configs/trial.py --work
     maximize         images made from noise that excite a channel most (Olah et al. 2017)
     invariance       how far features and Gram matrices move as the photograph moves
     occlusion        the parts of the photograph on which the style and the content loss depend, or those
-                     of a result with --config.init.image=result.png
+                     of a result with --config.init.kind=image --config.init.image=result.png
     distances        style distances between the pictures in --folder, and the nearest of each
 
 The pictures are config.content and config.style at config.size; the layers are those of config.style_loss

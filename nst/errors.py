@@ -1,6 +1,7 @@
 """Exceptions whose messages are meant for the user, and the check of a named choice."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -14,6 +15,19 @@ class TooSmall(UserError):
 
 class Busy(UserError):
     """Another process is using the folder."""
+
+
+def shown(value) -> str:
+    """Returns a value as Python writes it, shortened if it is long, for the one line of an error.
+
+    Args:
+      value: anything.
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print a whole number of more than 4300 digits
+        return f"a {type(value).__name__} that is too long to print"
+    return text if len(text) < 200 else reprlib.repr(text)[1:-1]
 
 
 def choose(field: str, value: str, allowed: Iterable[str]) -> str:
@@ -32,4 +46,4 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(str(value), allowed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(f"{field} = {value!r}: {hint}allowed: {', '.join(allowed)}")
+    raise UserError(f"{field} = {shown(value)}: {hint}allowed: {', '.join(allowed)}")

@@ -39,7 +39,7 @@ class Optimizer:
     ema_start: bool = False  # whether the start counts as the first iterate
 
     def __post_init__(self):
-        choose("optimizer.name", self.name, (*METHODS, *filter(_is_optimizer, dir(optax))))
+        choose("optimizer.name", self.name, optimizer_names())
         choose("optimizer.line_search", self.line_search, LINE_SEARCHES)
         choose("optimizer.history_dtype", self.history_dtype, HISTORY_DTYPES)
         if self.learning_rate <= 0:
@@ -53,10 +53,27 @@ class Optimizer:
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
         self._check_history()
-        _learning_rate(self)  # a wrong schedule is an error even for an optimiser that does not use it
+        self._check_unused()
+        # a wrong schedule is an error even for an optimiser that does not use it
+        schedule = _learning_rate(self)
+        if self.schedule and (failure := _failure(schedule, jax.ShapeDtypeStruct((), jnp.int32))):
+            raise UserError(f"optimizer.schedule_options = {self.schedule_options!r}: {failure}")
         built = method(self)  # this checks the options
-        if self.bands:
-            self._check_bands(built)
+        if self.name not in METHODS or self.bands:
+            self._check_step(built)
+
+    def _check_unused(self) -> None:
+        """Raises UserError for options and schedules that the optimiser would not read."""
+        if self.options and self.name in METHODS:
+            raise UserError(
+                f"optimizer.options = {self.options!r}: {self.name} takes none; leave it empty, or choose an "
+                "optimiser of Optax, such as optimizer.name = adam"
+            )
+        if self.schedule and self.name == "lbfgs" and self.line_search != "none":
+            raise UserError(
+                f"optimizer.schedule = {self.schedule!r}: lbfgs with a line search has no learning rate; "
+                "leave it empty, or choose another optimiser"
+            )
 
     def _check_history(self) -> None:
         """Raises UserError if Optax keeps the pairs, whose dtype is then that of the parameters."""
@@ -67,19 +84,33 @@ class Optimizer:
                 "line_search = wolfe, have it"
             )
 
-    def _check_bands(self, built: Method) -> None:
-        """Raises UserError for a method that cannot optimise bands."""
+    def _check_step(self, built: Method) -> None:
+        """Raises UserError for a method that cannot make a step: Optax checks some options only then."""
         if not built.carries:
             raise UserError(
                 f"optimizer.bands: {self.name} works on pixels only; use another, such as rmsprop"
             )
-        x = jnp.zeros((1, 2, 2, 3))
-        try:
-            jax.eval_shape(lambda x: built.step(jnp.sum, x, built.init(x)).x, x)
-        except ValueError as error:  # Optax misses the parameters, see `bands.in_bands`
+        image = jax.ShapeDtypeStruct((1, 2, 2, 3), jnp.float32)
+        failure = _failure(lambda x: built.step(jnp.sum, x, built.init(x)).x, image)
+        if not failure:
+            return
+        if self.bands:
+            dataclasses.replace(self, bands=0)  # raises UserError if the bands are not the reason
+            # Optax misses the parameters, see `bands.in_bands`
             raise UserError(
                 f"optimizer.bands: {self.name} needs the values of the bands; use another, such as rmsprop"
-            ) from error
+            )
+        given = f", optimizer.options = {self.options!r}" if self.options else ""
+        raise UserError(f"optimizer.name = {self.name!r}{given}: {failure}")
+
+
+def _failure(function: Callable, argument: jax.ShapeDtypeStruct) -> str:
+    """Returns why a function of Optax cannot be applied to an argument of this shape; "" if it can."""
+    try:
+        jax.eval_shape(function, argument)
+    except Exception as error:  # whatever Optax or JAX raises for an option that does not fit
+        return str(error).strip().split("\n")[0] or type(error).__name__
+    return ""
 
 
 def method(optimizer: Optimizer) -> Method:
@@ -98,27 +129,51 @@ def method(optimizer: Optimizer) -> Method:
     return METHODS.get(optimizer.name, _named_in_optax)(optimizer)
 
 
+def optimizer_names() -> tuple[str, ...]:
+    """Returns the names that `Optimizer.name` may have.
+
+    Returns:
+      Those of METHODS, and of Optax's optimisers.
+    """
+    return (*METHODS, *filter(_is_optimizer, dir(optax)))
+
+
+def schedule_names() -> tuple[str, ...]:
+    """Returns the names that `Optimizer.schedule` may have.
+
+    Returns:
+      Those of Optax's schedules.
+    """
+    return tuple(
+        name for name in dir(optax) if name.endswith("_schedule") and not name.startswith("scale_by")
+    )
+
+
 @cache
 def _is_optimizer(name: str) -> bool:
-    """Returns whether optax.`name` is an optimiser: its first argument is the learning rate."""
+    """Returns whether optax.`name` is an optimiser that can be chosen.
+
+    Its first argument is the learning rate. One with a random key is left out, since its state cannot be
+    written to a checkpoint.
+    """
     function = getattr(optax, name)
     if not inspect.isfunction(function) or name in METHODS or name.startswith(("_", "scale_by_")):
         return False
-    return next(iter(inspect.signature(function).parameters), "") == "learning_rate"
+    parameters = inspect.signature(function).parameters
+    return next(iter(parameters), "") == "learning_rate" and "key" not in parameters
 
 
 def _learning_rate(optimizer: Optimizer):
     """Returns a number, or an optax schedule of the step that starts at (or peaks at) `learning_rate`."""
     if not optimizer.schedule:
         return optimizer.learning_rate
-    names = [name for name in dir(optax) if name.endswith("_schedule")]
-    function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, names))
+    function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, schedule_names()))
     arguments = options.parse("optimizer.schedule_options", optimizer.schedule_options, function)
     # the parameter that `learning_rate` sets has another name in each schedule
     main = [n for n in ("peak_value", "init_value", "value") if n in inspect.signature(function).parameters]
     try:
         return function(**({main[0]: optimizer.learning_rate} | arguments))
-    except (TypeError, ValueError, IndexError) as error:
+    except Exception as error:  # whatever Optax raises for options that do not fit
         raise UserError(f"optimizer.schedule = {optimizer.schedule!r}: {error}") from error
 
 
@@ -133,7 +188,7 @@ def _named_in_optax(optimizer: Optimizer) -> Method:
     arguments = options.parse("optimizer.options", optimizer.options, function)
     try:
         transformation = function(rate, **arguments)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # as above
         raise UserError(f"optimizer.name = {optimizer.name!r}: {error}") from error
     return _first_order(optimizer, transformation)
 

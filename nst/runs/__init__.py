@@ -2,6 +2,8 @@
 
     stylize     a whole run, step by step
     settings    check a config and bring it to its normal form
+    fields      the table of the fields: what each may hold
+    kinds       types and ranges of values, however typed
     specs       make Network, Spec, Weights and Optimizer from a config
     pictures    read the pictures, resize them and adjust their colours
     masks       read mask files as regions

@@ -23,7 +23,7 @@ from nst.losses.weights import Weights
 from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.optimizers.table import Optimizer, method
-from nst.runs import masks, pictures, pyramid, settings, sharding, specs
+from nst.runs import masks, pictures, settings, sharding, specs
 from nst.runs.network import LoadNetwork, load_network
 from nst.runs.pictures import Recolor
 
@@ -71,7 +71,6 @@ def prepare(
     """
     config = settings.resolve(config)  # changes nothing if it is resolved already
     images.check_format(config.output.format, config.output.bits)
-    pyramid.check(config)
     optimizer = specs.make_optimizer(config)
     convention, spec = specs.read_network(config)
     mesh = _mesh(config, spec, optimizer)
@@ -103,7 +102,7 @@ def prepare(
         recolor=recolor,
         inputs=hashes | network.inputs,
         originals=tuple(picture.original for picture in inputs),
-        notes=regions.notes + notes + size_notes + network.notes,
+        notes=(*settings.notes(config), *regions.notes, *notes, *size_notes, *network.notes),
     )
 
 

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.devices import mesh
-from nst.errors import TooSmall, UserError, choose
+from nst.errors import TooSmall, UserError
 from nst.files import digest
 from nst.images import Picture, Source, color
 from nst.losses.spec import Spec
@@ -143,7 +143,7 @@ def fitted(
     Returns:
       Height and width in pixels.
     """
-    fit = choose("style_fit", config.style_fit, FITS)
+    fit = config.style_fit
     height, width = images.target_size(*shape, size, config.size_mode)
     if photo is None or fit == "scale":
         return height, width
@@ -192,9 +192,6 @@ def with_colors(
       its colours.
     """
     mode, transform, space = config.color.mode, config.color.transform, config.color.space
-    choose("color.mode", mode, COLOR_MODES)
-    choose("color.transform", transform, color.TRANSFORMS)
-    choose("color.space", space, color.SPACES)
     rgb_HxWx3 = photo.rgb_HxWx3
 
     def match(x_HxWx3):
@@ -228,11 +225,9 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
       style_HxWx3: the first painting, of any size.
 
     Raises:
-      UserError: an unknown choice, or a picture that is not named or cannot be read.
+      UserError: a picture is not named or cannot be read.
     """
     init = config.init
-    choose("init.kind", init.kind, INITS)
-    choose("init.noise", init.noise, NOISES)
     height, width, _ = content_HxWx3.shape
     if init.kind == "content":
         return content_HxWx3

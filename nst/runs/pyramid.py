@@ -5,7 +5,6 @@ Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-tr
 size by sqrt 2 each time, and carries the optimiser's moments along.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ import optax
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.errors import UserError, choose
+from nst.errors import UserError
 from nst.optimizers.table import Optimizer, method
 
 STYLES = ("scaled", "fixed")
@@ -28,20 +27,6 @@ class Level(NamedTuple):
 
     config: ConfigDict
     workdir: Path | None
-
-
-def check(config: ConfigDict) -> None:
-    """Checks the fields of `config.pyramid` that can be judged without pictures.
-
-    Args:
-      config: from `settings.resolve`.
-
-    Raises:
-      UserError: an unknown style, or a factor that does not shrink.
-    """
-    choose("pyramid.style", config.pyramid.style, STYLES)
-    if not 1 < config.pyramid.factor < math.inf:  # true of nan, too
-        raise UserError(f"pyramid.factor = {config.pyramid.factor}: must be a number larger than 1")
 
 
 def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int, int]] = ()) -> list[Level]:

@@ -7,7 +7,6 @@ are mapped to theirs here.
 import jax
 from ml_collections import ConfigDict
 
-from nst.errors import UserError
 from nst.losses.regularizers import REGULARIZERS
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights, WeightSettings, make_weights
@@ -78,10 +77,8 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
       network: from `make_network`.
 
     Raises:
-      UserError: no layers, or choices that do not fit together.
+      UserError: choices that do not fit together.
     """
-    if not layers(config):
-        raise UserError("content_loss.layers and style_loss.layers are both empty: nothing to optimise")
     return Spec(
         network=network,
         content_layers=config.content_loss.layers,

@@ -3,7 +3,7 @@
 import pytest
 
 from nst.errors import UserError
-from nst.optimizers.table import Optimizer, method
+from nst.optimizers.table import Optimizer, method, optimizer_names
 
 
 @pytest.mark.parametrize("settings, message", [
@@ -18,10 +18,28 @@ from nst.optimizers.table import Optimizer, method
     (dict(name="adam", options="b1=open('x')"), "name=value"),
     (dict(name="adam", schedule="cosine"), "optimizer.schedule"),
     (dict(name="adam", schedule="cosine_decay_schedule"), "optimizer.schedule.*decay_steps"),
+    (dict(name="adam", options="b1='a'"), r"optimizer.name = 'adam', optimizer.options = "),
+    (dict(name="adam", options="b1=1e999"), "optimizer.options = .*finite"),
+    (dict(name="adam", options=f"b1={'(' * 5000}"), "optimizer.options = "),
+    (dict(name="adam", options="mu_dtype='x'"), "optimizer.name = 'adam': data type"),
+    (dict(name="noisy_sgd"), "optimizer.name = 'noisy_sgd': "),  # its state holds a random key
+    (dict(name="adam", schedule="cosine_decay_schedule", schedule_options="decay_steps=9,alpha='x'"),
+     "optimizer.schedule_options = "),
+    (dict(name="adam", schedule="piecewise_constant_schedule", schedule_options="boundaries_and_scales=3"),
+     "optimizer.schedule"),
+    (dict(options="b1=0.5"), "optimizer.options = 'b1=0.5': lbfgs takes none"),
+    (dict(name="gradient_descent", options="momentum=0.5"), "gradient_descent takes none"),
+    (dict(schedule="constant_schedule"), "optimizer.schedule = .*lbfgs with a line search"),
 ])  # fmt: skip
 def test_wrong_settings_name_their_field(settings, message):
     with pytest.raises(UserError, match=message):
         Optimizer(**settings)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # optimistic_adam is deprecated
+@pytest.mark.parametrize("name", optimizer_names())
+def test_every_optimiser_can_be_chosen(name):
+    Optimizer(name=name, learning_rate=0.01)
 
 
 def test_pairs_in_bfloat16_are_for_our_own_memory():

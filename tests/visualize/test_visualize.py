@@ -102,7 +102,8 @@ def test_chosen_channels_and_one_figure_twice_is_the_same_to_the_byte(show):
     (["maps"], {"changes": [("size", "auto")]}, "size = auto: .* give pixels"),
     (["maps"], {"changes": [("content", "")]}, "content: give a photograph"),
     (["maps"], {"changes": [("content", "none.jpg")]}, "none.jpg: no such file"),
-    (["occlusion"], {"changes": [("init.image", "nst/data/images/astronaut.jpg")]}, "init.image: .* shape"),
+    (["occlusion"], {"changes": [("init.image", "nst/data/images/astronaut.jpg"), ("init.kind", "image")]},
+     "init.image: .* shape"),
 ])  # fmt: skip
 def test_what_cannot_be_shown_is_said(show, command, given, message):
     with pytest.raises(UserError, match=message):
