@@ -1,0 +1,1 @@
+"""Random hostile inputs, each given to nst in a process with limits (python -m experiments.fuzz)."""
