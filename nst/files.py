@@ -218,5 +218,16 @@ def cache_folder(name: str) -> Path:
 
     Args:
       name: name of the folder.
+
+    Raises:
+      UserError: there is neither, as in a container without a home folder.
     """
-    return Path(os.environ.get("NST_CACHE_DIR") or platformdirs.user_cache_dir("nst")) / name
+    folder = os.environ.get("NST_CACHE_DIR")
+    if not folder:
+        try:
+            folder = platformdirs.user_cache_dir("nst")
+        except RuntimeError:
+            folder = ""
+        if not os.path.isabs(folder):  # "~", which no home folder replaces
+            raise UserError("no home folder for downloaded files: set NST_CACHE_DIR to a folder")
+    return Path(folder) / name

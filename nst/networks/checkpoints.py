@@ -27,7 +27,8 @@ class Checkpoint(NamedTuple):
     architecture: str  # a key of table.ARCHITECTURES
     preprocessing: str  # a key of network.PREPROCESSING
     url: str  # or the name of a file in nst/data
-    hash: str  # "md5:..." or "sha256:..." (possibly only its first digits)
+    hash: str  # "md5:..." or "sha256:..."
+    size: int  # bytes
 
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -39,19 +40,29 @@ CHECKPOINTS = {
         "caffe",
         f"{_KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "md5:253f8cb515780f3b799900260a226db6",
+        80_134_624,
     ),
     "vgg16": Checkpoint(
         "vgg16",
         "caffe",
         f"{_KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "md5:6d6bbae143d832006294945121d1f1fc",
+        58_889_256,
     ),
     # trained anew by torchvision; artists mostly prefer the Oxford weights
     "vgg19_torchvision": Checkpoint(
-        "vgg19", "torchvision", f"{_TORCH}/vgg19-dcbb9e9d.pth", "sha256:dcbb9e9d"
+        "vgg19",
+        "torchvision",
+        f"{_TORCH}/vgg19-dcbb9e9d.pth",
+        "sha256:dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        574_673_361,
     ),
     "vgg16_torchvision": Checkpoint(
-        "vgg16", "torchvision", f"{_TORCH}/vgg16-397923af.pth", "sha256:397923af"
+        "vgg16",
+        "torchvision",
+        f"{_TORCH}/vgg16-397923af.pth",
+        "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
     ),
     # distilled from vgg19 by experiments/distill/train.py; comes with the code (nst/data/vgg19_slim.md)
     "vgg19_slim": Checkpoint(
@@ -59,6 +70,7 @@ CHECKPOINTS = {
         "torchvision",
         "vgg19_slim.safetensors",
         "sha256:a09a2e22d9459af6e1a52de498959fe96506d95df42877f9b574316da2f8cd57",
+        7_925_666,
     ),
 }
 DATA = Path(str(importlib.resources.files("nst"))) / "data"
@@ -82,6 +94,7 @@ class Loaded(NamedTuple):
     params: dict[str, dict[str, np.ndarray]]
     path: Path | None  # None: random
     sha256: str  # of the file, or "" for random
+    note: str = ""  # what a user of the name should know about the file
 
 
 def convention(name: str, architecture: str, preprocessing: str) -> Convention:
@@ -107,7 +120,7 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
     suffix = Path(name).suffix
     if name != "random" and suffix not in SUFFIXES:
         choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
-    path = Path(name).expanduser()
+    path = _path(name)
     stated = formats.metadata(path).get("preprocessing", "")
     if stated not in ("", *PREPROCESSING):
         raise UserError(f"{path}: states the preprocessing {reprlib.repr(stated)}, which does not exist")
@@ -135,7 +148,31 @@ def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> 
     if name == "random":
         return Loaded(_random(architecture, layers, seed), None, "")
     path = find(name, layers)
-    return Loaded(formats.read(path, architecture, layers), path, digest(path))
+    formats.check_readable(path)
+    sha256 = digest(path)
+    note = _verify(name, path, sha256) if name in CHECKPOINTS else ""
+    return Loaded(formats.read(path, architecture, layers), path, sha256, note)
+
+
+def _verify(name: str, path: Path, sha256: str) -> str:
+    """Returns a note if the file of a named checkpoint is not the published one, and "" if it is.
+
+    A user's folder may hold another file, say one of lower precision. The cache holds none, since a download
+    is verified: there it is damaged.
+
+    Raises:
+      UserError: a file of the cache or of the code that is not the published one.
+    """
+    algorithm, expected = CHECKPOINTS[name].hash.split(":")
+    actual = sha256 if algorithm == "sha256" else digest(path, algorithm)
+    if actual == expected:
+        return ""
+    finding = f"{path} is not the published {name} ({algorithm} {actual}, not {expected})"
+    if path.parent == _users_folder():
+        return f"weights: {finding}; used as it is"
+    if _is_shipped(name):
+        raise UserError(f"{finding}: install nst again")
+    raise UserError(f"{finding}: delete it to fetch it again, or use it from the folder NST_WEIGHTS_DIR")
 
 
 def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
@@ -163,7 +200,7 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
     """Finds the file of a checkpoint, in the module's search order, or downloads it.
 
     In `NST_WEIGHTS_DIR` any file of the checkpoint's architecture and format is accepted, since the record of
-    a run holds its hash; the official file name is preferred.
+    a run holds its hash and says whether it is the published file; the official file name is preferred.
 
     Args:
       name: a name in CHECKPOINTS, or a path, which is returned as it is.
@@ -173,20 +210,32 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
       UserError: no such file or folder, no usable file in `NST_WEIGHTS_DIR`, or a download that failed.
     """
     if name not in CHECKPOINTS:
-        path = Path(os.path.expanduser(name))
-        if not path.is_file():
-            raise UserError(f"weights.name: no such file: {path}")
-        return path
+        try:
+            formats.check_readable(_path(name))
+        except UserError as error:
+            raise UserError(f"weights.name: {error}") from error
+        return _path(name)
     checkpoint = CHECKPOINTS[name]
     if _is_shipped(name):
         return DATA / checkpoint.url
-    folder = os.environ.get("NST_WEIGHTS_DIR")
+    folder = _users_folder()
     if folder:
-        path = _find_in(Path(folder), name, layers)
+        path = _find_in(folder, name, layers)
         if path:
             return path
     cached = cache_folder("weights") / Path(checkpoint.url).name
-    return cached if cached.is_file() else download(name, checkpoint.url, checkpoint.hash, cached.parent)
+    if os.path.isfile(cached):
+        return cached
+    return download(name, checkpoint.url, checkpoint.hash, checkpoint.size, cached.parent)
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # unlike Path.expanduser, this leaves an unknown ~user as it is
+
+
+def _users_folder() -> Path | None:
+    folder = os.environ.get("NST_WEIGHTS_DIR")
+    return Path(folder) if folder else None
 
 
 def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
@@ -195,17 +244,23 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
     Raises:
       UserError: no such folder, or files of its architecture and format of which none can be used.
     """
-    if not folder.is_dir():
-        raise UserError(f"NST_WEIGHTS_DIR = {folder}: no such folder")
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        is_absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "no such folder" if is_absent else f"cannot be read ({error.strerror})"
+        raise UserError(f"NST_WEIGHTS_DIR = {folder}: {reason}") from error
     checkpoint = CHECKPOINTS[name]
-    official = folder / Path(checkpoint.url).name
-    if official.is_file():
-        return official
+    official = Path(checkpoint.url).name
+    if official in names:
+        return folder / official
     reasons = []
-    for path in sorted(folder.glob(f"{checkpoint.architecture}*{official.suffix}")):
+    for other in names:
+        if not (other.startswith(checkpoint.architecture) and other.endswith(Path(official).suffix)):
+            continue
         try:
-            formats.read(path, checkpoint.architecture, layers)
-            return path
+            formats.read(folder / other, checkpoint.architecture, layers)
+            return folder / other
         except UserError as error:
             reasons.append(str(error))
     if reasons:

@@ -1,8 +1,10 @@
-"""Downloads of files: resumable, verified by their hash, and either complete or absent."""
+"""Downloads of files: resumable, bounded, verified by their hash, and either complete or absent."""
 
 import os
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from tqdm import tqdm
 from nst.errors import UserError
 from nst.files import digest
 
+_STALL_SECONDS = 30
+_LEAST_BYTES = 30_000  # in that time: slower is a server that holds the line
 
-def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
+
+def download(name: str, official_url: str, hash: str, size: int, folder: Path) -> Path:
     """Downloads a file into a folder, unless it is there already.
 
     An interrupted download is resumed. The file gets its name when its hash has been verified. Proxies are
@@ -23,7 +28,8 @@ def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
     Args:
       name: name of the checkpoint, for messages.
       official_url: URL at which the publisher offers the file.
-      hash: "md5:..." or "sha256:..."; the first digits are enough.
+      hash: "md5:..." or "sha256:...".
+      size: number of bytes of the file; no more are taken.
       folder: folder of the file; it is created if necessary.
 
     Raises:
@@ -40,14 +46,14 @@ def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
         with filelock.FileLock(f"{target}.lock"):  # runs started together share one download
             if target.is_file():
                 return target
-            _fetch(url, partial)
+            _fetch(url, partial, size)
             actual = digest(partial, algorithm)
-            if actual.startswith(expected):
+            if actual == expected:
                 os.replace(partial, target)
                 return target
             partial.unlink()
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = " ".join(str(getattr(error, "reason", error)).split())
         raise UserError(
             f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}"
         ) from error
@@ -59,27 +65,46 @@ def download(name: str, official_url: str, hash: str, folder: Path) -> Path:
     )
 
 
-def _fetch(url: str, partial: Path) -> None:
-    """Downloads `url` to `partial`, from where an earlier attempt stopped."""
+def _fetch(url: str, partial: Path, size: int) -> None:
+    """Downloads `url` to `partial`, from where an earlier attempt stopped.
+
+    Raises:
+      OSError: the connection broke or stalled, or the file does not have `size` bytes.
+    """
     have = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # nothing is left to download; the hash shows whether the file is right
-            return
-        raise
-    with response:
+    if have == size:  # the hash shows whether they are right
+        return
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if 0 < have < size else {})
+    with urllib.request.urlopen(request, timeout=_STALL_SECONDS) as response:
         if response.status != 206:  # the server starts again from the beginning
             have = 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=None)
+        if length and have + int(length) != size:
+            raise ConnectionError(f"it offers {have + int(length)} bytes, not {size}")
+        bar = tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=None)
         with bar, open(partial, "ab" if have else "wb") as file:
-            while block := response.read(1 << 20):
-                file.write(block)
+            for block in _blocks(response):
                 have += len(block)
+                if have > size:
+                    raise ConnectionError(f"it sends more than {size} bytes")
+                file.write(block)
                 bar.update(len(block))
-    if total is not None and have < total:
-        raise ConnectionError(f"the connection broke at {have} of {total} bytes")
+    if have < size:
+        raise ConnectionError(f"the connection broke at {have} of {size} bytes")
+
+
+def _blocks(response) -> Iterator[bytes]:
+    """Yields what arrives.
+
+    Raises:
+      TimeoutError: too little arrives. The socket's own limit is on the time without a single byte.
+    """
+    start, count = time.monotonic(), 0
+    while block := response.read1(1 << 20):
+        yield block
+        count += len(block)
+        seconds = time.monotonic() - start
+        if seconds > _STALL_SECONDS:
+            if count < _LEAST_BYTES:
+                raise TimeoutError(f"only {count} bytes in {seconds:.0f} s")
+            start, count = time.monotonic(), 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import reprlib
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -60,25 +61,43 @@ def opened(path: Path, names: Collection[str]) -> Iterator[dict[str, Stored]]:
       UserError: the file cannot be read, or holds what a file of weights does not need; also where one of
         its arrays is read.
     """
+    check_readable(path)
     try:
-        _check_readable(path)
         with _READERS[path.suffix](path, names) as arrays:
             yield arrays
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {_short(error)}") from error
     except Exception as error:  # HDF5, zip, NumPy and pickles raise many kinds of errors for a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: cannot be read ({reason}); if it is damaged, fetch it again") from error
+        raise _damaged(path, error) from error
 
 
-def _check_readable(path: Path) -> None:
-    """Raises UserError for what is not a file or may not be read, of which a pipe would block the program."""
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: cannot be read ({_short(error)}); if it is damaged, fetch it again")
+
+
+def _short(error: Exception) -> str:
+    """Returns the error's text, which may quote the file at length, without control characters."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error)[:1000])
+    return " ".join(text.split())[:300] or type(error).__name__
+
+
+def check_readable(path: Path) -> None:
+    """Checks that a path is that of a file which may be read; to open a pipe would block the program.
+
+    Args:
+      path: the path.
+
+    Raises:
+      UserError: it is not.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError("is not a file")
+            raise UserError(f"{path}: is not a file")
         path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"{path}: no such file") from error
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: Sequence[str]) -> None:
@@ -151,18 +170,16 @@ def metadata(path: Path) -> dict:
     Raises:
       UserError: a damaged file.
     """
-    if path.suffix != ".safetensors":
+    if path.suffix != ".safetensors" or not os.path.exists(path):
         return {}
+    check_readable(path)
     try:
-        if not path.exists():
-            return {}
-        _check_readable(path)
         with open_safetensors(path) as file:
             stated = json.loads((file.metadata() or {}).get("nst", "{}"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); if it is damaged, fetch it again") from error
+        raise _damaged(path, error) from error
     return stated if isinstance(stated, dict) else {}
 
 

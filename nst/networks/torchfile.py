@@ -145,7 +145,7 @@ def _opened_zip(path: Path) -> Iterator[tuple[Any, _Read]]:
 
 
 def _plain(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Returns a member. It must be stored as it is, as PyTorch writes all, so that the file bounds its size."""
+    """Returns a member, which must be stored as it is, as PyTorch does: then the file bounds its size."""
     member = archive.getinfo(name)
     if member.compress_type != zipfile.ZIP_STORED:
         raise UserError(f"refused: {name!r} is compressed, which PyTorch does not do")

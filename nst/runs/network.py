@@ -46,6 +46,7 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
     inputs = {"weights": loaded.sha256}
     notes = [f"weights: {weights.name} ({source}), {convention.preprocessing} input"]
+    notes += [loaded.note] if loaded.note else []
     if convention.widths:
         notes.append(
             "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"

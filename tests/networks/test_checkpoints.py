@@ -1,12 +1,15 @@
 """Weights: every layout against the arrays it was written from, hostile files, searching and downloading."""
 
 import collections
+import contextlib
 import hashlib
 import io
+import math
 import os
 import pickle
 import socket
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -19,7 +22,7 @@ import pytest
 
 from nst import files
 from nst.errors import UserError
-from nst.networks import checkpoints, formats
+from nst.networks import checkpoints, formats, table
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.weight_files import (
     CONVS,
@@ -124,7 +127,7 @@ def test_convention_refuses():
 
 
 def test_official_files():
-    """The names and hashes that Keras' and torchvision's sources hold."""
+    """The names and hashes that Keras' and torchvision's sources hold, of the latter the first digits."""
     published = {
         "vgg19": (
             "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -134,12 +137,26 @@ def test_official_files():
             "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
             "md5:6d6bbae143d832006294945121d1f1fc",
         ),
-        "vgg19_torchvision": ("vgg19-dcbb9e9d.pth", "sha256:dcbb9e9d"),
-        "vgg16_torchvision": ("vgg16-397923af.pth", "sha256:397923af"),
+        "vgg19_torchvision": (
+            "vgg19-dcbb9e9d.pth",
+            "sha256:dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        ),
+        "vgg16_torchvision": (
+            "vgg16-397923af.pth",
+            "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        ),
     }
     downloads = {name: entry for name, entry in checkpoints.CHECKPOINTS.items() if "://" in entry.url}
     assert {name: (Path(entry.url).name, entry.hash) for name, entry in downloads.items()} == published
     assert set(checkpoints.CHECKPOINTS) - set(downloads) == {"vgg19_slim"}
+    for name, entry in downloads.items():
+        algorithm, digits = entry.hash.split(":")
+        assert len(digits) == {"md5": 32, "sha256": 64}[algorithm]
+        network = table.ARCHITECTURES[entry.architecture]
+        shapes = network.parameter_shapes((), ("pool5",)).values()
+        kernels = 4 * sum(math.prod(shape) for parts in shapes for shape in parts.values())
+        # torchvision's have the classifier, of 124 million parameters, too
+        assert entry.size == pytest.approx(kernels + (494e6 if "torch" in name else 0), rel=2e-3), name
 
 
 # --- reading
@@ -307,7 +324,7 @@ def test_text_under_a_wrong_name(suffix, text, tmp_path):
 
 def test_folder_under_a_file_name(tmp_path):
     (tmp_path / "w.h5").mkdir()
-    with fails(tmp_path / "w.h5", "no such file"):
+    with fails("weights.name", tmp_path / "w.h5", "is not a file"):
         checkpoints.load(str(tmp_path / "w.h5"), "vgg19", LAYERS)
 
 
@@ -597,7 +614,7 @@ def test_bits_that_flipped_in_a_zip(tmp_path):
 def test_random_weights_are_reproducible():
     first, again, other = (checkpoints.load("random", "vgg19", LAYERS, seed) for seed in (3, 3, 4))
     assert_same(again.params, first.params)
-    assert first[1:] == (None, "")
+    assert first[1:] == (None, "", "")
     for conv in SHAPES:
         assert first.params[conv]["kernel"].shape == SHAPES[conv]
         assert not first.params[conv]["bias"].any()
@@ -638,6 +655,10 @@ def folder(tmp_path, monkeypatch, no_download):
     (tmp_path / "weights").mkdir()
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(tmp_path / "weights"))
     return tmp_path / "weights"
+
+
+def test_a_path_below_the_home_of_nobody():
+    assert checkpoints.convention("~nobody-of-this-name/w.h5", "vgg19", "") == ("vgg19", "caffe", ())
 
 
 def test_explicit_path(folder, tmp_path, monkeypatch):
@@ -704,6 +725,102 @@ def test_cache_folder_of_the_user(monkeypatch):
     assert folder.is_absolute() and folder.parts[-2:] == ("nst", "weights")
 
 
+# --- files that are not the published ones
+
+
+def publish(monkeypatch, path, algorithm="md5"):
+    """Makes the bytes of `path` those that were published as vgg19."""
+    entry = checkpoints.CHECKPOINTS["vgg19"]._replace(hash=f"{algorithm}:{files.digest(path, algorithm)}")
+    monkeypatch.setitem(checkpoints.CHECKPOINTS, "vgg19", entry)
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+@pytest.mark.parametrize("file_name", [OFFICIAL, "vgg19_mine.h5"])
+def test_another_file_in_the_folder_is_used_and_said(file_name, algorithm, folder, monkeypatch):
+    write_h5(folder / file_name, make_params())
+    publish(monkeypatch, folder / file_name, algorithm)
+    assert checkpoints.load("vgg19", "vgg19", LAYERS).note == ""
+    write_h5(folder / file_name, make_params(seed=1))
+    loaded = checkpoints.load("vgg19", "vgg19", LAYERS)
+    assert_same(loaded.params, make_params(seed=1))
+    assert "\n" not in loaded.note
+    for part in (folder / file_name, "not the published vgg19", algorithm, "used as it is"):
+        assert str(part) in loaded.note
+    assert checkpoints.load(str(folder / file_name), "vgg19", LAYERS).note == ""  # a path promises nothing
+
+
+def test_another_file_in_the_cache_is_refused(tmp_path, monkeypatch, no_download):
+    cached = tmp_path / "cache/weights" / OFFICIAL
+    cached.parent.mkdir(parents=True)
+    write_h5(cached, make_params())
+    publish(monkeypatch, cached)
+    assert_same(checkpoints.load("vgg19", "vgg19", LAYERS).params, make_params())
+    write_h5(cached, make_params(seed=1))
+    with fails(cached, "not the published vgg19", "delete it to fetch it again", "NST_WEIGHTS_DIR"):
+        checkpoints.load("vgg19", "vgg19", LAYERS)
+    monkeypatch.setenv("NST_WEIGHTS_DIR", str(cached.parent))
+    assert "used as it is" in checkpoints.load("vgg19", "vgg19", LAYERS).note
+
+
+def test_a_file_of_the_code_that_was_changed(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    shipped = (checkpoints.DATA / "vgg19_slim.safetensors").read_bytes()
+    (tmp_path / "data/vgg19_slim.safetensors").write_bytes(shipped[:-1] + bytes([shipped[-1] ^ 1]))
+    monkeypatch.setattr(checkpoints, "DATA", tmp_path / "data")
+    with fails("vgg19_slim", "not the published", "install nst again"):
+        checkpoints.load("vgg19_slim", "vgg19", LAYERS)
+
+
+@pytest.fixture
+def ordinary_user():
+    """(a folder that all may read, a function that ends root's rights): permissions do not stop root."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        is_root = os.geteuid() == 0
+        yield Path(folder), lambda: os.seteuid(12345) if is_root else None
+        if is_root:
+            os.seteuid(0)
+        for path in Path(folder).rglob("*"):
+            path.chmod(0o700)
+
+
+@pytest.mark.parametrize("private", ["folder", "file"])
+def test_a_private_folder_of_weights(private, ordinary_user, monkeypatch, no_download):
+    folder, become = ordinary_user
+    write_h5(folder / OFFICIAL, make_params())
+    (folder / "inner").mkdir()
+    (folder / OFFICIAL).rename(folder / "inner" / OFFICIAL)
+    (folder / "inner" if private == "folder" else folder / "inner" / OFFICIAL).chmod(0)
+    monkeypatch.setenv("NST_WEIGHTS_DIR", str(folder / "inner"))
+    become()
+    for name in ("vgg19", str(folder / "inner" / OFFICIAL)):
+        with fails(folder / "inner", "cannot be read (Permission denied)"):
+            checkpoints.load(name, "vgg19", LAYERS)
+
+
+@pytest.mark.parametrize("mode", [0, 0o555])
+def test_a_private_cache(mode, tiny, ordinary_user, monkeypatch):
+    folder, become = ordinary_user
+    (folder / "weights").mkdir()
+    (folder / "weights").chmod(mode)
+    monkeypatch.setenv("NST_CACHE_DIR", str(folder))
+    become()
+    with fails("tiny", "cannot write", folder / "weights", "Permission denied", "NST_CACHE_DIR"):
+        checkpoints.find("tiny")
+
+
+def test_without_a_home(monkeypatch, no_download):
+    """No HOME, and no entry in the list of users."""
+    monkeypatch.delenv("NST_CACHE_DIR")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with fails("no home folder", "NST_CACHE_DIR"):
+        checkpoints.load("vgg19", "vgg19", LAYERS)
+    with fails("no such file"):
+        checkpoints.load("~/mine.h5", "vgg19", LAYERS)
+
+
 # --- download
 
 BODY = np.random.default_rng(0).bytes(100_000)
@@ -716,6 +833,10 @@ class Handler(BaseHTTPRequestHandler):
         if not self.path.endswith("/tiny.h5"):
             return self.send_error(404)
         time.sleep(self.server.delay)
+        if ":" in mode or "/" in mode:  # a redirection
+            self.send_response(302)
+            self.send_header("Location", mode)
+            return self.end_headers()
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         if mode == "whole" or not start:
             start = 0
@@ -728,7 +849,17 @@ class Handler(BaseHTTPRequestHandler):
         if mode != "unsized":
             self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
-        self.wfile.write(body[start : len(body) // 2] if mode == "breaks" else body[start:])
+        if mode == "trickles":
+            return self.trickle(body[start:])
+        self.wfile.write(body[start : len(body) // 2] if mode in ("breaks", "stalls") else body[start:])
+        if mode == "stalls":
+            time.sleep(0.5)
+
+    def trickle(self, body):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for at in range(20):
+                self.wfile.write(body[at : at + 1])
+                time.sleep(0.05)
 
     def log_message(self, *args):
         pass
@@ -750,7 +881,7 @@ def server():
 def tiny(server, monkeypatch, tmp_path):
     """A checkpoint of 100 kB at the server; the path where it will be cached."""
     entry = checkpoints.Checkpoint(
-        "vgg19", "caffe", f"{server.url}/models/tiny.h5", f"md5:{hashlib.md5(BODY).hexdigest()}"
+        "vgg19", "caffe", f"{server.url}/models/tiny.h5", f"md5:{hashlib.md5(BODY).hexdigest()}", len(BODY)
     )
     monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
     return tmp_path / "cache/weights/tiny.h5"
@@ -773,12 +904,16 @@ def test_download(tiny, server):
     assert checkpoints.find("tiny") == tiny and len(server.requests) == 1  # from the cache
 
 
-@pytest.mark.parametrize("digits", [8, 64])
-def test_download_checked_by_sha256(digits, tiny, monkeypatch):
-    entry = checkpoints.CHECKPOINTS["tiny"]._replace(
-        hash=f"sha256:{hashlib.sha256(BODY).hexdigest()[:digits]}"
-    )
-    monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
+def test_download_checked_by_sha256(tiny, monkeypatch):
+    def expect(digits):
+        entry = checkpoints.CHECKPOINTS["tiny"]._replace(hash=f"sha256:{digits}")
+        monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
+
+    right = hashlib.sha256(BODY).hexdigest()
+    expect(right[:-1] + "x")
+    with fails(right, f"not {right[:-1]}x", "deleted"):
+        checkpoints.find("tiny")
+    expect(right)
     assert checkpoints.find("tiny").read_bytes() == BODY
 
 
@@ -804,7 +939,54 @@ def test_download_of_unknown_length(tiny, server):
 def test_download_with_nothing_left_to_fetch(tiny, server):
     start_partial(tiny, BODY)
     assert checkpoints.find("tiny").read_bytes() == BODY
-    assert server.requests == [("/models/tiny.h5", "bytes=100000-")]
+    assert server.requests == []
+
+
+def test_download_of_more_than_the_file(tiny, server):
+    """Said by the server, or not; and what an earlier attempt left."""
+    server.body = BODY + b"more"
+    with fails("tiny", "it offers 100004 bytes, not 100000"):
+        checkpoints.find("tiny")
+    server.mode = "unsized"
+    with fails("tiny", "it sends more than 100000 bytes"):
+        checkpoints.find("tiny")
+    assert tiny.with_name("tiny.h5.part").stat().st_size <= len(BODY)
+    server.mode, server.body = "ranges", BODY
+    tiny.with_name("tiny.h5.part").write_bytes(BODY + b"more")
+    assert checkpoints.find("tiny").read_bytes() == BODY
+
+
+def test_download_of_less_than_the_file(tiny, server):
+    server.body = b"<html>not here</html>"
+    with fails("tiny", "it offers 21 bytes, not 100000"):
+        checkpoints.find("tiny")
+    server.mode = "unsized"
+    with fails("tiny", "broke at 21 of 100000 bytes"):
+        checkpoints.find("tiny")
+    server.mode, server.body = "ranges", BODY[:10]  # shorter than what was resumed
+    with fails("tiny", "Range Not Satisfiable"):
+        checkpoints.find("tiny")
+    assert not tiny.exists()
+
+
+@pytest.mark.parametrize("mode", ["stalls", "trickles"])
+def test_download_from_a_server_that_holds_the_line(mode, tiny, server, monkeypatch):
+    monkeypatch.setattr("nst.networks.download._STALL_SECONDS", 0.2)
+    server.mode = mode
+    with fails("tiny", "timed out" if mode == "stalls" else "bytes in 0 s", "run again to resume"):
+        checkpoints.find("tiny")
+    assert BODY.startswith(tiny.with_name("tiny.h5.part").read_bytes())
+    server.mode = "ranges"
+    assert checkpoints.find("tiny").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("scheme", ["file", "data", "again"])
+def test_download_that_is_sent_elsewhere(scheme, tiny, server, tmp_path):
+    (tmp_path / "secret").write_bytes(BODY)
+    server.mode = {"file": (tmp_path / "secret").as_uri(), "data": "data:,x", "again": "/tiny.h5"}[scheme]
+    with fails("tiny", "redirect" if scheme == "again" else "Redirect"):
+        checkpoints.find("tiny")
+    assert parts(tiny) == [] and not tiny.exists()
 
 
 def test_download_that_breaks_is_completed_by_the_next(tiny, server):
@@ -947,6 +1129,8 @@ def test_real_weights(monkeypatch, no_download):
     loaded = checkpoints.load("vgg19", "vgg19", ("relu5_1", "relu1_1"))
     assert loaded.path in found
     assert loaded.sha256 == files.digest(loaded.path)
+    is_published = files.digest(loaded.path, "md5") in checkpoints.CHECKPOINTS["vgg19"].hash
+    assert is_published != ("not the published vgg19" in loaded.note)
     assert len(loaded.params) == 13 and list(loaded.params)[-1] == "conv5_1"
     assert loaded.params["conv1_1"]["kernel"].shape == (3, 3, 3, 64)
     assert loaded.params["conv5_1"]["kernel"].shape == (3, 3, 512, 512)
