@@ -12,12 +12,11 @@ from ml_collections import config_flags
 
 from experiments import cli
 from nst.errors import choose
-from nst.metrics import instrument
-from nst.sweeps import local, progress, results, space
+from nst.sweeps import judge, local, progress, results, space
 from nst.sweeps.launchers import LAUNCHERS, Options
 from nst.sweeps.points import make_points, select
 
-DEFAULTS = Options()
+DEFAULTS = Options("")
 LAUNCHER = flags.DEFINE_string("launcher", "local", f"How points are run: {', '.join(LAUNCHERS)}.")
 JOBS = flags.DEFINE_integer("jobs", DEFAULTS.jobs, "Processes of the local launcher.", lower_bound=1)
 BATCH = flags.DEFINE_integer("batch", DEFAULTS.batch, "Points in one batch, at most.", lower_bound=1)
@@ -28,7 +27,7 @@ ONLY = flags.DEFINE_string("only", "", "Indices of points to run: 3,7 or 3-7.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "List the points and run nothing.")
 RETRY_FAILED = flags.DEFINE_bool("retry_failed", False, "Also run the points that have failed.")
 INSTRUMENT = flags.DEFINE_string(
-    "instrument", DEFAULTS.instrument, "The network that measures the images: a value of weights.name."
+    "instrument", "", "The network that measures the images: a value of weights.name; empty: vgg19."
 )
 TARGET_LOSS = flags.DEFINE_float(
     "target_loss", 0.0, "Tabulate the seconds until this loss is reached.", lower_bound=0
@@ -39,31 +38,33 @@ def main(argv) -> int:
     """Runs the sweep of the flags, and returns the exit status."""
     del argv
     launcher = LAUNCHERS[choose("launcher", LAUNCHER.value, LAUNCHERS)]
-    options = Options(
-        instrument=INSTRUMENT.value, jobs=JOBS.value, batch=BATCH.value, ray_address=RAY_ADDRESS.value
-    )
+    options = Options(INSTRUMENT.value, JOBS.value, BATCH.value, RAY_ADDRESS.value)
     workdir, config = Path(cli.workdir("runs/pooling")), cli.CONFIG.value
     file = config_flags.get_config_filename(flags.FLAGS["config"])
     points = make_points(config, space.load_sweep(file))
     selected = select(points, ONLY.value) if ONLY.value else points
     log = partial(print, flush=True)
     if DRY_RUN.value:
-        log("\n".join(progress.list_points(workdir, selected)))
+        # in a new folder no point is finished, whatever the instrument is
+        begun = (workdir / "sweep.json").exists()
+        name = judge.load(INSTRUMENT.value, workdir, points, log)[1].name if begun else ""
+        log("\n".join(progress.list_points(workdir, selected, name)))
         return 0
     launcher.start(options)
     received = cli.signals()
-    judge = instrument.load(options.instrument)
-    results.enter(workdir, file, sys.argv, LAUNCHER.value, config, points, TARGET_LOSS.value)
-    pending = local.pending(workdir, selected, RETRY_FAILED.value)
-    log(f"{len(pending)} of {len(selected)} points to run, measured by {judge.name}")
+    network, instrument = judge.load(INSTRUMENT.value, workdir, points, log)
+    request = results.Request(file, sys.argv, LAUNCHER.value, network, instrument.name, TARGET_LOSS.value)
+    results.enter(workdir, request, config, points)
+    pending = local.pending(workdir, selected, instrument.name, RETRY_FAILED.value)
+    log(f"{len(pending)} of {len(selected)} points to run, measured by {instrument.name}")
     launch = local.Launch(
         workdir=workdir,
-        instrument=judge,
+        instrument=instrument,
         stop=lambda: bool(received),
         log=lambda line: log(f"    {line}"),
         on_end=progress.reporter(workdir, len(pending), log),
     )
-    launcher.run(launch, pending, options)
+    launcher.run(launch, pending, options._replace(network=network))
     return progress.conclude(workdir, selected, log, *received[:1])
 
 

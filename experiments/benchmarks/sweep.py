@@ -89,7 +89,7 @@ def main(argv):
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
-        results.enter(workdir, "", [], "local", config, points, 0.0)
+        results.enter(workdir, results.Request("", [], "local", INSTRUMENT.value, judge.name), config, points)
         entered, times, memories = contestants(workdir, judge, points), [], []
         for point in points:
             times.append({})

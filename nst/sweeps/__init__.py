@@ -7,7 +7,10 @@
     processes   run points in several processes of this machine
     ray         run points on a Ray cluster
     launchers   the table of these ways to run points
+    identity    what a finished point must agree with before its numbers are believed
     results     the folder of a sweep, and its rows
+    course      how far a run has come, and what it took
+    judge       the instrument of a sweep
     export      the files of the table
     progress    the messages of a sweep
 

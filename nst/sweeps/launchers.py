@@ -11,7 +11,7 @@ from nst.sweeps.points import Point
 class Options(NamedTuple):
     """What a user can choose about a launcher; each launcher takes what concerns it."""
 
-    instrument: str = "vgg19"  # the network that measures the images, a value of `weights.name`
+    network: str  # of the instrument that measures the images, a value of `weights.name`
     jobs: int = 1  # local: number of processes, at least 1
     batch: int = batched.MOST  # batched: largest number of points in one program
     ray_address: str = ""  # ray: the cluster to join, as `ray.init` takes it; "": this machine
@@ -26,7 +26,7 @@ class Launcher(NamedTuple):
 
 def _run_local(launch: Launch, points: Sequence[Point], options: Options) -> None:
     if options.jobs > 1:
-        processes.run_points(launch, points, options.instrument, options.jobs)
+        processes.run_points(launch, points, options.network, options.jobs)
     else:
         local.run_points(launch, points)
 
@@ -36,7 +36,7 @@ def _run_batched(launch: Launch, points: Sequence[Point], options: Options) -> N
 
 
 def _run_ray(launch: Launch, points: Sequence[Point], options: Options) -> None:
-    ray.run_points(launch, points, options.instrument)
+    ray.run_points(launch, points, options.network)
 
 
 LAUNCHERS = {

@@ -21,6 +21,7 @@ from nst.runs.network import LoadNetwork, cached_loader, network_key
 from nst.runs.pictures import fitted, sources, style_sizes
 from nst.runs.stylize import stylize
 from nst.sweeps import results
+from nst.sweeps.identity import expected
 from nst.sweeps.points import Point
 
 # the functions whose compiled programs belong to a few points only; those of the instrument serve all points
@@ -74,18 +75,25 @@ def folder(workdir: Path, point: Point) -> Path:
     return workdir / point.name
 
 
-def pending(workdir: Path, points: Iterable[Point], retry_failed: bool) -> list[Point]:
+def pending(workdir: Path, points: Iterable[Point], instrument: str, retry_failed: bool) -> list[Point]:
     """Returns the points that still have to be run.
+
+    A point whose folder has a damaged file is one of them: its run repairs what it can, or fails.
 
     Args:
       workdir: the sweep's folder.
       points: points of the sweep.
+      instrument: the name of the sweep's instrument.
       retry_failed: whether points that have failed are run again.
     """
-    skip = {results.FINISHED} if retry_failed else {results.FINISHED, results.FAILED}
-    return [
-        point for point in points if results.status(folder(workdir, point), point.config.steps) not in skip
-    ]
+    left = []
+    for point in points:
+        where = folder(workdir, point)
+        state = results.state(where, expected(point.config), instrument)
+        failed = (where / "failed.json").exists() and not retry_failed
+        if state.status != results.FINISHED and not failed:
+            left.append(point)
+    return left
 
 
 def run_points(launch: Launch, points: Sequence[Point], shared: Shared | None = None) -> None:
@@ -160,7 +168,7 @@ def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
     except Busy as error:
         launch.on_end(point, f"skipped: {error}")
     except Exception as error:  # an error of any kind must not end the other points
-        launch.on_end(point, f"failed: {results.record_failure(folder(launch.workdir, point), error)}")
+        launch.on_end(point, results.record_failure(folder(launch.workdir, point), error))
     return False
 
 

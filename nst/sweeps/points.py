@@ -18,6 +18,7 @@ from nst.errors import UserError
 from nst.sweeps.space import Overrides, chain
 
 _MAX_NAME = 80  # characters of a point's name
+_PATH = re.compile(r"[/\\]|\.[A-Za-z]\w*$")  # what makes a string the path of a file
 
 
 class Point(NamedTuple):
@@ -62,8 +63,10 @@ def make_points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
         earlier = first.setdefault(_canonical(overrides), index)
         if earlier != index:
             raise UserError(f"points {earlier} and {index} of the sweep are both {_name(overrides, short)}")
-    names = _names(sweep, short)
-    return [Point(*parts) for parts in zip(range(len(sweep)), names, sweep, configs, strict=True)]
+    return [
+        Point(index, _name(overrides, short), overrides, config)
+        for index, (overrides, config) in enumerate(zip(sweep, configs, strict=True))
+    ]
 
 
 def select(points: Sequence[Point], only: str) -> list[Point]:
@@ -100,15 +103,15 @@ def varied_fields(sweep: Iterable[Overrides]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(field for overrides in sweep for field in overrides))
 
 
-def field_names(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+def field_names(config: Mapping | ConfigDict, prefix: str = "") -> Iterator[str]:
     """Yields the dotted name of every field of a config, those of its groups included.
 
     Args:
-      config: a config or a group of one.
+      config: a config or a group of one, or a dict of dicts.
       prefix: the name of the group, with a dot after it; "" for a whole config.
     """
     for name, value in config.items():
-        if isinstance(value, ConfigDict):
+        if isinstance(value, ConfigDict | Mapping):
             yield from field_names(value, f"{prefix}{name}.")
         else:
             yield prefix + name
@@ -176,42 +179,42 @@ def _short(field: str, fields: Sequence[str]) -> str:
     return next((end for end in ends if sum(f".{name}".endswith(f".{end}") for name in fields) == 1), field)
 
 
-def _names(sweep: Sequence[Overrides], short: Mapping[str, str]) -> list[str]:
-    """Returns a folder name for each point; of two equal names, the second gets a digest."""
-    names = {}
-    for overrides in sweep:
-        name = _name(overrides, short)
-        if name.casefold() in names:  # the file systems of macOS and Windows ignore the case
-            name = _with_digest(name, overrides)
-        names[name.casefold()] = name
-    return list(names.values())
-
-
 def _name(overrides: Overrides, short: Mapping[str, str]) -> str:
     """Returns a name such as `pooling=average,seed=3`, or `base` where nothing is overridden.
 
-    The `=` keeps a run folder apart from the other files of a sweep's folder, such as `report`.
+    Where the name does not hold every value in full, it ends with a digest of all of them, so that a name
+    belongs to one set of values whatever else the sweep holds. The `=` keeps a run folder apart from the
+    other files of a sweep's folder, such as `report`.
     """
     parts = [f"{end}={_text(overrides[field])}" for field, end in short.items() if field in overrides]
     name = ",".join(parts) or "base"
-    return _with_digest(name, overrides) if len(name) > _MAX_NAME else name
+    if len(name) <= _MAX_NAME and all(map(_in_full, overrides.values())):
+        return name
+    return f"{name[: _MAX_NAME - 9]},{hashlib.sha256(_canonical(overrides).encode()).hexdigest()[:8]}"
 
 
 def _text(value) -> str:
     """Returns a value in characters that every file system accepts in a name."""
     if isinstance(value, list | tuple):
         return "+".join(map(_text, value)) or "none"
-    if isinstance(value, float) and len(repr(value)) > 8:
+    if isinstance(value, float) and not _in_full(value):
         return f"{value:.6g}"
     text = str(value)
-    if isinstance(value, str) and re.search(r"[/\\]|\.[A-Za-z]\w*$", text):
+    if isinstance(value, str) and _PATH.search(text):
         text = PureWindowsPath(text).stem  # a path, with slashes or backslashes
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^\w.+-]+|\.$", "-", text) or "none"
 
 
-def _with_digest(name: str, overrides: Overrides) -> str:
-    return f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(_canonical(overrides).encode()).hexdigest()[:8]}"
+def _in_full(value) -> bool:
+    """Returns whether `_text` of a value is the text of no other value of the same field."""
+    if isinstance(value, list | tuple):
+        return all(not isinstance(part, list | tuple) and _in_full(part) for part in value)
+    if isinstance(value, str):
+        # no capitals, since the file systems of macOS and Windows ignore the case; `True` is a boolean
+        plain = re.fullmatch(r"[a-z]([a-z0-9_.-]*[a-z0-9_-])?", value, re.ASCII)
+        return plain is not None and value not in ("none", "true", "false") and not _PATH.search(value)
+    return not isinstance(value, float) or len(repr(value)) <= 8
 
 
 def _canonical(overrides: Overrides) -> str:

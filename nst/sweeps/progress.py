@@ -1,23 +1,24 @@
 """The messages of a sweep: the list of its points, how each point ended, and a summary at the end."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from nst.runs.folder import read_metrics
 from nst.sweeps import export, results
+from nst.sweeps.identity import expected
 from nst.sweeps.local import Group, folder, group_by_program
 from nst.sweeps.points import Point
 
 _TABLE_SECONDS = 10.0  # at least, between two writes of the table, which take a while with many points
 
 
-def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
+def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list[str]:
     """Returns the points as lines of a table, the errors of their configs, and an estimate of the time.
 
     Args:
       workdir: the sweep's folder; it need not exist.
       points: to be listed.
+      instrument: the name of the sweep's instrument.
 
     Returns:
       A head; a line for each point with its index, the number of the program that it shares with others, its
@@ -25,16 +26,20 @@ def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
     """
     groups = group_by_program(points)
     programs = {point.index: number for number, group in enumerate(groups) for point in group.points}
-    lines, statuses = ["index  program  status    name"], {}
+    states = {
+        point.index: results.state(folder(workdir, point), expected(point.config), instrument)
+        for point in points
+    }
+    lines = ["index  program  status    name"]
     for point in points:
-        status = statuses[point.index] = results.status(folder(workdir, point), point.config.steps)
+        status = states[point.index].status
         lines.append(f"{point.index:5}  {programs[point.index]:>7}  {status:8}  {point.name}")
     for group in groups:
         if group.error:
             indices = ", ".join(str(point.index) for point in group.points)
             lines.append(f"will fail: {indices}: {group.error}")
-    unfinished = [point for point in points if statuses[point.index] != results.FINISHED]
-    seconds = _estimate(workdir, groups, {point.index for point in unfinished})
+    unfinished = [point for point in points if states[point.index].status != results.FINISHED]
+    seconds = _estimate(groups, states)
     if not unfinished:
         estimate = ""
     elif seconds is None:
@@ -44,18 +49,20 @@ def list_points(workdir: Path, points: Sequence[Point]) -> list[str]:
     return [*lines, f"{len(unfinished)} to run{estimate}"]
 
 
-def _estimate(workdir: Path, groups: Iterable[Group], unfinished: set[int]) -> float | None:
-    """Returns the seconds that the unfinished points will take, or None if none is finished.
+def _estimate(groups: Iterable[Group], states: Mapping[int, results.State]) -> float | None:
+    """Returns the seconds that the unfinished points will take, or None if the time of none is known.
 
     A step takes as long as it did in finished points of the same program, or else as in all finished points.
     """
     paces, steps = [], []
     for group in groups:
-        own = []  # seconds per step of the group's finished points
+        own, left = [], 0  # seconds per step of the group's finished points; steps of the others
         for point in group.points:
-            if point.index not in unfinished:
-                own.append(read_metrics(folder(workdir, point))[-1]["seconds"] / point.config.steps)
-        left = sum(point.config.steps for point in group.points if point.index in unfinished)
+            state = states[point.index]
+            if state.status != results.FINISHED:
+                left += point.config.steps
+            elif state.course.records:
+                own.append(state.course.records[-1]["seconds"] / point.config.steps)
         steps.append((left, sum(own) / len(own) if own else None))
         paces += own
     if not paces:

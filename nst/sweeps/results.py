@@ -2,16 +2,17 @@
 
 sweep.json        the base config, the points and the command
 <point>/          a run folder (nst/runs/folder.py), which also holds
-  measures.json   the measures of the result, once the run is finished
+  measures.json   the measures of the result, once the run is finished, and what they belong to
   failed.json     the error that ended the last attempt
 results.csv       the table; also results.parquet, where pyarrow is installed
 """
 
-import statistics
+import re
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -22,65 +23,59 @@ from nst.metrics.instrument import Instrument, judge_files
 from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import sources
-from nst.sweeps.points import Point, get_field, varied_fields
+from nst.sweeps.course import NONE, Course, columns, read_course
+from nst.sweeps.identity import IDENTITY, digest, expected
+from nst.sweeps.points import Point, field_names, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
 # what the files hold (nst/files.py says how it is written)
 SWEEP = {
     "config": str, "command": [str], "launcher": str, "target_loss": float,
+    "network": str, "instrument": str,
     "base": {"steps": int, "content": str, "style": [str]},
-    "points": [{"index": int, "name": str, "overrides": dict}],
+    "points": [{"index": int, "name": str, "overrides": dict, "identity": (IDENTITY, None)}],
 }  # fmt: skip
-MEASURES = {"instrument": str, "step": int, "measures": {str: float}}
+MEASURES = IDENTITY | {"instrument": str, "measures": {str: float}}
 FAILURE = {"error": str, "type": str, "traceback": str}
-COURSE = run_folder.RECORD | {"evaluations": int, "loss": float}
 # the columns that depend on the clock and the machine; the others are the same to the byte, however often a
 # sweep was interrupted
 TIMINGS = ("seconds", "seconds_per_evaluation", "compile_seconds", "memory_bytes", "seconds_to_loss")
 
 
-def enter(
-    workdir: Path,
-    config_file: str,
-    command: Sequence[str],
-    launcher: str,
-    base: ConfigDict,
-    points: Sequence[Point],
-    target_loss: float,
-) -> None:
+class Request(NamedTuple):
+    """How a sweep was asked for."""
+
+    config: str  # the path of the config file with sweep()
+    command: Sequence[str]  # the words of the command line
+    launcher: str  # a key of nst.sweeps.launchers.LAUNCHERS
+    network: str  # of the instrument that measures the images, a value of `weights.name`
+    instrument: str  # its name
+    target_loss: float = 0.0  # the table shows the seconds until this loss was reached; 0: it does not
+
+
+def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Point]) -> None:
     """Begins or continues the sweep of a folder: creates the folder and writes sweep.json.
 
     Args:
       workdir: the sweep's folder.
-      config_file: the path of the config file with sweep().
-      command: the words of the command line.
-      launcher: its name, a key of nst.sweeps.launchers.LAUNCHERS.
+      request: how the sweep was asked for.
       base: the config that the overrides are applied to.
       points: all points of the sweep; a sweep may be continued with more of them.
-      target_loss: the table shows the seconds until this loss was reached; 0: it does not.
 
     Raises:
       UserError: the folder holds a sweep of another base config (the error names every field that differs),
         or cannot be written.
     """
     plain = settings.as_dict(settings.resolve(base))
+    listed = [
+        {"index": point.index, "name": point.name, "overrides": point.overrides}
+        | {"identity": expected(point.config)}
+        for point in points
+    ]
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         _check_base(workdir, plain)
-        write_json(
-            workdir / "sweep.json",
-            {
-                "config": config_file,
-                "command": list(command),
-                "launcher": launcher,
-                "target_loss": target_loss,
-                "base": plain,
-                "points": [
-                    {"index": point.index, "name": point.name, "overrides": point.overrides}
-                    for point in points
-                ],
-            },
-        )
+        write_json(workdir / "sweep.json", request._asdict() | {"base": plain, "points": listed})
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
 
@@ -115,30 +110,52 @@ def read_sweep(workdir: Path) -> dict:
     Raises:
       UserError: the folder has no sweep.json, or it cannot be read.
     """
-    sweep = read_json(Path(workdir) / "sweep.json", SWEEP)
+    path = Path(workdir) / "sweep.json"
+    sweep = read_json(path, SWEEP)
     if sweep is None:
         raise UserError(f"{workdir}: no sweep there; make one with python -m experiments.sweep")
+    fields = set(field_names(sweep["base"]))
+    for position, point in enumerate(sweep["points"]):
+        # a name becomes a path, which must not leave the folder
+        right = point["index"] == position and re.fullmatch(r"[^/\\\0]*[^/\\\0.]", point["name"])
+        if not right or not point["overrides"].keys() <= fields:
+            raise UserError(f"{path}: damaged (points[{position}]); move it away or use another folder")
     return sweep
 
 
-def status(folder: Path, steps: int) -> str:
-    """Returns the status of a point: FINISHED, FAILED, STARTED or WAITING.
+class State(NamedTuple):
+    """How far a point is, as far as the files of its folder can be believed."""
+
+    status: str  # FINISHED, FAILED, STARTED or WAITING
+    error: str | None = None  # why it has failed
+    measured: dict[str, float] = {}  # its measures, if it is finished
+    course: Course = NONE
+
+
+def state(folder: Path, identity: dict | None, instrument: str) -> State:
+    """Returns how far a point is.
+
+    Its measures are believed only if they carry its identity and the name of the instrument; otherwise they
+    belong to another config, to files that have changed since, or to another instrument.
 
     Args:
       folder: the point's run folder; it need not exist.
-      steps: the number of steps after which its run is finished.
+      identity: of the point, from `identity.expected`; None: it has none, and is not finished.
+      instrument: the name of the sweep's instrument.
     """
-    return _status(folder, steps, read_json(folder / "measures.json", MEASURES))
-
-
-def _status(folder: Path, steps: int, measured: dict | None) -> str:
-    if measured and measured["step"] >= steps:
-        return FINISHED
-    if (folder / "failed.json").exists():
-        return FAILED
+    try:
+        measured = read_json(folder / "measures.json", MEASURES)
+        failure = read_json(folder / "failed.json", FAILURE)
+        course = read_course(folder, identity)
+    except UserError as error:  # of one point, which stops no other
+        return State(FAILED, str(error))
+    if measured and identity and measured | identity | {"instrument": instrument} == measured:
+        return State(FINISHED, None, measured["measures"], course)
+    if failure:
+        return State(FAILED, failure["error"], course=course)
     started = any((folder / name).exists() for name in ("checkpoint.npz", "metrics.jsonl"))
     started |= any(folder.glob("size_*"))  # a pyramid that is still at a smaller size
-    return STARTED if started else WAITING
+    return State(STARTED if started else WAITING, course=course)
 
 
 def measure(folder: Path, point: Point, instrument: Instrument) -> None:
@@ -152,8 +169,10 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
     config = settings.resolve(point.config)
     image = folder / f"result.{config.output.format}"
     values = judge_files(instrument, image, *sources(None, None, config))
-    content = {"instrument": instrument.name, "step": config.steps, "measures": values}
-    write_json(folder / "measures.json", content)
+    # the files that the run read, not those that have their names now
+    inputs = read_json(folder / "manifest.json", run_folder.MANIFEST)["inputs"]
+    content = {"config_digest": digest(config), "inputs": inputs, "instrument": instrument.name}
+    write_json(folder / "measures.json", content | {"measures": values})
     (folder / "failed.json").unlink(missing_ok=True)
 
 
@@ -168,7 +187,7 @@ def summary(table: Sequence[dict]) -> str:
 
 
 def record_failure(folder: Path, error: Exception) -> str:
-    """Writes failed.json, with the error that ended a point's run; returns the error as one line.
+    """Writes failed.json, with the error that ended a point's run; returns a line for `Launch.on_end`.
 
     Args:
       folder: the point's run folder, which is created if it does not exist.
@@ -177,10 +196,13 @@ def record_failure(folder: Path, error: Exception) -> str:
     name = type(error).__name__
     line = " ".join(str(error).split()) or name
     line = line if isinstance(error, UserError) else f"{name}: {line}"
-    folder.mkdir(parents=True, exist_ok=True)
     text = "".join(traceback.format_exception(error))
-    write_json(folder / "failed.json", {"error": line, "type": name, "traceback": text})
-    return line
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "failed.json", {"error": line, "type": name, "traceback": text})
+    except OSError as problem:  # as when the disk is full, which must not end the other points
+        return f"failed: {line} (failed.json cannot be written: {problem.strerror})"
+    return f"failed: {line}"
 
 
 def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
@@ -204,59 +226,17 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
 
 
 def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict:
-    folder, overrides = workdir / point["name"], point["overrides"]
-    steps = overrides.get("steps", sweep["base"]["steps"])
-    measured = read_json(folder / "measures.json", MEASURES) or {}
-    failure = read_json(folder / "failed.json", FAILURE) or {}
-    state = _status(folder, steps, measured)
+    overrides, instrument = point["overrides"], sweep["instrument"]
+    found = state(workdir / point["name"], point["identity"], instrument)
     # a field is named as its flag is, since some fields have the name of a measure, such as `content`
     values = {
         f"config.{field}": overrides[field] if field in overrides else get_field(sweep["base"], field)
         for field in fields
     }
     return (
-        {
-            "index": point["index"],
-            "name": point["name"],
-            "status": state,
-            "error": failure.get("error") if state == FAILED else None,
-        }
+        {"index": point["index"], "name": point["name"], "status": found.status, "error": found.error}
         | values
-        | {name: measured.get("measures", {}).get(name) for name in measures.NAMES}
-        | _course(folder, sweep.get("target_loss"))
-        | {"folder": point["name"], "instrument": measured.get("instrument")}
+        | {name: found.measured.get(name) for name in measures.NAMES}
+        | columns(found.course, sweep["target_loss"])
+        | {"folder": point["name"], "instrument": instrument if found.measured else None}
     )
-
-
-def _course(folder: Path, target_loss: float | None) -> dict:
-    """Returns the columns with the progress of a run, and the time and memory that it took."""
-    records = run_folder.read_metrics(folder, COURSE)
-    last = records[-1] if records else {}
-    manifest = read_json(folder / "manifest.json", run_folder.MANIFEST) or {"sessions": []}
-    compiled = [session for session in manifest["sessions"] if "compile_seconds" in session]
-    evaluations = last.get("evaluations")
-    # the time between the first records may include a program's warming up, which the median leaves out
-    paces = [
-        (b["seconds"] - a["seconds"]) / (b["evaluations"] - a["evaluations"])
-        for a, b in zip(records, records[1:], strict=False)
-        if b["evaluations"] > a["evaluations"]
-    ]
-    reached = [record["seconds"] for record in records if target_loss and record["loss"] <= target_loss]
-    return {
-        "steps": last.get("step"),
-        "evaluations": evaluations,
-        "loss": last.get("loss"),
-        "seconds": _seconds(folder, last),
-        "seconds_per_evaluation": statistics.median(paces) if paces else None,
-        "compile_seconds": compiled[0]["compile_seconds"] if compiled else None,
-        "memory_bytes": compiled[0]["memory_bytes"] if compiled else None,
-        "seconds_to_loss": reached[0] if reached else None,
-    }
-
-
-def _seconds(folder: Path, last: dict) -> float | None:
-    """Returns the seconds of optimisation, those at the smaller sizes of a pyramid included."""
-    if "seconds" not in last:
-        return None
-    smaller = [run_folder.read_metrics(path)[-1:] for path in folder.glob("size_*")]
-    return last["seconds"] + sum(line["seconds"] for records in smaller for line in records)

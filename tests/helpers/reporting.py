@@ -15,6 +15,7 @@ from nst.runs import settings
 
 EVIL = 'it\'s "<img src=x onerror=alert(1)>" & 漢字 </script>'
 MEASURES = ("style", "style/relu1_1", "style/relu5_1", "content", "ssim", "psnr")
+INSTRUMENT, IDENTITY = "nst1-vgg19-0123abcd", {"config_digest": "0", "inputs": {"content": "1"}}
 TIMINGS = ("seconds", "evaluations", "steps", "loss")
 
 
@@ -57,7 +58,7 @@ def make(workdir, overrides, states=None, measures=None, pictures=True):
     points, rows = [], []
     for index, point in enumerate(overrides):
         name, state = f"point {index}", (states or {}).get(index, "finished")
-        points.append({"index": index, "name": name, "overrides": point})
+        points.append({"index": index, "name": name, "overrides": point, "identity": IDENTITY})
         folder = workdir / name
         if state != "waiting" and pictures:
             picture = begin(folder, index, read_json(write_overridden(workdir, plain, point), dict))
@@ -68,10 +69,11 @@ def make(workdir, overrides, states=None, measures=None, pictures=True):
             {"index": index, "name": name, "status": state, "error": None}
             | {f"config.{field}": point.get(field, flat[field]) for field in names}
             | {measure: found.get(measure) for measure in (*MEASURES, *TIMINGS)}
-            | {"folder": name, "instrument": "nst1-vgg19-0123abcd" if found else None}
+            | {"folder": name, "instrument": INSTRUMENT if found else None}
         )
     sweep = {
         "config": "configs/sweeps/pooling.py", "launcher": "local", "target_loss": 0.0, "base": plain,
+        "network": "vgg19", "instrument": INSTRUMENT,
         "points": points,
         "command": ["sweep.py", "--config=configs/sweeps/pooling.py", "--config.size=96", "--jobs=2"],
     }  # fmt: skip

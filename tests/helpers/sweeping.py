@@ -10,9 +10,10 @@ import numpy as np
 
 from nst import images
 from nst.configs import classic
+from nst.files import write_json
 from nst.metrics import instrument
 from nst.runs import pictures
-from nst.sweeps import results
+from nst.sweeps import identity, results
 from nst.sweeps.local import Launch
 from nst.sweeps.points import make_points
 
@@ -71,8 +72,23 @@ def enter(workdir, folder, overrides, target_loss=0.0, **changes):
     """Begins a sweep as the program does; returns its points."""
     base = config(folder, **changes)
     made = make_points(base, overrides)
-    results.enter(workdir, "sweep.py", ["sweep"], "local", base, made, target_loss)
+    results.enter(workdir, request(target_loss=target_loss), base, made)
     return made
+
+
+def request(**changes):
+    return results.Request("sweep.py", ["sweep"], "local", "random", judge().name)._replace(**changes)
+
+
+def vouched(workdir, point, measures, sessions=()):
+    """Writes the manifest of a point's run, and its measures unless they are None; returns its folder."""
+    folder, known = Path(workdir) / point.name, identity.expected(point.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "manifest.json", known | {"sessions": list(sessions)})
+    if measures is not None:
+        content = known | {"instrument": judge().name, "measures": measures}
+        write_json(folder / "measures.json", content)
+    return folder
 
 
 def launching(workdir, stop=lambda: False):

@@ -21,7 +21,7 @@ from nst.errors import UserError
 from nst.files import read_json, write_json
 from nst.report import commands, curves, fields, pictures
 from nst.runs import settings
-from tests.helpers.reporting import EVIL, base, colour, contents, grid, loss_lines, make
+from tests.helpers.reporting import EVIL, IDENTITY, INSTRUMENT, base, colour, contents, grid, loss_lines, make
 
 
 def addresses(found):
@@ -284,12 +284,7 @@ def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says)
         if state == "failed":
             write_json(folder / "failed.json", {"error": "no memory", "type": "UserError", "traceback": ""})
         else:
-            steps = sweep["base"]["steps"]
-            found = {
-                "instrument": "nst1-x",
-                "step": steps,
-                "measures": {"style": 0.1 + index, "content": 0.5},
-            }
+            found = IDENTITY | {"instrument": INSTRUMENT, "measures": {"style": 0.1 + index, "content": 0.5}}
             write_json(folder / "measures.json", found)
     monkeypatch.setattr(cli, "workdir", lambda example: str(tmp_path))
     program.main([])

@@ -13,7 +13,7 @@ from nst.runs.job import make_problem, prepare
 from nst.sweeps import batched, local, results, space
 from nst.sweeps.points import make_points
 from tests.helpers.running import picture, small, stop_after, stylize
-from tests.helpers.sweeping import launching, near, table
+from tests.helpers.sweeping import launching, near, request, table
 from tests.runs.test_pyramid import ADAM
 
 RED, BLUE = np.array([0.9, 0.1, 0.1]), np.array([0.1, 0.1, 0.9])
@@ -189,7 +189,7 @@ def test_all_of_it_sweeps_and_a_batch_gives_the_same(files, tmp_path):
     )  # fmt: skip
     made = make_points(base, overrides)
     for name, launcher in (("local", local.run_points), ("batched", batched.batched)):
-        results.enter(tmp_path / name, "sweep.py", ["sweep"], name, base, made, 0.0)
+        results.enter(tmp_path / name, request(launcher=name), base, made)
         launcher(launching(tmp_path / name)[0], made)
     tables = table(tmp_path / "local"), table(tmp_path / "batched")
     for rows in tables:

@@ -14,7 +14,7 @@ from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
 from nst.sweeps.stacked import in_turn, side_by_side
 from tests.helpers import sharding
-from tests.helpers.sweeping import break_start, enter, file, launching, near, picture, program, table
+from tests.helpers.sweeping import break_start, enter, file, judge, launching, near, picture, program, table
 
 NUMBERS = (*measures.NAMES, "loss")
 LBFGS = {"optimizer.name": "lbfgs", "optimizer.learning_rate": 1.0, "optimizer.memory": 3, "steps": 20}
@@ -169,7 +169,7 @@ def test_a_disk_that_fails_for_one_point_fails_only_that(tmp_path, monkeypatch):
     assert [row["status"] for row in rows] == ["finished", "finished", "failed", "finished", "finished"]
     assert "No space left" in rows[2]["error"] and len(told) == 5
     monkeypatch.setattr(folder, "save_checkpoint", save)
-    sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, True))
+    sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, judge().name, True))
     assert table(tmp_path / "sweep")[2]["status"] == "finished"
 
 
@@ -219,7 +219,8 @@ def test_stopped_and_continued_to_the_same_numbers(tmp_path, chunks):
     sweep_batched.batched(launcher, made, most=3)
     assert len(told) < 5
     launcher, rest = launching(tmp_path / "sweep")
-    sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, False), most=4)
+    left = sweep_local.pending(tmp_path / "sweep", made, judge().name, False)
+    sweep_batched.batched(launcher, left, most=4)
     assert sorted(told + rest) == [(index, "finished") for index in range(5)]
     whole = enter(tmp_path / "whole", tmp_path, overrides, **changes)
     sweep_local.run_points(launching(tmp_path / "whole")[0], whole)

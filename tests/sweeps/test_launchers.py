@@ -5,7 +5,7 @@ import pytest
 from nst.sweeps import batched, local, processes, ray
 from nst.sweeps.launchers import LAUNCHERS, Options
 
-OPTIONS = Options(instrument="random", jobs=1, batch=3, ray_address="head:1")
+OPTIONS = Options(network="random", jobs=1, batch=3, ray_address="head:1")
 
 
 @pytest.mark.parametrize("name, options, module, function, extra", [

@@ -16,7 +16,7 @@ from nst.runs.network import cached_loader
 from nst.sweeps import local as sweep_local
 from nst.sweeps import results
 from nst.sweeps.local import Shared, drop_other_programs, group_by_program, pending, run_points
-from tests.helpers.sweeping import break_start, config, enter, launching, points, settings, table
+from tests.helpers.sweeping import break_start, config, enter, judge, launching, points, settings, table
 
 SEEDS = [{"seed": seed} for seed in range(3)]
 NOISE = {"init.kind": "noise"}
@@ -66,15 +66,15 @@ def test_what_is_finished_is_skipped_and_what_failed_only_on_request(tmp_path, w
     made = enter(workdir, tmp_path, SEEDS)
     run_points(launching(workdir)[0], made[:1])
     results.record_failure(workdir / made[1].name, UserError("bad"))
-    assert [point.index for point in pending(workdir, made, False)] == [2]
-    assert [point.index for point in pending(workdir, made, True)] == [1, 2]
+    assert [point.index for point in pending(workdir, made, judge().name, False)] == [2]
+    assert [point.index for point in pending(workdir, made, judge().name, True)] == [1, 2]
     longer = enter(workdir, tmp_path, SEEDS, steps=6)
-    assert [point.index for point in pending(workdir, longer, False)] == [0, 2]
+    assert [point.index for point in pending(workdir, longer, judge().name, False)] == [0, 2]
     launcher, ended = launching(workdir)
-    run_points(launcher, pending(workdir, longer, True))
+    run_points(launcher, pending(workdir, longer, judge().name, True))
     assert sorted(ended) == [(index, "finished") for index in range(3)]
     assert [row["steps"] for row in results.rows(workdir)] == [6, 6, 6]
-    assert pending(workdir, longer, True) == []
+    assert pending(workdir, longer, judge().name, True) == []
 
 
 def test_raised_steps_continue_to_the_same_table(tmp_path, workdir):
@@ -97,7 +97,7 @@ def test_stopped_at_any_chunk_and_continued_to_the_same_table(tmp_path, workdir,
     run_points(launcher, made)
     assert len(ended) < 4 and set(statuses(workdir)) > {"waiting"} - {"waiting"}
     launcher, rest = launching(workdir)
-    run_points(launcher, pending(workdir, made, False))
+    run_points(launcher, pending(workdir, made, judge().name, False))
     assert sorted(ended + rest) == [(index, "finished") for index in range(4)]
     assert table(workdir) == table(tmp_path / "whole")
 
@@ -129,10 +129,10 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
         failed = json.loads((workdir / point.name / "failed.json").read_text())
         assert "\n" not in error and failed["error"] == error and failed["traceback"].startswith("Traceback")
     assert (workdir / made[1].name / "last_finite.png").exists()
-    assert [point.index for point in pending(workdir, made, False)] == []
+    assert [point.index for point in pending(workdir, made, judge().name, False)] == []
     monkeypatch.setattr(pictures, "initial_image", init)
     launcher, ended = launching(workdir)
-    run_points(launcher, pending(workdir, made, True))
+    run_points(launcher, pending(workdir, made, judge().name, True))
     assert dict(ended)[2] == "finished" and statuses(workdir) == ["failed"] * 2 + ["finished"] + [
         "failed"
     ] * 2 + ["finished"]

@@ -5,11 +5,10 @@ import csv
 import pytest
 
 from nst.errors import UserError
-from nst.files import write_json
 from nst.runs import folder as run_folder
 from nst.sweeps import progress, results
 from nst.sweeps.space import load_sweep
-from tests.helpers.sweeping import enter, file, points
+from tests.helpers.sweeping import enter, file, judge, points, vouched
 
 OVERRIDES = [{"seed": 0}, {"seed": 1}, {"size": 24}, {"content": "none.png"}]
 
@@ -21,18 +20,16 @@ def workdir(tmp_path):
 
 def finish(workdir, point, seconds):
     """A run folder that looks finished after so many seconds."""
-    folder = workdir / point.name
-    folder.mkdir(parents=True)
+    folder = vouched(workdir, point, {})
     for step in (0, point.config.steps):
         part = step / point.config.steps
         run_folder.append_metrics(
             folder, {"step": step, "evaluations": step, "seconds": part * seconds, "loss": 1.0}
         )
-    write_json(folder / "measures.json", {"step": point.config.steps, "instrument": "x", "measures": {}})
 
 
 def test_points_are_listed_with_their_program_and_errors(tmp_path, workdir):
-    lines = progress.list_points(workdir, points(tmp_path, OVERRIDES))
+    lines = progress.list_points(workdir, points(tmp_path, OVERRIDES), "")
     assert [line.split()[:2] for line in lines[1:5]] == [["0", "0"], ["1", "0"], ["2", "1"], ["3", "2"]]
     assert lines[5].startswith("will fail: 3: none.png: ")
     assert lines[6:] == ["4 to run; the time is known after the first point"] and not workdir.exists()
@@ -41,11 +38,12 @@ def test_points_are_listed_with_their_program_and_errors(tmp_path, workdir):
 def test_the_time_is_estimated_from_finished_points(tmp_path, workdir):
     made = enter(workdir, tmp_path, [*OVERRIDES[:3], {"seed": 9, "steps": 8}, {"size": 20}])
     finish(workdir, made[0], 240.0)  # 4 steps: a minute each
-    assert progress.list_points(workdir, made)[-1] == "4 to run, about 20 minutes"  # 4 + 4 + 8 + 4 steps
+    # 4 + 4 + 8 + 4 steps
+    assert progress.list_points(workdir, made, judge().name)[-1] == "4 to run, about 20 minutes"
     finish(workdir, made[2], 1200.0)  # of another program: 5 minutes each
     # 4 + 8 steps at one minute, of the first program; 4 at the mean of both, which has no program of its own
-    assert progress.list_points(workdir, made)[-1] == "3 to run, about 24 minutes"
-    assert progress.list_points(workdir, made[:1])[-1] == "0 to run"
+    assert progress.list_points(workdir, made, judge().name)[-1] == "3 to run, about 24 minutes"
+    assert progress.list_points(workdir, made[:1], judge().name)[-1] == "0 to run"
 
 
 def test_each_end_is_told_and_the_table_is_written_now_and_then(tmp_path, workdir, monkeypatch):

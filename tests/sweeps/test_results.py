@@ -10,9 +10,9 @@ import pytest
 
 from nst.errors import UserError
 from nst.metrics import measures
-from nst.sweeps import export, local, results
+from nst.sweeps import export, identity, local, results
 from nst.sweeps.points import make_points
-from tests.helpers.sweeping import config, enter, launching, points
+from tests.helpers.sweeping import config, enter, launching, points, vouched
 
 OVERRIDES = [{"seed": seed} for seed in range(5)]
 
@@ -33,8 +33,8 @@ def lines(*values):
     return "".join(json.dumps(dict(zip(names, value, strict=True))) + "\n" for value in values)
 
 
-def measured(step, **values):
-    return {"instrument": "nst1-x", "step": step, "measures": {name: 0.5 for name in measures.NAMES} | values}
+def measured(**values):
+    return {name: 0.5 for name in measures.NAMES} | values
 
 
 @pytest.fixture
@@ -45,9 +45,10 @@ def made(tmp_path):
     course = lines((0, 0, 0.0, 8.0), (2, 3, 7.0, 4.0), (4, 7, 8.0, 3.0), (6, 9, 9.0, 2.0))
     plain = {"versions": {"jax": "0.10.0"}, "device": {"kind": "cpu"}}
     session, later = ({"compile_seconds": a, "memory_bytes": b} | plain for a, b in ((1.5, 1000), (9.0, 1)))
-    manifest = {"config_digest": "0", "inputs": {}, "sessions": [plain, session, later]}
-    put(workdir, made[0], metrics_jsonl=course, measures_json=measured(4, style=0.25),
-        manifest_json=manifest)  # fmt: skip
+    for point in (made[1], made[4]):
+        vouched(workdir, point, None)
+    vouched(workdir, made[0], measured(style=0.25), [plain, session, later])
+    put(workdir, made[0], metrics_jsonl=course)
     put(workdir, made[1], failed_json={"error": "too, bad", "type": "UserError", "traceback": "..."},
         metrics_jsonl=lines((0, 0, 0.0, 8.0)))  # fmt: skip
     put(workdir, made[2], checkpoint_npz="")
@@ -61,7 +62,7 @@ def test_a_row_of_each_state(made):
     assert [row["error"] for row in rows] == [None, "too, bad", None, None, None]
     assert [row["config.seed"] for row in rows] == [0, 1, 2, 3, 4]
     assert [row["style"] for row in rows] == [0.25, None, None, None, None]
-    assert rows[0]["content"] == 0.5 and rows[0]["instrument"] == "nst1-x"
+    assert rows[0]["content"] == 0.5 and rows[0]["instrument"] == "nst1-random-seed0"
     assert len({tuple(row) for row in rows}) == 1
     head = ["index", "name", "status", "error", "config.seed", *measures.NAMES]
     tail = ["steps", "evaluations", "loss", "seconds", "seconds_per_evaluation", "compile_seconds",
@@ -108,7 +109,7 @@ def test_every_point_has_every_swept_field(tmp_path):
 def test_a_field_called_as_a_measure_does_not_hide_it(tmp_path):
     fields = [{"content": str(tmp_path / "content.png")}]
     (point,) = enter(tmp_path / "sweep", tmp_path, fields)
-    put(tmp_path / "sweep", point, measures_json=measured(4, content=0.125))
+    vouched(tmp_path / "sweep", point, measured(content=0.125))
     (row,) = results.rows(tmp_path / "sweep")
     assert row["config.content"] == str(tmp_path / "content.png") and row["content"] == 0.125
 
@@ -116,10 +117,8 @@ def test_a_field_called_as_a_measure_does_not_hide_it(tmp_path):
 def test_raised_steps_make_a_finished_point_started_again(tmp_path, made):
     enter(made, tmp_path, OVERRIDES, steps=6)
     assert results.rows(made)[0]["status"] == "started"
-    enter(made, tmp_path, [{"seed": seed, "steps": 4} for seed in range(5)], steps=6)
-    found = results.read_sweep(made)
-    found["points"][0]["name"] = "seed=0"
-    assert results.rows(made, found)[0]["status"] == "finished"
+    enter(made, tmp_path, OVERRIDES, steps=4)
+    assert results.rows(made)[0]["status"] == "finished"
 
 
 def test_a_later_success_forgets_the_failure(tmp_path):
@@ -127,7 +126,8 @@ def test_a_later_success_forgets_the_failure(tmp_path):
     (point,) = enter(workdir, tmp_path, [{}])
     line = results.record_failure(workdir / point.name, ZeroDivisionError("one\n  two"))
     (row,) = results.rows(workdir)
-    assert line == row["error"] == "ZeroDivisionError: one two" and row["status"] == "failed"
+    assert line == f"failed: {row['error']}" == "failed: ZeroDivisionError: one two"
+    assert row["status"] == "failed"
     launcher, ended = launching(workdir)
     local.run_points(launcher, [point])
     (row,) = results.rows(workdir)
@@ -136,8 +136,8 @@ def test_a_later_success_forgets_the_failure(tmp_path):
 
 
 def test_an_error_without_words_is_named(tmp_path):
-    assert results.record_failure(tmp_path / "point", MemoryError()) == "MemoryError: MemoryError"
-    assert results.record_failure(tmp_path / "point", UserError("a\nb")) == "a b"
+    assert results.record_failure(tmp_path / "point", MemoryError()) == "failed: MemoryError: MemoryError"
+    assert results.record_failure(tmp_path / "point", UserError("a\nb")) == "failed: a b"
     failed = json.loads((tmp_path / "point/failed.json").read_text())
     assert failed["type"] == "UserError" and failed["traceback"].endswith("UserError: a\nb\n")
 
@@ -227,7 +227,9 @@ def test_sweep_json_says_how_to_make_it_again(tmp_path, made):
     found = json.loads((made / "sweep.json").read_text())
     assert found["command"] == ["sweep"] and found["launcher"] == "local" and found["config"] == "sweep.py"
     assert found["base"]["size"] == 16 and found["target_loss"] == 3.0
-    assert found["points"][2] == {"index": 2, "name": "seed=2", "overrides": {"seed": 2}}
+    known = identity.expected(points(tmp_path, OVERRIDES)[2].config)
+    assert found["points"][2] == {"index": 2, "name": "seed=2", "overrides": {"seed": 2}, "identity": known}
+    assert (found["network"], found["instrument"]) == ("random", "nst1-random-seed0")
     again = [point["overrides"] for point in found["points"]]
     same = make_points(config(tmp_path), again)
     assert [point.name for point in same] == [point.name for point in points(tmp_path, OVERRIDES)]

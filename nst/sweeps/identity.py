@@ -1,0 +1,84 @@
+"""What the numbers of a point must agree with before they are believed: its config and its inputs."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from nst import files
+from nst.errors import UserError
+from nst.images import folders
+from nst.networks import checkpoints
+from nst.runs import masks, settings, specs
+from nst.runs.pictures import sources
+
+# of a file that vouches for numbers (nst/files.py says how a schema is written)
+IDENTITY = {"config_digest": str, "inputs": {str: str}}
+
+
+def expected(config: ConfigDict) -> dict | None:
+    """Returns the identity that the run of a config would have now.
+
+    Args:
+      config: of a point.
+
+    Returns:
+      Of the schema `IDENTITY`: the digest of every field that can change the result, and {role: sha256} of
+      the files that the run reads, in the roles of its manifest. None: a file is missing, or the config has
+      an error.
+    """
+    try:
+        config = settings.resolve(config)
+        return {"config_digest": digest(config), "inputs": dict(_inputs(config))}
+    except Exception:  # the run of the point will raise it again, and it is recorded then
+        return None
+
+
+def digest(config: ConfigDict) -> str:
+    """Returns the digest of a config in which `size = auto` is not yet the size that fits into this machine.
+
+    Args:
+      config: of a point.
+    """
+    return settings.digest(settings.as_dict(settings.resolve(config)))
+
+
+def _inputs(config: ConfigDict) -> Iterator[tuple[str, str]]:
+    """Yields (role, sha256), as nst.runs.job.prepare finds them."""
+    content, paintings = sources(None, None, config)
+    paths = {"content": content} | {f"style {index}": path for index, path in enumerate(paintings)}
+    for role, group in (("content mask", "content_masks"), ("style mask", "style_masks")):
+        given = enumerate(config.guidance[group])
+        paths |= {f"{role} {index}": path for index, path in given if path != masks.EVERYWHERE}
+    if config.init.kind == "image":
+        paths["init.image"] = config.init.image
+    yield from ((role, _sha256(path)) for role, path in paths.items())
+    weights, (_, spec) = config.weights, specs.read_network(config)
+    yield "weights", "" if weights.name == "random" else _sha256(_weights(weights.name, spec.layers))
+    if weights.normalize:
+        found = folders.files(weights.normalize, "weights.normalize")
+        yield "weights.normalize", hashlib.sha256("".join(map(_sha256, found)).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _weights(name: str, layers: Sequence[str]) -> Path | str:
+    """Returns the file of some weights, or "" if it is not found; it is searched for once."""
+    try:
+        return checkpoints.find(name, layers)
+    except UserError:
+        return ""
+
+
+def _sha256(path: str | Path) -> str:
+    # many points read the same files; a file that was changed has another time, size or number
+    found = os.stat(path)
+    return _known_sha256(str(path), (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_sha256(path: str, version: tuple[int, ...]) -> str:
+    del version
+    return files.digest(path)
