@@ -1,7 +1,8 @@
 """Every field of a run, with its meaning. The other configs call get_config() and set what differs.
 
-A field is set on the command line as `--config.optimizer.name=adam`, and a sequence as
-`--config.style_loss.layers=relu1_1,relu2_1` or `"('relu1_1', 'relu2_1')"`.
+A field is set on the command line as `--config.optimizer.name=adam`, and a sequence, with commas and no
+spaces, as `--config.style_loss.layers=relu1_1,relu2_1`. A path with spaces stands in quotes, as in
+`--config.style="my painting.jpg"`.
 
 The values here make a good picture of most photographs and paintings (docs/quality.md shows what they were
 judged by): VGG-19, Gram matrices, L-BFGS from the photograph, 512 pixels by way of 128 and 256.

@@ -9,38 +9,37 @@ import sys
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
-from ml_collections import config_flags
 
-from nst.devices import compilation_cache
+from experiments import arguments
+from nst.devices import compilation_cache, platform
 from nst.errors import UserError
 
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The run folder; give it again to continue a run.")
-CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+CONFIG = arguments.define_config()
 
 
-def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> None:
+def run(main: Callable[[Sequence[str]], int | None], config: bool = True, words: int | None = 0) -> None:
     """Parses the flags and runs `main`; ends the process.
 
     Args:
       main: receives the words of the command that are not flags; returns the exit status, None for 0.
       config: whether the program needs --config; a program that does not need it refuses it.
+      words: how many words without a flag the program takes, at most; None: any number.
     """
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
     def parse(argv):
         try:
-            rest = flags.FLAGS(argv)
+            rest = arguments.parse(argv, words)
             if not config and CONFIG.present:
-                raise ValueError("this program takes no --config")
+                raise UserError("this program takes no --config")
             if config and CONFIG.value is None:
-                raise ValueError("give a config: --config=configs/default.py")
-            if config:
-                _ = CONFIG.value.is_locked  # a config that could not be loaded raises when it is first used
+                raise UserError("give a config: --config=configs/default.py")
             return rest
-        # a wrong flag makes the flag parsers, ml_collections or the config's own code raise one of these
-        except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
+        # absl and ml_collections raise any of these for a wrong flag
+        except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             fail(error, "--debug" in argv)
 
     def guarded(argv):
@@ -48,6 +47,10 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
             return main(argv)
         except UserError as error:
             fail(error, DEBUG.value)
+        except (RuntimeError, AssertionError) as error:
+            if reason := platform.failure():  # JAX raises both if it cannot start
+                fail(UserError(reason), DEBUG.value)
+            raise error
 
     compilation_cache.keep()
     app.run(guarded, flags_parser=parse)
@@ -93,14 +96,7 @@ def fail(error: Exception, debug: bool) -> None:
     """
     if debug:
         raise error
-    text = str(error)
-    if isinstance(error, KeyError | AttributeError):  # of ml_collections, which quotes the name twice
-        text = (
-            f"no such field of the config: {error.args[0]}".replace("\\n", " ")
-            .replace("\\'", "")
-            .replace("'", "")
-        )
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(1)
 
 

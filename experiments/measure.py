@@ -24,8 +24,12 @@ from nst.metrics import instrument, measures
 from nst.runs import settings
 
 CONTENT = flags.DEFINE_string("content", "", "The photograph.")
-STYLE = flags.DEFINE_string("style", "", "The painting, or several separated by commas.")
-IMAGES = flags.DEFINE_string("images", "", "The pictures, separated by commas; or give them without a flag.")
+STYLE = flags.DEFINE_string(
+    "style", "", "The painting, or several separated by commas.", allow_overwrite=False
+)
+IMAGES = flags.DEFINE_string(
+    "images", "", "The pictures, separated by commas; or give them without a flag.", allow_overwrite=False
+)
 NETWORK = flags.DEFINE_string("network", "vgg19", "The network of the instrument: a value of weights.name.")
 JSON = flags.DEFINE_string("json", "", "A JSON file for all measures.")
 
@@ -113,4 +117,4 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main, config=False)
+    cli.run(main, config=False, words=None)

@@ -23,7 +23,7 @@ BATCH = flags.DEFINE_integer("batch", DEFAULTS.batch, "Points in one batch, at m
 RAY_ADDRESS = flags.DEFINE_string(
     "ray_address", DEFAULTS.ray_address, "A Ray cluster to join; empty: this machine."
 )
-ONLY = flags.DEFINE_string("only", "", "Indices of points to run: 3,7 or 3-7.")
+ONLY = flags.DEFINE_string("only", "", "Indices of points to run: 3,7 or 3-7.", allow_overwrite=False)
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "List the points and run nothing.")
 RETRY_FAILED = flags.DEFINE_bool("retry_failed", False, "Also run the points that have failed.")
 INSTRUMENT = flags.DEFINE_string(

@@ -44,8 +44,12 @@ from nst.visualize import (
     reconstruct,
 )
 
-LAYERS = flags.DEFINE_string("layers", "", "Layers, separated by commas; those of style_loss if not given.")
-CHANNELS = flags.DEFINE_string("channels", "", "Channels, separated by commas; the strongest if not given.")
+LAYERS = flags.DEFINE_string(
+    "layers", "", "Layers, separated by commas; those of style_loss if not given.", allow_overwrite=False
+)
+CHANNELS = flags.DEFINE_string(
+    "channels", "", "Channels, separated by commas; the strongest if not given.", allow_overwrite=False
+)
 COUNT = flags.DEFINE_integer("count", 9, "Number of channels, units or neighbours.", lower_bound=1)
 FOLDER = flags.DEFINE_string("folder", "", "A folder of pictures, for patches and distances.")
 RULE = flags.DEFINE_enum(
@@ -256,7 +260,7 @@ def main(argv) -> None:
     Raises:
       UserError: no command, or an unknown one, or a size that is not a number.
     """
-    if len(argv) != 2:
+    if len(argv) < 2:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     command = choose("what to show", argv[1], COMMANDS)
     workdir, config = Path(cli.workdir("runs/seen")), settings.resolve(cli.CONFIG.value)
@@ -270,4 +274,4 @@ def main(argv) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, words=1)

@@ -12,8 +12,9 @@ The generator of each kind is the file of that name in this folder.
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
+from experiments import cli
 from experiments.distill.cutouts import cutouts
 from experiments.distill.dots import dots
 from experiments.distill.geometry import geometry
@@ -47,4 +48,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main, config=False)

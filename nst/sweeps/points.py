@@ -133,7 +133,7 @@ def _apply(base: ConfigDict, overrides: Overrides, fields: Sequence[str], index:
     config.lock()
     for field, value in overrides.items():
         if field not in fields:
-            raise UserError(f"point {index} of the sweep: {_unknown(field, fields)}")
+            raise UserError(f"point {index} of the sweep: {unknown(field, fields)}")
         group, _, leaf = field.rpartition(".")
         group = get_field(config, group) if group else config
         kind = group.get_type(leaf)
@@ -153,8 +153,13 @@ def _apply(base: ConfigDict, overrides: Overrides, fields: Sequence[str], index:
     return config.copy_and_resolve_references()
 
 
-def _unknown(field: str, fields: Sequence[str]) -> str:
-    """Returns the error message for a field that the config does not have."""
+def unknown(field: str, fields: Sequence[str]) -> str:
+    """Returns the error message for a field that the config does not have.
+
+    Args:
+      field: the dotted name that was given.
+      fields: the dotted names that the config has.
+    """
     if not isinstance(field, str):
         return f"{field!r}: give the dotted name of a config field"
     inside = [name for name in fields if name.startswith(f"{field}.")]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # JAX has not started when the process forks, so each child runs the program as `python -m` would
 _DRIVER = """
 import json, os, runpy, sys, tempfile, warnings
-import experiments.cli, nst
+import experiments.cli, nst.runs.stylize
 module, commands = sys.argv[1], json.loads(sys.argv[2])
 ends = []
 for flags in commands:

@@ -411,7 +411,7 @@ WRONG = [
     (["--config.network.pooling=avg"], "did you mean 'average'"),
     (["--config=configs/none.py"], "configs/none.py"),
     (["--config.content=none.jpg", "--config.style=x.jpg"], "none.jpg"),
-    (["--config.style_loss.layers=relu1_1,relu2_9"], "did you mean"),
+    (["--config.style_loss.representation=gran"], "did you mean"),
     (["--config.optimizer=adam"], "optimizer"), (["--workdir="], "--workdir"),
 ]  # fmt: skip
 

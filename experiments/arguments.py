@@ -1,0 +1,204 @@
+"""The command line of the programs: flags, the config and its fields, and words that belong to no flag.
+
+A sequence is given once, with commas: --config.style=a.jpg,b.jpg. Its text is passed on as it is, so that a
+path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's own form is understood as well:
+--config.style="('a.jpg', 'b.jpg')".
+"""
+
+import ast
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from nst.configs import default
+from nst.errors import UserError
+from nst.runs import kinds
+from nst.sweeps import points
+
+_FIELD = re.compile(r"--?(?:no)?config\.([^=]+)(=|$)")  # a word of the command that sets a field
+
+
+class _Sequence(flags.ArgumentParser):
+    """Passes the text of a sequence on, unless it is a Python literal such as ('a', 'b') or 'a, b'."""
+
+    def parse(self, argument):
+        if not isinstance(argument, str):  # the value that the config has
+            return argument
+        if argument.strip()[:1] in ("(", "[", "'", '"'):
+            try:
+                value = ast.literal_eval(argument.strip())
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return (argument,)
+            return tuple(value) if isinstance(value, list | tuple) else (value,)
+        return (argument,) if argument else ()
+
+    def flag_type(self):
+        return "sequence"
+
+
+class _Whole(flags.IntegerParser):
+    """Reads 1000 and 1e3."""
+
+    def convert(self, argument):
+        try:
+            return kinds.whole_number(argument)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError("give a whole number") from error
+
+
+class _Switch(flags.BooleanParser):
+    """Reads true and false."""
+
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except ValueError as error:
+            raise ValueError("give true or false") from error
+
+
+class _ConfigFile(flags.ArgumentParser):
+    """Loads a config, and checks the names of the fields that the command sets."""
+
+    def __init__(self, loader: flags.ArgumentParser):
+        self.loader = loader  # of ml_collections
+        self.command: Sequence[str] = ()
+
+    def parse(self, path):
+        file = path.split(":")[0]
+        if not os.path.isfile(file):
+            raise UserError(_no_such_config(file))
+        try:
+            config = self.loader.parse(path)
+        except Exception as error:  # whatever the code of the config raises
+            # ml_collections puts the text of the traceback into some errors
+            cause = error.__context__ or error
+            raise UserError(f"{file}: {type(cause).__name__}: {cause}") from error
+        if not isinstance(config, ConfigDict):
+            raise UserError(f"{file}: get_config() returns no ConfigDict; see configs/default.py")
+        fields = list(points.field_names(config))
+        for word in self.command:
+            if (match := _FIELD.match(word)) and match[1] not in fields:
+                raise UserError(points.unknown(match[1], fields))
+        return config
+
+    def flag_type(self):
+        return self.loader.flag_type()
+
+
+def define_config(values: flags.FlagValues = flags.FLAGS) -> flags.FlagHolder:
+    """Defines --config and the flags of its fields, such as --config.steps=100.
+
+    Args:
+      values: the flags of the program.
+
+    Returns:
+      The holder of the config.
+    """
+    for kind, parser in ((tuple, _Sequence()), (int, _Whole()), (bool, _Switch())):
+        config_flags.register_flag_parser_for_type(kind, parser)
+    holder = config_flags.DEFINE_config_file("config", None, "A file of configs/.", values)
+    flag = values["config"]
+    flag.parser = _ConfigFile(flag.parser)
+    return holder
+
+
+def parse(command: Sequence[str], words: int | None, values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Parses the command line.
+
+    Args:
+      command: the words of the command, the first of which is the program.
+      words: how many words without a flag the program takes; None: any number.
+      values: the flags of the program.
+
+    Returns:
+      The program and the words that are not flags.
+
+    Raises:
+      UserError: a file or a field that does not exist, a sequence that is given twice, or a word too many;
+        the message shows the right form.
+      flags.Error: another wrong flag.
+    """
+    command = [_with_home(word) for word in values.read_flags_from_files(list(command), force_gnu=False)]
+    values["config"].parser.command = command
+    try:
+        rest = values(command)
+    except flags.IllegalFlagValueError as error:
+        if isinstance(error.__context__, UserError):  # absl would put the flag before a whole message
+            raise error.__context__ from error
+        raise
+    _check_repeated(command, values)
+    if extra := _extra(command, rest[1:], words):
+        raise UserError(f"{extra[0]!r} belongs to no flag: {_right_form(command, extra, values)}")
+    return rest
+
+
+def _with_home(word: str) -> str:
+    """Replaces `~` at the start of a flag's value, which the shell does only at the start of a word."""
+    flag, equals, value = word.partition("=")
+    return flag + equals + os.path.expanduser(value) if equals and word.startswith("-") else word
+
+
+def _check_repeated(command: Sequence[str], flag_values: flags.FlagValues) -> None:
+    """Raises UserError for a sequence that is given twice; of a single value, the last one counts."""
+    given = {}
+    for word in command:
+        if match := _FIELD.match(word):
+            given.setdefault(match[1], []).append(word.partition("=")[2])
+    for field, values in given.items():
+        if len(values) > 1 and isinstance(flag_values[f"config.{field}"].value, tuple):
+            raise UserError(
+                f"--config.{field} is given {len(values)} times; give it once, with commas: "
+                f"--config.{field}={','.join(value for value in values if value) or 'a,b'}"
+            )
+
+
+def _extra(command: Sequence[str], rest: Sequence[str], words: int | None) -> list[str]:
+    """Returns the words without a flag that the program does not take."""
+    # after a comma, a word belongs to the flag before it, even where the program takes words
+    split = [word for word in rest if command[command.index(word) - 1].endswith(",")]
+    return split or ([] if words is None else list(rest[words:]))
+
+
+def _right_form(command: Sequence[str], extra: Sequence[str], values: flags.FlagValues) -> str:
+    """Returns what was probably meant by the words that belong to no flag."""
+    flag, value = _flag_before(command, command.index(extra[0]))
+    following = ",".join(word.rstrip(",") for word in extra)
+    if flag and os.path.exists(f"{value} {extra[0]}"):
+        return f'put a path with spaces in quotes: {flag}="{value} {extra[0]}"'
+    if flag and not value:
+        return f"write {flag}={extra[0]}"
+    if flag and (value.endswith(",") or isinstance(values[flag.lstrip("-")].value, tuple)):
+        return (
+            f"several values have commas and no spaces between them: {flag}={value.rstrip(',')},{following}"
+        )
+    if values["config"].present:
+        photo, painting = [*extra, "painting.jpg"][:2]
+        return f"pictures are given as --config.content={photo} --config.style={painting}"
+    return "leave it out, or write it as --flag=value"
+
+
+def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
+    """Returns the flag that the word before `index` belongs to, and its value; ("", "") if there is none."""
+    before = command[index - 1]
+    if before.startswith("-"):
+        flag, _, value = before.partition("=")
+        return flag, value
+    if index > 2 and command[index - 2].startswith("-") and "=" not in command[index - 2]:
+        return command[index - 2], before
+    return "", ""
+
+
+def _no_such_config(file: str) -> str:
+    """Returns an error that names the nearest config and lists those that there are."""
+    folder = Path(default.__file__).parent
+    shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+    found = {path.stem: shown / path.relative_to(folder) for path in sorted(folder.rglob("[!_]*.py"))}
+    near = difflib.get_close_matches(Path(file).stem, found, n=1, cutoff=0.5)
+    hint = f"did you mean {found[near[0]]}? " if near else ""
+    names = ", ".join(str(path.relative_to(shown)) for path in found.values())
+    return f"--config={file}: no such file; {hint}the folder {shown} has {names}"
