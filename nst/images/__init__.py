@@ -2,7 +2,12 @@
 
 An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
 
-    decode    read a picture: formats, colour profiles, orientation, transparency
+    decode    read a picture: formats, orientation, transparency
+    limits    bounds on what is read, checked before anything is decoded
+    jpeg      scans of JPEG files, and files that lack their end
+    jpegxl    the size of JPEG XL files
+    tiff      the picture among the pages of a TIFF file, and values of more than 8 bits
+    profiles  colour profiles, and the conversion to sRGB
     io        write a picture
     sizes     sizes of images, and resampling to them
     folders   the pictures of a folder

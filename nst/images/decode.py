@@ -4,22 +4,27 @@ Every picture becomes a float32 array in sRGB: EXIF orientation is applied, and 
 palettes, CMYK and 16-bit values are converted. The alpha channel is kept separately.
 """
 
-import io
 import os
+import re
 import struct
-import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
-import tifffile
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nst.errors import UserError
+from nst.images import jpeg, jpegxl, limits, profiles, tiff
 
 Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
+
+# The formats that Pillow may open; others start programs (EPS), or look different in every program (PSD).
+# HEIC is added where its decoder is installed, and JPEG XL is read without Pillow.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000")
 
 # the errors that decoders raise for a damaged file; those of imagecodecs are RuntimeErrors
 _BROKEN = (
@@ -36,103 +41,176 @@ class Picture(NamedTuple):
     notes: tuple[str, ...] = ()  # conversions that the user should know about
 
 
-def read(source: Source) -> Picture:
+def read(source: Source, max_megapixels: float = limits.MEGAPIXELS) -> Picture:
     """Reads a picture from a path, a PIL image or an array.
+
+    Pixels of alpha 0 get the mean colour of the visible ones, since the colours that files hold there are
+    arbitrary and nobody sees them.
 
     Args:
       source: a path; a PIL image; or an array `HxW`, `HxWx1`, `HxWx3` or `HxWx4`, uint8, uint16 or
         floating in [0, 1].
+      max_megapixels: most pixels, in millions, that a file or a PIL image may have.
 
     Raises:
-      UserError: a file that is missing, empty, truncated, not an image or a decompression bomb, values
-        out of range, or something that is no source.
+      UserError: a file that is missing, empty, truncated, too large or not a picture, values out of range, a
+        picture of which nothing is visible, or something that is no source.
     """
     if isinstance(source, Image.Image):
-        return _from_pillow(source, "image")
+        with _errors("image", max_megapixels):
+            limits.check("image", *source.size, max_megapixels)
+            return _without_hidden(_from_pillow(source, "image", _frames(source)), "image")
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source))
+        with _errors(source, max_megapixels):
+            size = _check_file(source)
+            return _without_hidden(_decode(Path(source), max_megapixels, size), source)
     if not hasattr(source, "__array__"):  # which arrays of other libraries have, too
         raise UserError(f"{type(source).__name__}: not a picture; give a path, a PIL image or an array")
-    return _from_array(np.asarray(source), "array")
+    return _without_hidden(_from_array(np.asarray(source), "array"), "array")
 
 
-def _read_file(path: Path) -> Picture:
+def _without_hidden(picture: Picture, name) -> Picture:
+    rgb_HxWx3, alpha_HxW, _ = picture
+    if alpha_HxW is None:
+        return picture
+    total = alpha_HxW.sum(dtype=np.float64)
+    if not total > 0:
+        raise UserError(f"{name}: every pixel is transparent; give a picture with something to see")
+    mean_3 = np.einsum("hw,hwc->c", alpha_HxW, rgb_HxWx3, dtype=np.float64) / total
+    rgb_HxWx3 = np.where(alpha_HxW[..., None] > 0, rgb_HxWx3, mean_3.astype(np.float32))
+    return picture._replace(rgb_HxWx3=rgb_HxWx3)
+
+
+@contextmanager
+def _errors(name: str | os.PathLike, max_megapixels: float) -> Iterator[None]:
+    """Turns the errors of decoders into errors of one line."""
     try:
-        if not path.exists():
-            raise UserError(f"{path}: no such file; give the path of a picture")
-        if path.is_dir():
-            raise UserError(f"{path}: is a folder; give the path of a picture in it")
-        if path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty (0 bytes); fetch or export it again")
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata, and of sizes between one and two times its limit, beyond which it
-            # raises
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return _decode_16bit(image, path) if _is_16bit(image) else _from_pillow(image, path)
+        with limits.decoders(max_megapixels):
+            yield
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: too many pixels, perhaps a decompression bomb ({error})") from error
+        pixels = int(re.findall(r"\d+", str(error))[0])  # of a frame, or beyond twice the limit
+        raise limits.too_large(name, pixels, max_megapixels) from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path}: not an image in a known format (JPEG, PNG, WebP, TIFF, ...)") from error
+        raise UserError(f"{name}: not an image in a known format ({', '.join(FORMATS)}, ...)") from error
     except PermissionError as error:
-        raise UserError(f"{path}: no permission to read it") from error
+        raise UserError(f"{name}: no permission to read it") from error
+    except MemoryError as error:
+        raise UserError(f"{name}: not enough memory to read it; save it with fewer pixels") from error
     except UserError:
         raise
     except _BROKEN as error:
-        raise UserError(f"{path}: truncated or damaged image ({error}); export it again") from error
+        reason = type(error).__name__ if isinstance(error, LookupError) else " ".join(str(error).split())
+        raise UserError(f"{name}: truncated or damaged image ({reason}); export it again") from error
 
 
-def _is_16bit(image: Image.Image) -> bool:
-    """Returns whether Pillow would cut 16 bits to 8, or (in a grey TIFF) mistake white for black."""
-    if image.format == "PNG":
-        return bool(image.tile) and ";16B" in str(image.tile[0].args) and image.mode != "I;16"
-    return image.format == "TIFF" and set(image.tag_v2.get(258, ())) == {16}  # BitsPerSample
+def _check_file(source: str | os.PathLike) -> int:
+    """Returns the number of bytes of a file; raises UserError for what is not the path of a picture."""
+    path = Path(source)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):  # a letter alone is a drive; Path makes // to /
+        raise UserError(f"{source}: pictures are not fetched from URLs; download it and give the file's path")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; give the path of a picture")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give the path of a picture in it")
+    if not path.is_file():
+        raise UserError(f"{path}: is not a file, but a device or a pipe; give the path of a picture")
+    if str(source).endswith(("/", os.sep)):
+        raise UserError(f"{source}: is a file, not a folder; leave out the slash at the end: {path}")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty (0 bytes); fetch or export it again")
+    return path.stat().st_size
 
 
-def _decode_16bit(image: Image.Image, path: Path) -> Picture:
-    if image.format == "PNG":
-        array = imagecodecs.png_decode(path.read_bytes())
-    else:
-        array = _decode_tiff(path)
-    # tag 0x0112 is the orientation; some cameras write one outside 1..8, which has no meaning
-    array = _ORIENT.get(image.getexif().get(0x0112), _ORIENT[1])(array)
+def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
+    """Reads a file, after its header has been checked."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if jpegxl.is_jpegxl(head):
+        return _decode_jpegxl(path, max_megapixels, size)
+    found = tiff.read(path, max_megapixels, size) if head.startswith(tiff.MAGIC) else None
+    if found and found.values is not None:
+        return _from_values(found.values, found.orientation, found.profile, found.notes, path)
+    with Image.open(path, formats=_formats(path, head)) as image:
+        limits.check(path, *image.size, max_megapixels, size)
+        if found:
+            image.seek(found.page)
+            return _from_pillow(image, path, found.notes)
+        if _is_16bit_png(image):
+            return _decode_16bit_png(image, path)
+        if image.format in ("JPEG", "MPO"):
+            return _decode_jpeg(image, path)
+        key = image.info.get("transparency")  # one grey level, which Pillow gives in the units of the file
+        if image.format == "PNG" and image.mode == "L" and isinstance(key, int):
+            image.info["transparency"] = key * {"L;2": 85, "L;4": 17}.get(str(image.tile[0].args), 1)
+        return _from_pillow(image, path, _frames(image))
+
+
+def _decode_jpegxl(path: Path, max_megapixels: float, size: int) -> Picture:
+    data = path.read_bytes()
+    limits.check(path, *jpegxl.measure(data), max_megapixels, size)
+    picture = _from_array(imagecodecs.jpegxl_decode(data), path)
+    return picture._replace(notes=("JPEG XL: the colours are taken as sRGB",))
+
+
+def _decode_jpeg(image: Image.Image, path: Path) -> Picture:
+    data, notes = path.read_bytes(), _frames(image)
+    jpeg.check_scans(path, data, image.width * image.height)
+    try:
+        image.load()
+    except OSError:
+        image = jpeg.complete(data)
+        if image is None:
+            raise
+        notes += ("the end of the file is missing, but no pixels are",)
+    return _from_pillow(image, path, notes)
+
+
+def _formats(path: Path, head: bytes) -> tuple[str, ...]:
+    if head[4:8] != b"ftyp" or not re.search(b"hei[cxms]|hev[cx]", head[8:]):  # the brands of HEIC
+        return FORMATS
+    try:
+        import pillow_heif
+    except ImportError as error:
+        advice = "pip install 'nst[heic]', or save it as JPEG or PNG"
+        raise UserError(f"{path}: reading HEIC needs the package pillow-heif: {advice}") from error
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _is_16bit_png(image: Image.Image) -> bool:
+    """Returns whether Pillow would cut 16 bits to 8."""
+    return image.format == "PNG" and bool(image.tile) and ";16B" in str(image.tile[0].args)
+
+
+def _decode_16bit_png(image: Image.Image, path: Path) -> Picture:
+    data = path.read_bytes()
+    if data[12:24] != b"IHDR" + struct.pack(">2I", *image.size):
+        raise ValueError("it has two headers")
+    array = imagecodecs.png_decode(data)
+    key = image.info.get("transparency")  # one colour that is transparent
+    if key is not None:
+        array = array.reshape(*array.shape[:2], -1)
+        visible = (array != np.asarray(key)).any(-1, keepdims=True)
+        array = np.concatenate([array, visible * np.uint16(65535)], axis=-1)
+    orientation, profile = image.getexif().get(0x0112), image.info.get("icc_profile")
+    return _from_values(array, orientation, profile, _frames(image), path)
+
+
+def _from_values(
+    array: np.ndarray, orientation: int | None, profile: bytes | None, notes: tuple[str, ...], path: Path
+) -> Picture:
+    """Returns the picture of values that have more than 8 bits."""
+    # some cameras write an orientation outside 1..8, which has no meaning
+    array = _ORIENT.get(orientation, _ORIENT[1])(array)
     gray = array.ndim == 2 or array.shape[-1] < 3
-    picture = _from_array(array, path)._replace(notes=_frames(image))
-    return _convert_16bit(picture, gray, image.info.get("icc_profile"))
+    return _converted(_from_array(array, path)._replace(notes=notes), gray, profile)
 
 
-def _decode_tiff(path: Path) -> np.ndarray:
-    with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        array = page.asarray()
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            array = ~array
-        elif page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
-            raise UserError(f"{path}: 16-bit {page.photometric.name} TIFF; save it as RGB")
-        if page.axes == "SYX":  # one plane for each channel
-            array = np.moveaxis(array, 0, -1)
-        if page.extrasamples:
-            kind, colors = page.extrasamples[0], page.samplesperpixel - len(page.extrasamples)
-            color, alpha = array[..., :colors], array[..., colors : colors + 1]
-            if kind == tifffile.EXTRASAMPLE.UNSPECIFIED:
-                return color
-            if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:  # the colours are premultiplied
-                color = np.rint(np.minimum(color * (65535 / np.maximum(alpha, 1)), 65535)).astype(array.dtype)
-            array = np.concatenate([color, alpha], axis=-1)
-    return array
-
-
-def _convert_16bit(picture: Picture, gray: bool, profile: bytes | None) -> Picture:
-    if not profile or _is_srgb(profile):
+def _converted(picture: Picture, gray: bool, profile: bytes | None) -> Picture:
+    if not profile or profiles.is_srgb(profile):
         return picture
-    image = Image.fromarray(np.rint(picture.rgb_HxWx3 * 255).astype(np.uint8))
-    image = image.convert("L") if gray else image
-    converted, note = _to_srgb(image, profile)
-    if converted is image:
-        return picture._replace(notes=(*picture.notes, note))
-    # Pillow converts colours in 8 bits; the log says so, since the low byte is lost
-    notes = (*picture.notes, note, "16 bits reduced to 8 by the colour conversion")
-    return picture._replace(rgb_HxWx3=np.asarray(converted, np.float32) / 255, notes=notes)
+    rgb_HxWx3, notes = profiles.convert(picture.rgb_HxWx3, gray, profile)
+    return picture._replace(rgb_HxWx3=rgb_HxWx3, notes=(*picture.notes, *notes))
 
 
 # EXIF orientation -> the operation that makes the stored array upright
@@ -149,22 +227,20 @@ _ORIENT = {
 
 
 def _frames(image: Image.Image) -> tuple[str, ...]:
-    frames = getattr(image, "n_frames", 1)
-    return (f"{frames} frames: the first is used",) if frames > 1 else ()
+    # counting the frames would mean going through the file
+    return ("several frames: the first is used",) if getattr(image, "is_animated", False) else ()
 
 
-def _from_pillow(image: Image.Image, name) -> Picture:
-    notes = list(_frames(image))
+def _from_pillow(image: Image.Image, name, notes: tuple[str, ...]) -> Picture:
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         array = np.asarray(image)
         if array.min() < 0 or array.max() > 65535:
             raise UserError(f"{name}: 32-bit integers beyond 0..65535; save it with 16 bits")
-        picture = _from_array(array.astype(np.uint16), name)._replace(notes=tuple(notes))
-        return _convert_16bit(picture, True, profile)
+        return _converted(_from_array(array.astype(np.uint16), name)._replace(notes=notes), True, profile)
     if image.mode == "F":
-        return _from_array(np.asarray(image), name)._replace(notes=tuple(notes))
+        return _from_array(np.asarray(image), name)._replace(notes=notes)
     alpha = None
     if image.has_transparency_data:
         mode = "L" if image.mode in ("L", "LA") else "RGB"  # a grey profile fits grey pixels only
@@ -175,30 +251,12 @@ def _from_pillow(image: Image.Image, name) -> Picture:
         image = image.convert(mode)
     elif image.mode in ("1", "P"):
         image = image.convert("RGB")
-    if profile and not _is_srgb(profile):
-        image, note = _to_srgb(image, profile)
-        notes.append(note)
-    rgb = np.asarray(image.convert("RGB"), np.float32) / 255
-    return Picture(rgb, alpha, tuple(notes))
-
-
-def _is_srgb(profile: bytes) -> bool:
-    try:
-        name = ImageCms.getProfileDescription(io.BytesIO(profile)).lower()
-        return "srgb" in name and "linear" not in name  # "linear sRGB" shares only the primaries
-    except (ImageCms.PyCMSError, OSError):
-        return False
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """Converts pixels from an embedded profile to sRGB, if it fits them; returns them with a note."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = ImageCms.getProfileDescription(source).strip()
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        return converted, f"converted from {name} to sRGB"
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        return image, f"embedded colour profile ignored, it does not fit the pixels ({error})"
+    if profile and not profiles.is_srgb(profile):
+        image, note = profiles.convert_8bit(image, profile)
+        notes += (note,)
+    rgb = np.array(image.convert("RGB"), np.float32)
+    rgb /= 255
+    return Picture(rgb, alpha, notes)
 
 
 def _from_array(array: np.ndarray, name) -> Picture:

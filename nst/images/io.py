@@ -58,7 +58,7 @@ def write(
     Args:
       path: path of the file, whose suffix, in SUFFIXES, names the format.
       rgb_HxWx3: sRGB, floating; it is clipped to [0, 1].
-      alpha_HxW: floating, in [0, 1]; None: opaque. JPEG files leave it out.
+      alpha_HxW: floating, in [0, 1]; None: opaque. JPEG has none: the picture is put on white.
       bits: 8, or 16 for PNG and TIFF.
       description: text for the file's metadata.
 
@@ -69,8 +69,12 @@ def write(
     format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
     check_format(format, bits)
     planes = [np.asarray(rgb_HxWx3)]
-    if alpha_HxW is not None and format != "jpeg":
-        planes.append(np.asarray(alpha_HxW)[..., None])
+    if alpha_HxW is not None:
+        alpha_HxWx1 = np.asarray(alpha_HxW)[..., None]
+        if format == "jpeg":
+            planes = [np.clip(planes[0], 0, 1) * alpha_HxWx1 + (1 - alpha_HxWx1)]
+        else:
+            planes.append(alpha_HxWx1)
     scale, dtype = (255, np.uint8) if bits == 8 else (65535, np.uint16)
     array = np.rint(np.clip(np.concatenate(planes, axis=-1), 0, 1) * scale).astype(dtype)
     data = _ENCODERS[format](array, description)

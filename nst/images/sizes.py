@@ -19,6 +19,7 @@ _PILLOW_FILTERS = {
 # in each direction, as torch's interpolate and the programs behind several published runs do
 FILTERS = (*_PILLOW_FILTERS, "bilinear_aliased")
 SIZE_MODES = ("long", "short", "area")
+_LEAST_ALPHA = np.float32(0.5 / 255)
 
 
 def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int]:
@@ -70,32 +71,52 @@ def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarra
     Returns:
       `height x width (x C)`, float32; the array itself if it has that size.
     """
-    choose("resize_filter", filter, FILTERS)
     if array.shape[:2] == (height, width):
+        choose("resize_filter", filter, FILTERS)
         return array
+    return np.clip(_resample(array, height, width, filter), 0, 1)
+
+
+def _resample(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:
+    """Resamples an image without clipping; arguments as for `resize`."""
+    choose("resize_filter", filter, FILTERS)
     if filter == "bilinear_aliased":
         shape = (height, width, *array.shape[2:])
-        resized = np.asarray(jax.image.resize(array, shape, "linear", antialias=False))
-    else:
-        channels = array[..., None] if array.ndim == 2 else array
-        resized = np.stack(
-            [
-                np.asarray(Image.fromarray(plane).resize((width, height), _PILLOW_FILTERS[filter]))
-                for plane in np.ascontiguousarray(np.moveaxis(channels, -1, 0))
-            ],
-            axis=-1,
-        ).reshape(height, width, *array.shape[2:])
-    return np.clip(resized, 0, 1)
+        return np.asarray(jax.image.resize(array, shape, "linear", antialias=False))
+    channels = array[..., None] if array.ndim == 2 else array
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(plane).resize((width, height), _PILLOW_FILTERS[filter]))
+            for plane in np.ascontiguousarray(np.moveaxis(channels, -1, 0))
+        ],
+        axis=-1,
+    ).reshape(height, width, *array.shape[2:])
 
 
 def resize_picture(picture: Picture, height: int, width: int, filter: str) -> Picture:
     """Resamples the colours and the alpha channel of a picture; arguments as for `resize`.
+
+    A pixel counts in the colours c as far as it is visible, with the weights w_i of the filter:
+
+        alpha' = sum_i w_i alpha_i,   c' = sum_i w_i alpha_i c_i / alpha'
+
+    Where alpha' is less than half of an 8-bit level, so that nothing is visible, c' = sum_i w_i c_i.
 
     Args:
       picture: from `read`.
       height, width: size of the result in pixels.
       filter: name in FILTERS.
     """
-    alpha = picture.alpha_HxW
-    alpha = None if alpha is None else resize(alpha, height, width, filter)
-    return picture._replace(rgb_HxWx3=resize(picture.rgb_HxWx3, height, width, filter), alpha_HxW=alpha)
+    rgb_HxWx3, alpha_HxW, _ = picture
+    resized_HxWx3 = resize(rgb_HxWx3, height, width, filter)
+    if alpha_HxW is None or resized_HxWx3 is rgb_HxWx3:
+        return picture._replace(rgb_HxWx3=resized_HxWx3)
+    # clipped after the division, or overshoot would change the colours beside an edge of alpha
+    visible_HxWx3, alpha_HxW = (
+        _resample(array, height, width, filter) for array in (rgb_HxWx3 * alpha_HxW[..., None], alpha_HxW)
+    )
+    divisor_HxWx1 = np.maximum(alpha_HxW, _LEAST_ALPHA)[..., None]
+    resized_HxWx3 = np.where(
+        alpha_HxW[..., None] < _LEAST_ALPHA, resized_HxWx3, np.clip(visible_HxWx3 / divisor_HxWx1, 0, 1)
+    )
+    return picture._replace(rgb_HxWx3=resized_HxWx3, alpha_HxW=np.clip(alpha_HxW, 0, 1))

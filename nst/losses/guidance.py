@@ -23,7 +23,8 @@ class Regions(NamedTuple):
     """
 
     guides: Sequence[dict] = ({},)  # where each region lies in the photograph
-    style_guides: Sequence[dict] = ({},)  # where the style of each region is taken from its painting
+    # where the style of each region is taken from: {number of the painting: weights}; without: all of it
+    style_guides: Sequence[dict[int, dict]] = ({},)
 
 
 EVERYWHERE = Regions()

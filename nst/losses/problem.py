@@ -212,9 +212,11 @@ def make_problem(
     """
     seed = jnp.asarray(seed, jnp.int32)
     targets, blends = [], []
-    for region, guide in enumerate(regions.style_guides):
+    for region, guides in enumerate(regions.style_guides):
         numbers = spec.regions[region] if spec.regions else range(len(styles_1xHxWx3))
-        paintings = [describe_style(spec, variables, styles_1xHxWx3[k], guide, seed) for k in numbers]
+        paintings = [
+            describe_style(spec, variables, styles_1xHxWx3[k], guides.get(k, {}), seed) for k in numbers
+        ]
         blend = weights.styles[region]
         if spec.style_blend == "targets" and len(paintings) > 1:
             paintings, blend = [_mean_statistics(spec, paintings, blend)], jnp.ones(1)

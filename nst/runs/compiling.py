@@ -27,7 +27,7 @@ class _Shapes(NamedTuple):
     content: Size
     styles: tuple[Size, ...]
     guided: tuple[bool, ...]  # for each region: whether it is only a part of the photograph
-    style_guided: tuple[bool, ...]  # the same of its painting
+    style_guided: tuple[tuple[int, ...], ...]  # for each region: the paintings of which only a part counts
     structure: Any  # of the tree of the network's variables and the weights of the loss
     leaves: tuple  # of that tree: (shape, dtype)
 
@@ -62,7 +62,7 @@ def _shapes(job: Job, size: Size | None = None) -> _Shapes:
         content=size or job.content.rgb_HxWx3.shape[:2],
         styles=tuple(style.rgb_HxWx3.shape[:2] for style in job.styles),
         guided=tuple(map(bool, job.regions.guides)),
-        style_guided=tuple(map(bool, job.regions.style_guides)),
+        style_guided=tuple(tuple(guides) for guides in job.regions.style_guides),
         structure=structure,
         leaves=tuple((leaf.shape, leaf.dtype) for leaf in leaves),
     )
@@ -76,12 +76,10 @@ def _problem(spec: Spec, shapes: _Shapes) -> Problem:
     variables, loss_weights = shapes.structure.unflatten(
         jax.ShapeDtypeStruct(*leaf) for leaf in shapes.leaves
     )
-    # a region's guide has the size of its painting; a region with several paintings has no guide
-    paintings = [shapes.styles[numbers[0]] for numbers in spec.regions or [(0,)]]
     guides = [masks.guide_like(spec, shapes.content) if guided else {} for guided in shapes.guided]
     style_guides = [
-        masks.guide_like(spec, size) if guided else {}
-        for size, guided in zip(paintings, shapes.style_guided, strict=True)
+        {number: masks.guide_like(spec, shapes.styles[number]) for number in numbers}
+        for numbers in shapes.style_guided
     ]
     targets = partial(problem.make_problem, spec)
     regions = Regions(guides, style_guides)

@@ -68,7 +68,7 @@ def _with_size(config: ConfigDict, size: int) -> ConfigDict:
 def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
     """The largest size that fits, up to the photograph's own."""
     photo, _ = pictures.sources(content, style, config)
-    own = images.measure(*images.read(photo).rgb_HxWx3.shape[:2], config.size_mode)
+    own = images.measure(*images.read(photo, config.max_megapixels).rgb_HxWx3.shape[:2], config.size_mode)
     job = prepare(content, style, _with_size(config, own), load)
     limit = memory.limit(config.memory_limit_gb)
     fitting = largest(job, compile_run(job), limit)

@@ -1,4 +1,7 @@
-"""Reads the regions of a photograph from mask files; each region gets the style of its own painting."""
+"""Reads the regions of a photograph from mask files; each region gets the style of its own painting.
+
+The transparent part of a painting does not count in its style.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,21 +44,24 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     if not content:
         if style or config.guidance.styles:
             raise UserError("guidance.content_masks: give a mask for each region of the photograph, or all")
-        return Masks(Regions(), {}, ())
+        guides = _style_guides(config, spec, paintings, range(len(paintings)), EVERYWHERE)
+        return Masks(Regions(style_guides=(guides,)), {}, ())
     style = style or (EVERYWHERE,) * len(content)
     _check_counts(spec, content, style, len(paintings))
-    masks = [_read("guidance.content_masks", path, photo) for path in content]
+    masks = [_read("guidance.content_masks", path, photo, config.max_megapixels) for path in content]
     # a mask that is `all` overlaps every other one on purpose
     drawn = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
     if drawn:
         guidance.check_overlap(drawn)
-    style_masks = [
-        _read("guidance.style_masks", path, paintings[numbers[0]])
-        for path, numbers in zip(style, spec.regions, strict=True)
-    ]
     regions = Regions(
-        tuple(_guide(config, spec, mask, path) for mask, path in zip(masks, content, strict=True)),
-        tuple(_guide(config, spec, mask, path) for mask, path in zip(style_masks, style, strict=True)),
+        tuple(
+            {} if path == EVERYWHERE else _guide(config, spec, mask, path)
+            for mask, path in zip(masks, content, strict=True)
+        ),
+        tuple(
+            _style_guides(config, spec, paintings, numbers, path)
+            for path, numbers in zip(style, spec.regions, strict=True)
+        ),
     )
     inputs = {
         f"{role} {index}": digest(path)
@@ -88,12 +94,26 @@ def _check_counts(spec: Spec, content: Sequence[str], style: Sequence[str], coun
             )
 
 
-def _read(field: str, path: str, like: Picture) -> np.ndarray:
+def _style_guides(
+    config: ConfigDict, spec: Spec, paintings: Sequence[Picture], numbers: Sequence[int], path: str
+) -> dict[int, dict[str, np.ndarray]]:
+    """Returns {number: {layer: weights}} of the paintings of a region of which only a part counts."""
+    guides = {}
+    for number in numbers:
+        painting, name = paintings[number], f"style {number}" if path == EVERYWHERE else path
+        if path != EVERYWHERE or painting.alpha_HxW is not None:
+            mask = _read("guidance.style_masks", path, painting, config.max_megapixels)
+            visible = 1 if painting.alpha_HxW is None else painting.alpha_HxW
+            guides[number] = _guide(config, spec, mask * visible, name)
+    return guides
+
+
+def _read(field: str, path: str, like: Picture, max_megapixels: float) -> np.ndarray:
     """Reads a mask at a picture's size, `HxW` in [0, 1]."""
     height, width = like.rgb_HxWx3.shape[:2]
     if path == EVERYWHERE:
         return np.ones((height, width), np.float32)
-    picture = images.read(path)
+    picture = images.read(path, max_megapixels)
     rgb = picture.rgb_HxWx3
     if np.ptp(rgb, axis=2).max() > 0.1:
         raise UserError(f"{field}: {path} has colours; give a grey picture, white inside the region")
@@ -102,9 +122,9 @@ def _read(field: str, path: str, like: Picture) -> np.ndarray:
             f"{field}: {path} is {rgb.shape[1]}x{rgb.shape[0]}, of another shape than its picture "
             f"({width}x{height} here); draw the mask over the picture"
         )
-    mask = images.resize(rgb, height, width, "box").mean(2)
     if picture.alpha_HxW is not None:  # an editor's selection on a transparent layer
-        mask = mask * images.resize(picture.alpha_HxW[..., None], height, width, "box")[..., 0]
+        rgb = rgb * picture.alpha_HxW[..., None]
+    mask = images.resize(rgb, height, width, "box").mean(2)
     if mask.max() < 0.5:  # which a narrow region is at a small size
         raise TooSmall(f"{field}: {path} is black everywhere; the region is where it is white")
     return np.clip(mask, 0, 1)
@@ -120,11 +140,9 @@ def _layers(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layer for term in spec.style_terms for layer in term.part))
 
 
-def _guide(config: ConfigDict, spec: Spec, mask_HxW: np.ndarray, path: str) -> dict[str, np.ndarray]:
-    """Returns {layer: weights of its positions} of a region; {} if the region is the whole picture."""
-    if path == EVERYWHERE:
-        return {}
+def _guide(config: ConfigDict, spec: Spec, mask_HxW: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """Returns {layer: weights of its positions} of a region."""
     kind = config.guidance.propagation
     return guidance.weights(
-        guidance.propagate(spec.network.architecture, mask_HxW, _layers(spec), kind), path
+        guidance.propagate(spec.network.architecture, mask_HxW, _layers(spec), kind), name
     )

@@ -58,16 +58,16 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
                 f"weights.normalize: {weights.name} is read through maps to VGG-19's scale; leave it empty"
             )
         files = folders.files(weights.normalize, "weights.normalize")
-        params = normalize(spec.network, params, _small_images(files))
+        params = normalize(spec.network, params, _small_images(files, config.max_megapixels))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
         notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
     return FrozenNetwork(freeze(spec.network, params), inputs, tuple(notes))
 
 
-def _small_images(files: list[Path]) -> Iterator[np.ndarray]:
+def _small_images(files: list[Path], max_megapixels: float) -> Iterator[np.ndarray]:
     """The images of files, 1xHxWx3, no edge longer than 512 pixels: means over them need no more."""
     for path in files:
-        rgb_HxWx3 = images.read(path).rgb_HxWx3
+        rgb_HxWx3 = images.read(path, max_megapixels).rgb_HxWx3
         height, width = images.target_size(*rgb_HxWx3.shape[:2], min(512, max(rgb_HxWx3.shape)), "long")
         yield images.resize(rgb_HxWx3, height, width, "lanczos")[None]
 

@@ -85,7 +85,7 @@ def read(
 
 def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multiple: int) -> Input:
     """Reads one picture; `resize` gives its (height, width) from those of the file."""
-    original = images.read(source)
+    original = images.read(source, config.max_megapixels)
     shape = original.rgb_HxWx3.shape[:2]
     exact, width = resize(shape)
     height = mesh.rounded(exact, multiple)
@@ -192,21 +192,24 @@ def with_colors(
       its colours.
     """
     mode, transform, space = config.color.mode, config.color.transform, config.color.space
-    rgb_HxWx3 = photo.rgb_HxWx3
+    rgb_HxWx3, alpha_HxW = photo.rgb_HxWx3, photo.alpha_HxW  # what is transparent counts in no statistics
 
-    def match(x_HxWx3):
-        return color.match(x_HxWx3, rgb_HxWx3, transform, space)
+    def match(x_HxWx3, x_alpha_HxW):
+        return color.match(x_HxWx3, rgb_HxWx3, transform, space, x_alpha_HxW, alpha_HxW)
+
+    def grey(x_HxWx3, x_alpha_HxW):
+        return color.match_luminance(x_HxWx3, rgb_HxWx3, space, x_alpha_HxW, alpha_HxW)
 
     def recolored(picture, function):
-        return picture._replace(rgb_HxWx3=np.clip(function(picture.rgb_HxWx3), 0, 1))
+        return picture._replace(rgb_HxWx3=np.clip(function(picture.rgb_HxWx3, picture.alpha_HxW), 0, 1))
 
     if mode == "match":
         return photo, tuple(recolored(painting, match) for painting in paintings), _unchanged
     if mode == "luminance":
-        grey = [recolored(p, lambda x: color.match_luminance(x, rgb_HxWx3, space)) for p in paintings]
-        photo = recolored(photo, lambda x: color.luminance(x, space))
-        return photo, tuple(grey), lambda x: color.with_colors_of(x, rgb_HxWx3, space)
-    return photo, tuple(paintings), match if mode == "after" else _unchanged
+        paintings = tuple(recolored(painting, grey) for painting in paintings)
+        photo = recolored(photo, lambda x, _: color.luminance(x, space))
+        return photo, paintings, lambda x: color.with_colors_of(x, rgb_HxWx3, space)
+    return photo, tuple(paintings), (lambda x: match(x, alpha_HxW)) if mode == "after" else _unchanged
 
 
 def _unchanged(x_HxWx3: np.ndarray) -> np.ndarray:
@@ -236,7 +239,7 @@ def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np
     if init.kind == "image":
         if not init.image:
             raise UserError("init.image: give the picture to start from: --config.init.image=result.png")
-        rgb = images.read(init.image).rgb_HxWx3
+        rgb = images.read(init.image, config.max_megapixels).rgb_HxWx3
         return images.resize(rgb, height, width, config.resize_filter)
     center = np.asarray(init.center, np.float32)  # one grey level, or three
     if init.kind == "grey":

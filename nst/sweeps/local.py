@@ -200,15 +200,15 @@ def program_key(config: ConfigDict) -> ProgramKey:
     config = settings.resolve(config)
     _, spec = specs.read_network(config)
     content, paths = sources(None, None, config)
-    shapes = [fitted(_shape(content), config.size, config)]
+    shapes = [fitted(_shape(content, config.max_megapixels), config.size, config)]
     shapes += [
-        fitted(_shape(path), size, config, shapes[0])
+        fitted(_shape(path, config.max_megapixels), size, config, shapes[0])
         for path, size in zip(paths, style_sizes(config, len(paths)), strict=True)
     ]
     return ProgramKey(spec, specs.make_optimizer(config), tuple(shapes), network_key(config))
 
 
 @lru_cache(maxsize=256)
-def _shape(path: str) -> tuple[int, int]:
+def _shape(path: str, max_megapixels: float) -> tuple[int, int]:
     """Returns the (height, width) of a picture file, which many points of a sweep share."""
-    return images.read(path).rgb_HxWx3.shape[:2]
+    return images.read(path, max_megapixels).rgb_HxWx3.shape[:2]

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from nst import files, images
 from nst.errors import UserError
 from nst.images import io as image_writing
+from tests.helpers.profiles import SRGB, gamma_curve, primaries, profile, srgb_encoded
 
 HEIGHT, WIDTH = 24, 40
 
@@ -57,6 +58,11 @@ def same(found, expected, tolerance=1e-6):
     assert found.dtype == np.float32
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
+def visible(picture, colors):
+    """The colours where something of the picture is visible; below alpha 0 they are the reader's choice."""
+    return colors if picture.alpha_HxW is None else colors[picture.alpha_HxW > 0]
 
 
 # --- reading: formats, depths, modes
@@ -170,7 +176,7 @@ def test_alpha_is_kept_aside(tmp_path, mode):
     Image.fromarray(array).save(tmp_path / "picture.png")
     picture = images.read(tmp_path / "picture.png")
     color = array[..., :-1] if mode == "RGBA" else array[..., :1].repeat(3, -1)
-    same(picture.rgb_HxWx3, color / 255)
+    same(visible(picture, picture.rgb_HxWx3), visible(picture, color / 255))
     same(picture.alpha_HxW, array[..., -1] / 255)
 
 
@@ -194,7 +200,7 @@ def test_palette(tmp_path, transparency):
     with Image.open(tmp_path / "picture.png") as stored:
         assert stored.mode == "P"
     picture = images.read(tmp_path / "picture.png")
-    same(picture.rgb_HxWx3, palette[index] / 255)
+    same(visible(picture, picture.rgb_HxWx3), visible(picture, palette[index] / 255))
     if transparency is None:
         assert picture.alpha_HxW is None
     else:
@@ -234,7 +240,7 @@ def test_of_several_frames_the_first_is_used_and_said(tmp_path, suffix):
         first = both[0] / 65535
     picture = images.read(path)
     same(picture.rgb_HxWx3, first)
-    assert picture.notes == ("2 frames: the first is used",)
+    assert picture.notes == ("several frames: the first is used",)
 
 
 # --- reading: PIL images and arrays
@@ -243,7 +249,7 @@ def test_of_several_frames_the_first_is_used_and_said(tmp_path, suffix):
 def test_pil_image_as_source():
     array = noise(4)
     picture = images.read(Image.fromarray(array))
-    same(picture.rgb_HxWx3, array[..., :3] / 255)
+    same(visible(picture, picture.rgb_HxWx3), visible(picture, array[..., :3] / 255))
     same(picture.alpha_HxW, array[..., 3] / 255)
 
 
@@ -257,7 +263,7 @@ def test_array_as_source(shape, dtype):
     assert not np.shares_memory(picture.rgb_HxWx3, array)  # the caller's array is his
     array = array.astype(float).reshape(5, 7, -1) / top
     color = array[..., :3] if array.shape[-1] > 2 else array[..., :1].repeat(3, -1)
-    same(picture.rgb_HxWx3, color)
+    same(visible(picture, picture.rgb_HxWx3), visible(picture, color))
     if array.shape[-1] in (2, 4):
         same(picture.alpha_HxW, array[..., -1])
     else:
@@ -359,49 +365,14 @@ def test_an_orientation_that_does_not_exist_is_ignored(tmp_path, bits, orientati
 
 # --- reading: colour profiles
 
-# the primaries of sRGB under D50 (Lindbloom, Bradford-adapted), one row a primary
-PRIMARIES = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
-
-
-def profile(name, space=b"RGB ", gamma=1.8, order=(0, 1, 2)):
-    """A minimal matrix/TRC profile (ICC.1:2001-04, 6.3): primaries of sRGB in any order, a pure gamma."""
-    text = name.encode() + b"\0"
-    description = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
-
-    def xyz(values):
-        return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(value * 65536) for value in values))
-
-    tags = {b"desc": description, b"wtpt": xyz((0.9642, 1.0, 0.8249)), b"cprt": b"text" + bytes(5)}
-    if space == b"GRAY":
-        tags[b"kTRC"] = curve
-    else:
-        for letter, index in zip(b"rgb", order, strict=True):
-            tags[bytes([letter]) + b"XYZ"] = xyz(PRIMARIES[index])
-            tags[bytes([letter]) + b"TRC"] = curve
-    table, data = struct.pack(">I", len(tags)), b""
-    for tag, body in tags.items():
-        table += tag + struct.pack(">2I", 128 + 4 + 12 * len(tags) + len(data), len(body))
-        data += body + bytes(-len(body) % 4)
-    header = struct.pack(">I4sI4s4s4s12s4s", 132 + len(table) - 4 + len(data), b"", 0x02400000,
-                         b"mntr", space, b"XYZ ", bytes(12), b"acsp")  # fmt: skip
-    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)  # D50
-    return header + bytes(128 - len(header)) + table + data
-
-
-def srgb_encoded(linear):
-    """IEC 61966-2-1."""
-    return np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    )
-
-
 # stored channel k shines in primary order[k], so sRGB's channel order[k] comes from it
-SWAPPED = profile("swapped", order=(2, 0, 1))
+SWAPPED = profile("swapped", gamma_curve(1.8), primaries(SRGB), order=(2, 0, 1))
+GREY = profile("dark gray", gamma_curve(1.8))
+GAMMA = 461 / 256  # 1.8, as profiles write it
 
 
 def unswapped(array):
-    return srgb_encoded(array[..., [1, 2, 0]].astype(float) ** 1.8)
+    return srgb_encoded(array[..., [1, 2, 0]].astype(float) ** GAMMA)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp"])
@@ -418,7 +389,11 @@ def test_a_profile_is_converted_beside_alpha_and_palette(tmp_path):
     array = noise(4)
     Image.fromarray(array).save(tmp_path / "alpha.png", icc_profile=SWAPPED)
     picture = images.read(tmp_path / "alpha.png")
-    same(picture.rgb_HxWx3, unswapped(array[..., :3] / 255), tolerance=2 / 255)
+    same(
+        visible(picture, picture.rgb_HxWx3),
+        visible(picture, unswapped(array[..., :3] / 255)),
+        tolerance=2 / 255,
+    )
     same(picture.alpha_HxW, array[..., 3] / 255)
     few = Image.fromarray(blocks()).quantize(15)
     few.save(tmp_path / "palette.png", icc_profile=SWAPPED)
@@ -431,51 +406,38 @@ def test_a_profile_is_converted_beside_alpha_and_palette(tmp_path):
 def test_a_gray_profile_is_converted(tmp_path, bits, channels):
     array = noise(channels, bits)
     array = array[..., 0] if channels == 1 else array
-    iccp = png_chunk(b"iCCP", b"gray\0\0" + zlib.compress(profile("dark gray", b"GRAY")))
+    iccp = png_chunk(b"iCCP", b"gray\0\0" + zlib.compress(GREY))
     (tmp_path / "picture.png").write_bytes(png_bytes(array, iccp))
     picture = images.read(tmp_path / "picture.png")
     gray = array.reshape(HEIGHT, WIDTH, -1)[..., 0] / (2**bits - 1)
-    same(picture.rgb_HxWx3, srgb_encoded(np.stack([gray] * 3, -1) ** 1.8), tolerance=3 / 255)
+    expected = srgb_encoded(np.stack([gray] * 3, -1) ** GAMMA)
+    same(
+        visible(picture, picture.rgb_HxWx3),
+        visible(picture, expected),
+        tolerance=3 / 255 if bits == 8 else 2e-5,
+    )
     assert picture.notes[0] == "converted from dark gray to sRGB"
     if channels == 2:
         same(picture.alpha_HxW, array[..., 1] / (2**bits - 1))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_a_profile_at_16_bits_is_converted_and_the_loss_said(tmp_path, suffix):
+def test_a_profile_at_16_bits_is_converted_in_16_bits(tmp_path, suffix):
     path, array = tmp_path / f"picture.{suffix}", noise(4, 16)
     if suffix == "png":
         path.write_bytes(png_bytes(array, png_chunk(b"iCCP", b"x\0\0" + zlib.compress(SWAPPED))))
     else:
         write_tiff(path, array, extrasamples=["unassalpha"], iccprofile=SWAPPED)
     picture = images.read(path)
-    same(picture.rgb_HxWx3, unswapped(array[..., :3] / 65535), tolerance=3 / 255)
-    same(picture.alpha_HxW, array[..., 3] / 65535)  # all 16 bits of it
-    assert picture.notes[0] == "converted from swapped to sRGB"
-    assert "16 bits reduced to 8" in picture.notes[1]
-
-
-def test_linear_srgb_is_not_taken_for_srgb(tmp_path):
-    array = noise()
-    Image.fromarray(array).save(tmp_path / "linear.png", icc_profile=profile("Linear sRGB", gamma=1.0))
-    same(images.read(tmp_path / "linear.png").rgb_HxWx3, srgb_encoded(array / 255), tolerance=2 / 255)
+    same(
+        picture.rgb_HxWx3, unswapped(array[..., :3] / 65535), tolerance=4e-4
+    )  # steps of 1/65536 in the primaries
+    same(picture.alpha_HxW, array[..., 3] / 65535)
+    assert picture.notes == ("converted from swapped to sRGB",)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_srgb_profile_leaves_the_values_alone(tmp_path, bits):
-    array = noise(3, bits)
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = png_bytes(array, png_chunk(b"iCCP", b"x\0\0" + zlib.compress(srgb)))
-    (tmp_path / "picture.png").write_bytes(data)
-    picture = images.read(tmp_path / "picture.png")
-    same(picture.rgb_HxWx3, array / (2**bits - 1))
-    assert picture.notes == ()
-
-
-@pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize(
-    "bad", [b"rubbish", SWAPPED[:200], profile("gray", b"GRAY")], ids=["rubbish", "cut", "gray"]
-)
+@pytest.mark.parametrize("bad", [b"rubbish", SWAPPED[:200], GREY], ids=["rubbish", "cut", "gray"])
 def test_a_bad_profile_is_ignored_and_said(tmp_path, bad, bits):
     array = noise(3, bits)
     data = png_bytes(array, png_chunk(b"iCCP", b"x\0\0" + zlib.compress(bad)))
@@ -512,7 +474,7 @@ def test_no_permission(tmp_path, monkeypatch):
     path = tmp_path / "picture.png"
     Image.fromarray(noise()).save(path)
 
-    def refuse(*args):
+    def refuse(*args, **options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", refuse)  # file modes do not stop root
@@ -564,16 +526,6 @@ def test_damaged_bytes_give_a_picture_or_one_line(tmp_path, kind):
     assert complaints
 
 
-@pytest.mark.parametrize("kind", ["png", "png16", "tiff16"])
-def test_decompression_bomb(tmp_path, monkeypatch, kind):
-    path = tmp_path / "picture"
-    path.write_bytes(encoded(kind))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HEIGHT * WIDTH // 2 - 1)
-    assert "bomb" in complaint(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HEIGHT * WIDTH - 1)  # Pillow only warns: a large scan
-    assert images.read(path).rgb_HxWx3.shape == (HEIGHT, WIDTH, 3)
-
-
 # --- writing
 
 WRITTEN = [("png", 8), ("png", 16), ("tif", 8), ("tiff", 16), ("jpg", 8), ("jpeg", 8), ("webp", 8)]
@@ -587,7 +539,9 @@ def test_what_is_written_is_read(tmp_path, suffix, bits, with_alpha):
     images.write(path, array[..., :3], array[..., 3] if with_alpha else None, bits=bits)
     picture = images.read(path)
     tolerance = 0.502 / (2**bits - 1)
-    if suffix in ("jpg", "jpeg", "webp"):
+    if suffix in ("jpg", "jpeg") and with_alpha:  # on white
+        assert np.abs(picture.rgb_HxWx3 - (1 + array[..., 3:] * (array[..., :3] - 1))).mean() < 0.01
+    elif suffix in ("jpg", "jpeg", "webp"):
         assert np.abs(picture.rgb_HxWx3 - array[..., :3]).mean() < 0.01
     else:
         same(picture.rgb_HxWx3, array[..., :3], tolerance)
@@ -799,12 +753,15 @@ def test_resize_picture_takes_alpha_along():
     for alpha in (array[..., 3], None):
         picture = images.Picture(array[..., :3], alpha, ("a note",))
         found = images.resize_picture(picture, 10, 12, "bicubic")
-        same(found.rgb_HxWx3, naive_resize(array, 10, 12, "bicubic")[..., :3], 2e-6)
         assert found.notes == ("a note",)
         if alpha is None:
             assert found.alpha_HxW is None
+            same(found.rgb_HxWx3, naive_resize(array, 10, 12, "bicubic")[..., :3], 2e-6)
         else:
-            same(found.alpha_HxW, naive_resize(array, 10, 12, "bicubic")[..., 3], 2e-6)
+            expected = naive_resize(array, 10, 12, "bicubic")[..., 3]
+            same(found.alpha_HxW, expected, 2e-6)
+            seen = naive_resize(array[..., :3] * array[..., 3:], 10, 12, "bicubic")
+            same(found.rgb_HxWx3, seen / expected[..., None], 5e-6)
 
 
 def test_unknown_filter_names_the_nearest():

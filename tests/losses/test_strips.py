@@ -95,8 +95,9 @@ def check(
     whole, parts = (problem.make_problem(of, *given) for of in (spec, cut))
     agree(parts.content, whole.content, rel)
     # not parts.styles, which may hold roots of what has none in float32
-    for paintings, guide in zip(spec.regions or [range(len(styles))], style_guides, strict=True):
+    for paintings, parts_of in zip(spec.regions or [range(len(styles))], style_guides, strict=True):
         for k in paintings:
+            guide = parts_of.get(k, {})
             agree(*(statistics.describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
     (terms, gradient), (expected, slope) = measured(cut, parts, x), measured(spec, whole, x)
     assert list(terms) == list(expected)
@@ -209,7 +210,7 @@ def test_regions_and_several_paintings(blend):
         return {layer: jnp.asarray(mask / mask.sum(), jnp.float32) for layer, mask in masks.items()}
 
     check(spec, strip=8, paintings=(45, 53), guides=(guides(0, 67, 12), guides(1, 67, 12)),
-          style_guides=({}, guides(2, 53, 14)))  # fmt: skip
+          style_guides=({}, {1: guides(2, 53, 14)}))  # fmt: skip
 
 
 @pytest.mark.slow
