@@ -229,5 +229,5 @@ def cache_folder(name: str) -> Path:
         except RuntimeError:
             folder = ""
         if not os.path.isabs(folder):  # "~", which no home folder replaces
-            raise UserError("no home folder for downloaded files: set NST_CACHE_DIR to a folder")
+            raise UserError("no home folder: set NST_CACHE_DIR to a folder for files that can be made again")
     return Path(folder) / name
