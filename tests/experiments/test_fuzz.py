@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.fuzz import images, pickles, weights
-from nst.networks import torchfile
+from nst.networks import formats
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,8 @@ def test_sound_checkpoints_of_the_generator_are_read(old, tmp_path):
     arrays = {"features.0.weight": np.arange(54, dtype="f4").reshape(2, 3, 3, 3), "b": np.ones(2, "f8")}
     path = tmp_path / "weights.pth"
     path.write_bytes(pickles.sound(arrays, old))
-    found = torchfile.read(path)
+    with formats.opened(path, arrays) as stored:
+        found = {name: array.read() for name, array in stored.items()}
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
