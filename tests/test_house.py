@@ -124,6 +124,17 @@ def test_what_is_installed_imports_nothing_of_the_checkout():
     assert not wrong, "\n".join(wrong)
 
 
+def test_configs_are_imported_as_those_of_nst():
+    trees = TREES | {path: ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py")}
+    wrong = [
+        f"{name_of(path)} imports {module}: write nst.{module}"
+        for path, tree in trees.items()
+        for module, _ in imports(tree)
+        if module.split(".")[0] == "configs"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_numeric_code_uses_no_config_flag_file_or_clock():
     wrong = []
     for path in NST:
