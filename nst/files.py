@@ -12,6 +12,7 @@ A schema says what a JSON file of ours holds. It is plain data beside the code t
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -32,20 +33,23 @@ _KINDS = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null",
     dict: "an object", list: "a list",
 }  # fmt: skip
+_LEFTOVER = ".part"  # suffix of the temporary files of `replacing`
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` and renames it to `path` once it is complete and on the disk.
 
-    Whatever happens in between, `path` holds either its old bytes or all of the new ones. If writing fails,
-    the temporary file is removed; the caller turns the OSError (disk full, read-only folder) into a message.
+    Whatever happens in between, `path` holds either its old bytes or all of the new ones; after the `with`
+    block it holds the new ones, even if the machine then loses its power. If writing fails, the temporary
+    file is removed, and the caller turns the OSError (disk full, read-only folder) into a message. A process
+    that is killed leaves the file behind; `remove_leftovers` removes it.
 
     Args:
       path: path of the file to write.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_LEFTOVER)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -57,10 +61,43 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
+        sync(path.parent)  # the new name
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Waits until what was written into a file, or the names in a folder, are on the disk.
+
+    Args:
+      path: path of the file or folder; if there is none, there is nothing to wait for.
+    """
+    if os.name == "nt" and os.path.isdir(path):  # Windows opens no folder
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # some network file systems cannot do it for folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Removes the temporary files that killed processes have left in a folder.
+
+    Args:
+      folder: path of a folder into which no other process is writing.
+    """
+    for path in Path(folder).glob(f".*{_LEFTOVER}"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike, content) -> None:

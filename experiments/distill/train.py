@@ -25,7 +25,7 @@ from experiments.distill.student import State
 from experiments.distill.trainer import TEACHER, Trainer
 from nst.errors import UserError
 from nst.images import folders
-from nst.runs import folder, settings
+from nst.runs import checkpoint, folder, settings
 
 
 def validate(trainer: Trainer, state: State) -> dict[str, float]:
@@ -99,9 +99,9 @@ def train(trainer: Trainer, state: State, seconds: float, stop: Callable[[], boo
             if step % config.log_every == 0 or step == config.steps:
                 write_record(trainer, state, errors, seconds + time.monotonic() - began)
             if time.monotonic() - saved >= config.checkpoint_seconds:
-                folder.save_checkpoint(workdir, state, seconds + time.monotonic() - began)
+                checkpoint.save(workdir, state, seconds + time.monotonic() - began, trainer.identity)
                 saved = time.monotonic()
-    folder.save_checkpoint(workdir, state, seconds + time.monotonic() - began)
+    checkpoint.save(workdir, state, seconds + time.monotonic() - began, trainer.identity)
     return state
 
 
@@ -139,14 +139,14 @@ def begin(trainer: Trainer) -> tuple[State, float]:
       The state, and the seconds that earlier sessions have taken.
     """
     workdir = trainer.workdir
-    checkpoint = folder.load_checkpoint(workdir, trainer.template())
-    if checkpoint:
-        return checkpoint
+    saved = checkpoint.load(workdir, trainer.template(), trainer.identity)
+    if saved:
+        return saved
     for remains in (workdir / "metrics.jsonl", *workdir.glob("stylised_*.npz")):
         remains.unlink(missing_ok=True)
     print("fitting the layers", flush=True)
     state = trainer.start()
-    folder.save_checkpoint(workdir, state, 0.0)
+    checkpoint.save(workdir, state, 0.0, trainer.identity)
     return state, 0.0
 
 
@@ -188,9 +188,10 @@ def main(argv) -> int:
     check(config)
     received = cli.signals()
     trainer = Trainer(config, Path(cli.workdir("runs/distill")))
-    plain = json.loads(config.to_json_best_effort())
+    plain = settings.as_dict(config)
     with folder.locked(trainer.workdir) as workdir:
-        for warning in folder.enter(workdir, plain, trainer.inputs(), []):
+        folder.check(workdir, trainer.identity)
+        for warning in folder.enter(workdir, plain, trainer.identity, []):
             print(warning)
         state, seconds = begin(trainer)
         first = first_record(trainer, state)

@@ -1,5 +1,6 @@
 """One distillation: the teacher, the pictures, the current training examples, and how they are made."""
 
+import functools
 import hashlib
 import zipfile
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from nst.images import folders
 from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import ARCHITECTURES, convolutions, freeze, layer_names, layers_to
+from nst.runs import identity, settings
+from nst.runs.identity import Identity
 
 TEACHER = Network()
 # Streams of random numbers, so that no draw depends on how many numbers were drawn for other purposes
@@ -62,10 +65,12 @@ class Trainer:
         convs = convolutions("vgg19")[: len(self.config.widths)]
         return [name for conv in convs for name in (conv, conv.replace("conv", "relu"))]
 
-    def inputs(self) -> dict[str, str]:
-        """Returns the digests of the teacher and of all pictures, for the run folder's manifest."""
+    @functools.cached_property
+    def identity(self) -> Identity:
+        """What the trained network depends on: the config, the teacher and all pictures."""
         pictures = hashlib.sha256("".join(map(digest, self.files)).encode()).hexdigest()
-        return {"weights": self.sha256, "pictures": pictures}
+        inputs = {"weights": self.sha256, "pictures": pictures}
+        return identity.make(settings.as_dict(self.config), inputs)
 
     def warm_batches(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Returns the images that layers are fitted on, the student's own `pictures` among them."""

@@ -17,6 +17,9 @@
     loop        call the compiled loop, and write files between the calls
     recorder    metrics, previews, checkpoints and progress
     folder      the files of a run
+    checkpoint  the state of a run as a file
+    identity    what the pixels of a run depend on; what continues it must have the same
+    interrupt   Ctrl-C as a wish to stop
     session     versions, device and commit, for the manifest
 
 May import `images`, `networks`, `styles`, `optimizers`, `devices`, `losses` and `metrics`.

@@ -16,7 +16,7 @@ from nst.images import Source
 from nst.losses import strips
 from nst.networks.convolution import parameter_count
 from nst.networks.table import minimum_size
-from nst.runs import pictures, sharding
+from nst.runs import folder, pictures, sharding
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
 from nst.runs.network import LoadNetwork
@@ -87,7 +87,7 @@ def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork)
 
 def _recorded_size(workdir: Path | None) -> int | None:
     """Returns the size of the run in a folder, if the run or a smaller size of it was begun; else None."""
-    if workdir is None or not any([*workdir.glob(name)] for name in ("checkpoint.npz", "result.*", "size_*")):
+    if workdir is None or not folder.begun(workdir):
         return None
     return (read_json(workdir / "config.json", {"size": int}) or {}).get("size")
 

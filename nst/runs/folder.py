@@ -4,32 +4,29 @@ config.json       every field in its normal form
 manifest.json     hashes of the inputs, and for each session its versions, device, command and commit
 metrics.jsonl     one line per record: step, evaluations, seconds, loss, each weighted term
 previews/         images of the steps in between
-checkpoint.npz    the whole state, the optimiser's memory included
+checkpoint.npz    the whole state, the optimiser's memory included, and the identity of the run
 result.png        the result (or as output.format says)
 size_N/           a smaller size of a pyramid, as a run folder of its own
 """
 
 import contextlib
 import json
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import filelock
-import jax
-import numpy as np
 
 from nst.devices import processes
-from nst.devices.mesh import put
 from nst.errors import Busy, UserError
-from nst.files import read_json, read_json_lines, replacing, write_json
-from nst.runs import session, settings
+from nst.files import read_json, read_json_lines, remove_leftovers, replacing, write_json
+from nst.runs import checkpoint, identity, session, settings
+from nst.runs.identity import Identity
 
 # what the files hold, as far as other code relies on it (nst/files.py says how it is written)
 MANIFEST = {
     "config_digest": str,
     "inputs": {str: str},
+    "start?": str,
     "sessions": [
         {"versions": {str: (str, None)}, "device": dict, "compile_seconds?": float, "memory_bytes?": int}
     ],
@@ -55,7 +52,7 @@ def locked(workdir: Path) -> Iterator[Path]:
 @processes.on_primary
 def _lock(workdir: Path) -> filelock.FileLock:
     try:
-        (workdir / "previews").mkdir(parents=True, exist_ok=True)
+        workdir.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(workdir / ".lock")
         return lock.acquire(timeout=0)
     except filelock.Timeout as error:
@@ -67,40 +64,66 @@ def _lock(workdir: Path) -> filelock.FileLock:
 
 
 @processes.on_primary
-def enter(
-    workdir: Path, config: dict, inputs: Mapping[str, str], notes: Sequence[str], sharing: int = 1
-) -> list[str]:
-    """Begins or continues the run of a folder, and writes its config and manifest.
+def check(workdir: Path, whose: Identity) -> None:
+    """Checks that a folder holds no other run, and changes nothing in it.
 
     Args:
       workdir: the locked folder.
+      whose: the identity of the run that is to be begun or continued there.
+
+    Raises:
+      UserError: the folder holds another run; names every field and file that differs. Or a file cannot be
+        read.
+    """
+    if not begun(workdir):
+        return
+    read_metrics(workdir)  # raises for a damaged file now, not when the first files have been written
+    config = read_json(workdir / "config.json", dict)
+    manifest = read_json(workdir / "manifest.json", MANIFEST)
+    if config is not None and manifest is not None:
+        found = identity.make(config, manifest["inputs"], manifest.get("start", ""))
+        if differences := identity.differences(found, whose):
+            raise UserError(f"{workdir} holds another run: {'; '.join(differences)}; use another --workdir")
+    # a checkpoint says itself whose it is, and so do those of the smaller sizes
+    elif (results := [*workdir.glob("result.*")]) and not (workdir / checkpoint.NAME).exists():
+        raise UserError(
+            f"{results[0]}: config.json or manifest.json is missing, so it is not known which run made this; "
+            "move it away or use another --workdir"
+        )
+
+
+def begun(workdir: Path) -> bool:
+    """Returns whether a folder holds something that a run can continue from, or that it would overwrite.
+
+    Args:
+      workdir: a run folder.
+    """
+    kept = checkpoint.NAME, "result.*"
+    return any(True for name in kept for where in (name, f"size_*/{name}") for _ in workdir.glob(where))
+
+
+@processes.on_primary
+def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sharing: int = 1) -> list[str]:
+    """Begins or continues the run of a folder: writes its config and manifest, and removes leftover files.
+
+    Args:
+      workdir: the locked folder, which `check` has found fit.
       config: from nst.runs.settings.as_dict.
-      inputs: {role: sha256} of every file that the result depends on.
+      whose: the identity of the run.
       notes: lines about the inputs, for the manifest.
       sharing: the number of devices that share the work.
 
     Returns:
       Warnings for the user; None in processes other than the primary one.
-
-    Raises:
-      UserError: the folder holds another run; names every field or file that differs.
     """
-    old_config = read_json(workdir / "config.json", dict)
-    manifest = read_json(workdir / "manifest.json", MANIFEST)
-    # without these there is nothing to continue, and nothing that another run could overwrite
-    if not [*workdir.glob("checkpoint.npz"), *workdir.glob("result.*")]:
-        old_config = manifest = None
-    if old_config is not None:
-        differences = settings.differences(old_config, config)
-        before = (manifest or {}).get("inputs", inputs)
-        roles = sorted(before.keys() | inputs.keys())
-        differences += [
-            f"{role}: another file than before" for role in roles if before.get(role) != inputs.get(role)
-        ]
-        if differences:
-            raise UserError(f"{workdir} holds another run: {'; '.join(differences)}; use another --workdir")
-    manifest = manifest or {"sessions": []}
-    manifest |= {"config_digest": settings.digest(config), "seed": config["seed"], "inputs": dict(inputs)}
+    (workdir / "previews").mkdir(exist_ok=True)
+    for leftovers in (workdir, workdir / "previews"):
+        remove_leftovers(leftovers)
+    old = read_json(workdir / "manifest.json", MANIFEST) if begun(workdir) else None
+    manifest = (old or {"sessions": []}) | {
+        "config_digest": settings.digest(config), "seed": config["seed"], "inputs": whose.inputs,
+        "start": whose.start,
+    }  # fmt: skip
     now = session.describe() | {"notes": list(notes)}
     if sharing != 1:
         now["device"]["sharing"] = sharing
@@ -163,7 +186,7 @@ def rewind_metrics(workdir: Path, step: int) -> list[dict]:
     Returns:
       The records that stay.
     """
-    kept = [record for record in read_metrics(workdir) if record["step"] <= step]
+    kept = [record for record in read_metrics(workdir) if record["step"] <= step] if step >= 0 else []
     _write_metrics(workdir / "metrics.jsonl", kept)
     return kept
 
@@ -174,63 +197,8 @@ def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
         file.write("".join(json.dumps(record) + "\n" for record in records).encode())
 
 
-@processes.on_primary
-def save_checkpoint(workdir: Path, state, seconds: float) -> None:
-    """Writes a state bit for bit to checkpoint.npz, one array per leaf.
-
-    Args:
-      workdir: the run folder.
-      state: any pytree of arrays.
-      seconds: of work so far.
-    """
-    leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
-    arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
-    with replacing(workdir / "checkpoint.npz") as file:
-        np.savez(file, seconds=np.float64(seconds), **arrays)
-
-
-def load_checkpoint(workdir: Path, template):
-    """Reads the state that checkpoint.npz holds.
-
-    Args:
-      workdir: the run folder.
-      template: a state or its shapes; it also says how the arrays are divided over devices
-        (nst/devices/mesh.py).
-
-    Returns:
-      The state and the seconds of work up to it, or None if there is no checkpoint.
-
-    Raises:
-      UserError: the file is damaged, or the checkpoint has another structure than the template.
-    """
-    path = workdir / "checkpoint.npz"
-    if not path.exists():
-        return None
-    leaves, treedef = jax.tree.flatten_with_path(template)
-    try:
-        with open(path, "rb") as file:  # np.load leaves a damaged file open
-            saved = np.load(file, allow_pickle=False)
-            arrays = {name: saved[name] for name in saved.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise UserError(f"{path}: damaged ({error}); delete it to begin this run again") from error
-    restored = []
-    for key, leaf in leaves:
-        array = arrays.get(jax.tree_util.keystr(key))
-        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
-            raise UserError(
-                f"{path}: does not fit this version of nst, or this number of devices, for which the height "
-                "is rounded; use the old one, or delete the file to begin this run again"
-            )
-        restored.append(put(array, leaf))
-    return jax.tree.unflatten(treedef, restored), float(arrays["seconds"])
-
-
-def tensorboard_writer(workdir: Path, step: int):
-    """Returns a tensorboardX writer into the run folder, which drops the events after a step.
-
-    Args:
-      workdir: the run folder.
-      step: of the last event that may stay.
+def tensorboard() -> Callable:
+    """Returns tensorboardX's SummaryWriter; events of steps from its `purge_step` on are dropped.
 
     Raises:
       UserError: tensorboardX is not installed.
@@ -239,4 +207,4 @@ def tensorboard_writer(workdir: Path, step: int):
         from tensorboardX import SummaryWriter
     except ImportError as error:
         raise UserError("log.tensorboard needs tensorboardX: pip install -e '.[tensorboard]'") from error
-    return SummaryWriter(workdir / "tensorboard", purge_step=step)
+    return SummaryWriter

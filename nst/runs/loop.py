@@ -66,7 +66,7 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
 
 
 def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]]) -> None:
-    """Saves a run that was stopped before its end.
+    """Saves a run that was stopped before its end, and its image as it is, and says so.
 
     Args:
       recorder: of the run.
@@ -74,14 +74,18 @@ def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]
       terms: returns the terms of the loss there, and raises if one is not finite: such a state is not saved.
     """
     terms()
+    path, (height, width, _) = recorder.preview(state), recorder.show(state).shape
     recorder.checkpoint(state)
-    recorder.preview(state)
+    where = f"; the picture as it is: {path}" if path else ""
+    recorder.log(f"stopped at step {int(state.step)} of {recorder.config.steps}, {width}x{height} px{where}")
 
 
 def keep(
     recorder: Recorder, config: ConfigDict, state: State, terms: Callable[[], dict[str, float]], pace: float
 ) -> None:
-    """Writes the record, the checkpoint and the preview of a state, each if it is due.
+    """Writes the record, the preview and the checkpoint of a state, each if it is due.
+
+    The checkpoint is the last, since a run that continues from it does not write the others again.
 
     Args:
       recorder: of the run.
@@ -96,10 +100,10 @@ def keep(
     values = terms() if record or save else {}
     if record:
         recorder.record(state, values, pace)
-    if save:
-        recorder.checkpoint(state)
     if config.log.preview_every and step % config.log.preview_every == 0:
         recorder.preview(state)
+    if save:
+        recorder.checkpoint(state)
 
 
 def chunk(step: int, config: ConfigDict, pace: float) -> int:
@@ -146,13 +150,13 @@ def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
         raise UserError(f"the loss of the initial image is not finite ({terms}); check weights and init")
     good = recorder.last_good(start)
     good = again(good, bad_step - 1 - int(good.step))
-    recorder.checkpoint(good)
     where = ""
     if recorder.workdir:
         path = recorder.workdir / "last_finite.png"
         image = shown(run.job, good)
         processes.on_primary(images.write)(path, *image, description=recorder.description)
         where = f"; the image of step {bad_step - 1} is {path}"
+    recorder.checkpoint(good)
     terms = not_finite(_terms(run.job, program, again(good, 1)))
     terms = terms or "it was finite when repeated: the machine may be faulty; run again"
     raise UserError(

@@ -5,7 +5,8 @@ Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-tr
 size by sqrt 2 each time, and carries the optimiser's moments along.
 """
 
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.errors import UserError
 from nst.optimizers.table import Optimizer, method
+from nst.runs import identity, settings
+from nst.runs.identity import Identity
 
 STYLES = ("scaled", "fixed")
 MOST = 100  # sizes
@@ -27,9 +30,15 @@ class Level(NamedTuple):
 
     config: ConfigDict
     workdir: Path | None
+    identity: Identity | None = None  # what its folder must hold; None: it has no folder
 
 
-def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int, int]] = ()) -> list[Level]:
+def plan(
+    config: ConfigDict,
+    workdir: Path | None,
+    originals: Sequence[tuple[int, int]] = (),
+    inputs: Mapping[str, str] = types.MappingProxyType({}),
+) -> list[Level]:
     """Plans the sizes of a run, smallest first; the last one is the run itself.
 
     Some of the smaller sizes may be too small for the config; `stylize.climb` leaves them out.
@@ -38,24 +47,27 @@ def plan(config: ConfigDict, workdir: Path | None, originals: Sequence[tuple[int
       config: from `settings.resolve`, with a number for its size.
       workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
       originals: height and width of the photograph and of each painting as given; needed if size is 0.
+      inputs: {role: sha256} of every file that the result depends on; needed if there is a folder.
 
     Raises:
       UserError: the fields of `config.pyramid` do not define a sequence of sizes.
     """
-    full = Level(config, workdir)
-    if not config.pyramid.min_size:
-        return [full]
+    levels, start = [], ""
+    for smaller in _smaller(config, originals) if config.pyramid.min_size else ():
+        whose = identity.make(settings.as_dict(smaller), inputs, start)
+        levels.append(Level(smaller, workdir and workdir / f"size_{smaller.size}", whose))
+        start = identity.handed_on(whose, smaller.steps)
+    return [*levels, Level(config, workdir, identity.make(settings.as_dict(config), inputs, start))]
+
+
+def _smaller(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> list[ConfigDict]:
+    """Returns the configs of the smaller sizes, smallest first."""
     config = _in_pixels(config, originals)
     *smaller, _ = sizes(config.size, config.pyramid.factor, config.pyramid.min_size)
     updates = steps(config.pyramid.steps, config.steps, len(smaller) + 1)
-    levels = [
-        Level(
-            _at_size(config, size, updates[index], len(smaller) - index),
-            workdir and workdir / f"size_{size}",
-        )
-        for index, size in enumerate(smaller)
+    return [
+        _at_size(config, size, updates[index], len(smaller) - index) for index, size in enumerate(smaller)
     ]
-    return [*levels, full]
 
 
 def _in_pixels(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> ConfigDict:

@@ -1,13 +1,13 @@
 """The record of a run: metrics, previews, checkpoints and progress, in its folder or in memory."""
 
+import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from nst import images
@@ -15,52 +15,55 @@ from nst.devices import processes
 from nst.devices.mesh import put
 from nst.errors import UserError
 from nst.optimizers.steps import State
-from nst.runs import folder, settings
+from nst.runs import checkpoint, folder, settings
+from nst.runs.pyramid import Level
 
 
 class Recorder:
     """Keeps the record of one run, in its folder, or in memory if `workdir` is None."""
 
-    def __init__(
-        self,
-        workdir: Path | None,
-        config: ConfigDict,
-        show: Callable[[State], np.ndarray],
-        log: Callable[[str], None],
-    ):
+    def __init__(self, level: Level, show: Callable[[State], np.ndarray], log: Callable[[str], None]):
         """Makes the recorder of a run; nothing is written yet.
 
         Args:
-          workdir: the run folder, or None.
-          config: from `settings.resolve`.
+          level: the config, the folder and the identity of the run.
           show: returns the image of a state as it is saved, `HxWx3` in [0, 1].
           log: receives one line of text.
+
+        Raises:
+          UserError: the config asks for TensorBoard's files, and the package for them is missing.
         """
-        self.workdir, self.config, self.show, self.log = workdir, config, show, log
-        self.plain = settings.as_dict(config)
+        self.config, self.workdir, self.identity = level
+        self.show, self.log = show, log
+        self.plain = settings.as_dict(self.config)
         self.description = f"nst config {settings.digest(self.plain)}"  # of images, for their metadata
         self.metrics: list[dict] = []
         self.seconds = 0.0  # of work so far, over all sessions
         self._saved_at = time.monotonic()
         self._last_good = None  # the last finite state, where there is no folder
         self._bar = self._writer = None
+        self._tensorboard = folder.tensorboard() if self.workdir and self.config.log.tensorboard else None
 
-    def begin(self, step: int, seconds: float = 0.0) -> None:
-        """Continues the record from a step; records of later steps are dropped.
+    def begin(self, step: int, notes: Sequence[str], sharing: int) -> None:
+        """Begins this session: from here on the folder is written. Records of steps after `step` are dropped.
 
         Args:
           step: of the checkpoint; -1: there is none.
-          seconds: of work up to that step.
+          notes: lines about the inputs, for the manifest.
+          sharing: the number of devices that share the work.
         """
-        self.seconds = seconds
-        if self.workdir:
-            self.metrics = folder.rewind_metrics(self.workdir, step)
-            if self.config.log.tensorboard and processes.is_primary():
-                self._writer = folder.tensorboard_writer(self.workdir, step)
+        if not self.workdir:
+            return
+        # `enter` returns None in every process but the primary one
+        for warning in folder.enter(self.workdir, self.plain, self.identity, notes, sharing) or ():
+            self.log(warning)
+        self.metrics = folder.rewind_metrics(self.workdir, step)
+        if self._tensorboard and processes.is_primary():
+            self._writer = self._tensorboard(self.workdir / "tensorboard", purge_step=step)
 
     def show_progress(self, step: int) -> None:
         """Shows a progress bar from this step on if the program runs in a terminal."""
-        if processes.is_primary() and sys.stderr.isatty():
+        if processes.is_primary() and sys.stderr and sys.stderr.isatty():  # None: it was closed
             self._bar = tqdm(total=self.config.steps, initial=step, unit="step", dynamic_ncols=True)
 
     def close(self) -> None:
@@ -106,26 +109,29 @@ class Recorder:
                 f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}"
             )
 
-    def preview(self, state: State) -> None:
-        """Writes the image of a state to previews/."""
+    def preview(self, state: State) -> Path | None:
+        """Writes the image of a state to previews/, and returns its path; None: there is no folder."""
         if not self.workdir:
-            return
+            return None
         rgb_HxWx3 = self.show(state)
         name = f"step_{int(state.step):06d}.jpg"
         path = self.workdir / "previews" / name
         processes.on_primary(images.write)(path, rgb_HxWx3, description=self.description)
         if self._writer is not None:
             self._writer.add_image("image", rgb_HxWx3, int(state.step), dataformats="HWC")
+        return path
 
     def due(self) -> bool:
         """Returns whether the last checkpoint is so old that the next one is due."""
         return bool(processes.broadcast(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
-        """Saves a state whose loss is known to be finite."""
+        """Saves a state whose loss is known to be finite, after the records and previews up to it."""
         state = jax.tree.map(processes.gather, state)
+        if self._writer is not None:
+            self._writer.flush()
         if self.workdir:
-            folder.save_checkpoint(self.workdir, state, self.seconds)
+            checkpoint.save(self.workdir, state, self.seconds, self.identity)
         else:
             self._last_good = state
         self._saved_at = time.monotonic()
@@ -133,13 +139,14 @@ class Recorder:
     def last_good(self, start: State) -> State:
         """Returns the last saved state, or `start` if there is none."""
         if self.workdir:
-            checkpoint = folder.load_checkpoint(self.workdir, start)
-            return checkpoint[0] if checkpoint else start
+            saved = checkpoint.load(self.workdir, start, self.identity)
+            return saved[0] if saved else start
         return start if self._last_good is None else put(self._last_good, start)
 
     def explain(self, error: OSError) -> UserError:
-        """Returns the error to raise when the folder can no longer be written, as when the disk is full."""
-        return UserError(
-            f"{self.workdir}: cannot write ({error.strerror or error}); the last checkpoint is intact: "
-            "free some space and run the same command again"
-        )
+        """Returns the error to raise when a file can no longer be written, as when the disk is full."""
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))  # Windows has no quotas
+        advice = "free some space and run" if full else "when that is repaired, run"
+        saved = "; the last checkpoint is intact" if (self.workdir / checkpoint.NAME).exists() else ""
+        what = f"{self.workdir}: cannot write ({error.strerror or error}){saved}"
+        return UserError(f"{what}: {advice} the same command again")

@@ -14,7 +14,7 @@ from nst.devices import processes
 from nst.errors import UserError
 from nst.optimizers import steps
 from nst.optimizers.steps import State
-from nst.runs import folder, pyramid, sharding
+from nst.runs import checkpoint, folder, pyramid, sharding
 from nst.runs.job import Job, first_state, shown
 from nst.runs.pyramid import Level
 from nst.runs.recorder import Recorder
@@ -42,7 +42,7 @@ class Result(NamedTuple):
 
 @contextlib.contextmanager
 def opened(job: Job, level: Level, log: Callable[[str], None]) -> Iterator[Run]:
-    """Opens a run, and locks its folder until the end of the `with` block. No step is made.
+    """Opens a run, and locks its folder until the end of the `with` block; until `begin`, nothing is written.
 
     Args:
       job: from `prepare`.
@@ -52,35 +52,44 @@ def opened(job: Job, level: Level, log: Callable[[str], None]) -> Iterator[Run]:
     Raises:
       UserError: another process has locked the folder, or the folder holds another run or cannot be written.
     """
-    config, workdir = level
-    recorder = Recorder(workdir, config, lambda state: shown(job, state)[0], log)
+    config, workdir, whose = level
+    recorder = Recorder(level, lambda state: shown(job, state)[0], log)
+    if workdir is None:
+        with contextlib.closing(recorder):
+            yield Run(job, config, recorder, None)
+        return
+    if changed := [role for role, sha256 in whose.inputs.items() if job.inputs.get(role) != sha256]:
+        raise UserError(f"{', '.join(changed)}: the file changed while the run was using it; run it again")
     try:
-        with (
-            folder.locked(workdir) if workdir else contextlib.nullcontext(),
-            contextlib.closing(recorder),
-        ):
-            if workdir:
-                sharing = job.mesh.size if job.mesh else 1
-                # `enter` returns None in every process but the primary one
-                for warning in folder.enter(workdir, recorder.plain, job.inputs, job.notes, sharing) or ():
-                    log(warning)
+        with folder.locked(workdir), contextlib.closing(recorder):
+            folder.check(workdir, whose)
             yield Run(job, config, recorder, _restore(recorder, job))
     except OSError as error:
         raise recorder.explain(error) from error
 
 
 def _restore(recorder: Recorder, job: Job) -> State | None:
-    """Returns the state of the folder's checkpoint, or None, and makes the recorder continue from it."""
+    """Returns the state of the folder's checkpoint, or None if there is no checkpoint."""
     template = sharding.state(job.mesh, jax.eval_shape(partial(steps.init, job.optimizer), job.start))
-    checkpoint = folder.load_checkpoint(recorder.workdir, template) if recorder.workdir else None
-    state, seconds = checkpoint or (None, 0.0)
-    step = -1 if state is None else int(state.step)
+    saved = checkpoint.load(recorder.workdir, template, recorder.identity)
+    if saved is None:
+        return None
+    state, recorder.seconds = saved
+    step = int(state.step)
     if step > recorder.config.steps:
         raise UserError(f"steps = {recorder.config.steps}: this run is at step {step} already; raise steps")
-    recorder.begin(step, seconds)
-    if state is not None:
-        recorder.log(f"continuing from step {step}")
+    recorder.log(f"continuing from step {step}")
     return state
+
+
+def begin(run: Run) -> None:
+    """Begins this session of a run: from here on its folder is written.
+
+    Args:
+      run: from `opened`.
+    """
+    job, step = run.job, -1 if run.state is None else int(run.state.step)
+    run.recorder.begin(step, job.notes, job.mesh.size if job.mesh else 1)
 
 
 def follow(run: Run, result: Result | None) -> Run:

@@ -8,20 +8,27 @@ it in nst/optimizers.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 from ml_collections import ConfigDict
 
 from nst.devices import memory, mesh, processes
 from nst.errors import TooSmall
 from nst.images import Source
-from nst.runs import compiling, fitting, pyramid, settings
+from nst.runs import compiling, fitting, interrupt, pyramid, settings
 from nst.runs.job import description, make_problem, prepare
 from nst.runs.loop import Program, drive
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pyramid import Level
-from nst.runs.run import Result, Run, finish, follow, opened
+from nst.runs.run import Result, Run, begin, finish, follow, opened
 
 __all__ = ["Result", "climb", "stylize"]
+
+
+class _Compiled(NamedTuple):
+    loop: jax.stages.Compiled  # of optimizers.steps.run
+    memory_bytes: int  # that the run needs
 
 
 def stylize(
@@ -42,12 +49,18 @@ def stylize(
       config: from `get_config` of a file in configs/; any field may be changed.
       workdir: the run folder. If it holds the same run already, that run is continued, and ends with the same
         bytes. None: nothing is written.
-      stop: called after every few steps; if it returns True, the run saves a checkpoint and ends early.
+      stop: called after every few steps; if it returns True, the run saves a checkpoint and a preview, and
+        ends early. So it does at the first Ctrl-C, unless the program handles that signal itself.
       log: receives one line of text at a time.
       load: from `cached_loader`, so that several calls share one network; None: this call loads its own.
 
+    Returns:
+      The image and the record of the run. If the run ended early, `finished` is False, and the image is as
+      far as it had come, enlarged if that was at a smaller size.
+
     Raises:
-      UserError: an input is invalid; the message is one line that says what is wrong and what to do.
+      UserError: an input is invalid; the message is one line that says what is wrong and what to do. What the
+        folder held is then unchanged.
     """
     log = processes.log_on_primary(log)
     load = load or cached_loader()  # shared by all sizes of this run
@@ -56,14 +69,17 @@ def stylize(
     config = fitting.choose_size(content, style, config, workdir, log=log, load=load)
     # the full size is prepared first, so that its errors are reported before any step is made
     job = prepare(content, style, config, load)
-    *smaller, full = pyramid.plan(config, workdir, job.originals)
+    *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
     with opened(job, full, log) as run:
-        if run.state is None:
-            last = climb(content, style, smaller, stop=stop, log=log, load=load)
-            if last is not None and not last.finished:  # stopped before the full size has made a step
-                return finish(run, None)
-            run = follow(run, last)
-        return _optimize(run, stop)
+        program = _begin(run)
+        with interrupt.deferred() as interrupted:
+            ended = lambda: stop() or interrupted()  # noqa: E731
+            if run.state is None:
+                last = climb(content, style, smaller, stop=ended, log=log, load=load)
+                run = follow(run, last)
+                if last is not None and not last.finished:  # stopped before the full size has made a step
+                    return finish(run, None)
+            return _optimize(run, program, ended)
 
 
 def climb(
@@ -97,32 +113,35 @@ def climb(
             continue
         log(f"first at {level.config.size} px")
         with opened(job, level, log) as run:
-            start = _optimize(follow(run, start), stop)
+            start = _optimize(follow(run, start), _begin(run), stop)
         if not start.finished:  # it was stopped
             break
     return start
 
 
-def _optimize(run: Run, stop: Callable[[], bool]) -> Result:
-    """Makes the steps that a run still lacks, and writes its result."""
-    state = run.state
-    if state is None or int(state.step) < run.config.steps:
-        state = drive(run, _compile(run), stop)
-    return finish(run, state)
-
-
-def _compile(run: Run) -> Program:
-    """Compiles the loop of a run, checks that it fits into memory, and computes the targets."""
-    job, log = run.job, run.recorder.log
+def _begin(run: Run) -> _Compiled | None:
+    """Checks whatever may still be refused, and begins the run; returns its loop, None if no step is left."""
+    if run.state is not None and int(run.state.step) >= run.config.steps:
+        begin(run)
+        return None
     began = time.perf_counter()
-    compiled = compiling.compile_run(job)
+    loop = compiling.compile_run(run.job)
     seconds = time.perf_counter() - began
     # processes that disagreed on the limit would wait for each other forever
     limit = processes.broadcast(memory.limit(run.config.memory_limit_gb))
-    need = fitting.check_memory(job, compiled, limit)
-    for line in [*description(job, run.config), fitting.description(job, need)]:
-        log(line)
-    if job.mesh and mesh.gathers(compiled):
-        log("devices: whole layers are gathered on each device, so the memory of one device limits the size")
+    need = fitting.check_memory(run.job, loop, limit)
+    begin(run)
     run.recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
-    return Program(compiled, make_problem(job))
+    return _Compiled(loop, need)
+
+
+def _optimize(run: Run, compiled: _Compiled | None, stop: Callable[[], bool]) -> Result:
+    """Makes the steps that a run still lacks, and writes its result."""
+    if compiled is None:
+        return finish(run, run.state)
+    job, log = run.job, run.recorder.log
+    for line in [*description(job, run.config), fitting.description(job, compiled.memory_bytes)]:
+        log(line)
+    if job.mesh and mesh.gathers(compiled.loop):
+        log("devices: whole layers are gathered on each device, so the memory of one device limits the size")
+    return finish(run, drive(run, Program(compiled.loop, make_problem(job)), stop))

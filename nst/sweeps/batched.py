@@ -25,7 +25,7 @@ from nst.optimizers.steps import State
 from nst.runs import fitting, loop, pyramid, settings
 from nst.runs.job import first_state, make_problem, prepare
 from nst.runs.network import LoadNetwork
-from nst.runs.run import Run, finish, follow, opened
+from nst.runs.run import Run, begin, finish, follow, opened
 from nst.runs.stylize import climb
 from nst.sweeps import results, stacked
 from nst.sweeps.local import (
@@ -118,8 +118,9 @@ def _open(
     config = settings.resolve(point.config)
     config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
     job = prepare(None, None, config, load)
-    *smaller, full = pyramid.plan(config, workdir, job.originals)
+    *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
     run = stack.enter_context(opened(job, full, quiet))
+    begin(run)
     if run.state is None:
         last = climb(None, None, smaller, stop=launch.stop, log=quiet, load=load)
         if last is not None and not last.finished:

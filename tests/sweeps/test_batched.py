@@ -8,7 +8,7 @@ import pytest
 
 from nst import images
 from nst.metrics import measures
-from nst.runs import folder
+from nst.runs import checkpoint, folder
 from nst.runs.folder import read_metrics
 from nst.sweeps import batched as sweep_batched
 from nst.sweeps import local as sweep_local
@@ -155,20 +155,20 @@ def test_a_point_that_another_process_works_on_is_skipped(tmp_path):
 
 def test_a_disk_that_fails_for_one_point_fails_only_that(tmp_path, monkeypatch):
     made = enter(tmp_path / "sweep", tmp_path, MANY)
-    save = folder.save_checkpoint
+    save = checkpoint.save
 
     def broken(workdir, *rest):
         if workdir.name == made[2].name:
             raise OSError(28, "No space left on device")
         save(workdir, *rest)
 
-    monkeypatch.setattr(folder, "save_checkpoint", broken)
+    monkeypatch.setattr(checkpoint, "save", broken)
     launcher, told = launching(tmp_path / "sweep")
     sweep_batched.batched(launcher, made)
     rows = table(tmp_path / "sweep")
     assert [row["status"] for row in rows] == ["finished", "finished", "failed", "finished", "finished"]
     assert "No space left" in rows[2]["error"] and len(told) == 5
-    monkeypatch.setattr(folder, "save_checkpoint", save)
+    monkeypatch.setattr(checkpoint, "save", save)
     sweep_batched.batched(launcher, sweep_local.pending(tmp_path / "sweep", made, judge().name, True))
     assert table(tmp_path / "sweep")[2]["status"] == "finished"
 

@@ -1,0 +1,120 @@
+"""checkpoint.npz: the whole state of a run, bit for bit, and the identity of the run that it belongs to."""
+
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from nst.devices import processes
+from nst.devices.mesh import put
+from nst.errors import UserError
+from nst.files import replacing, sync
+from nst.runs import identity
+from nst.runs.identity import Identity
+
+NAME = "checkpoint.npz"
+_LONGEST_IDENTITY = 1 << 20  # bytes
+# what zipfile and NumPy raise for bytes that are not what they should be
+_DAMAGE = (
+    ValueError, TypeError, KeyError, EOFError, OSError, RuntimeError, NotImplementedError, OverflowError,
+    MemoryError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@processes.on_primary
+def save(workdir: Path, state, seconds: float, whose: Identity) -> None:
+    """Writes a state, one array for each leaf, once the records of metrics.jsonl up to it are on the disk.
+
+    Args:
+      workdir: the run folder.
+      state: any pytree of arrays.
+      seconds: of work so far.
+      whose: the identity of the run.
+    """
+    leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
+    arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+    text = np.frombuffer(json.dumps(whose).encode(), np.uint8)
+    sync(workdir / "metrics.jsonl")
+    with replacing(workdir / NAME) as file:
+        np.savez(file, identity=text, seconds=np.float64(seconds), **arrays)
+
+
+def load(workdir: Path, template, whose: Identity):
+    """Reads the state that checkpoint.npz holds; of the file, only what fits the template is read.
+
+    Args:
+      workdir: the run folder.
+      template: a state or its shapes; it also says how the arrays are divided over devices
+        (nst/devices/mesh.py).
+      whose: the identity of the run that is to be continued.
+
+    Returns:
+      The state and the seconds of work up to it, or None if there is no checkpoint.
+
+    Raises:
+      UserError: the file cannot be read or is damaged, belongs to another run, or has another structure than
+        the template.
+    """
+    path = workdir / NAME
+    if not path.exists():
+        return None
+    leaves, treedef = jax.tree.flatten_with_path(template)
+    try:
+        if not path.is_file():  # a pipe would have to be waited for
+            raise UserError(f"{path}: not an ordinary file; move it away or use another folder")
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            _check_identity(path, archive, whose)
+            seconds = float(_read(path, archive, "seconds", jax.ShapeDtypeStruct((), np.float64)))
+            arrays = [_read(path, archive, jax.tree_util.keystr(key), leaf) for key, leaf in leaves]
+    except UserError:
+        raise
+    except PermissionError as error:
+        raise UserError(f"{path}: no permission to read it; give yourself the permission") from error
+    except _DAMAGE as error:
+        raise UserError(f"{path}: damaged ({error}); delete it to begin this run again") from error
+    restored = [put(array, leaf) for array, (_, leaf) in zip(arrays, leaves, strict=True)]
+    return jax.tree.unflatten(treedef, restored), seconds
+
+
+def _check_identity(path: Path, archive: zipfile.ZipFile, whose: Identity) -> None:
+    """Raises UserError unless a checkpoint belongs to this run."""
+    if "identity.npy" not in archive.namelist():
+        raise UserError(
+            f"{path}: it does not say which run it belongs to, since an older version of nst wrote it; use "
+            "another --workdir"
+        )
+    shape, dtype = _header(archive, "identity")
+    if len(shape) != 1 or shape[0] > _LONGEST_IDENTITY or dtype != np.uint8:
+        raise ValueError("its identity is no text")
+    config, inputs, start = json.loads(_array(archive, "identity").tobytes())
+    if not (isinstance(config, dict) and isinstance(inputs, dict) and isinstance(start, str)):
+        raise ValueError("its identity is no config, inputs and start")
+    if differences := identity.differences(Identity(config, inputs, start), whose):
+        raise UserError(f"{path} belongs to another run: {'; '.join(differences)}; use another --workdir")
+
+
+def _read(path: Path, archive: zipfile.ZipFile, name: str, like: jax.ShapeDtypeStruct) -> np.ndarray:
+    """Returns an array of a checkpoint, whose shape and type are compared before it is read."""
+    if f"{name}.npy" not in archive.namelist() or _header(archive, name) != (like.shape, like.dtype):
+        raise UserError(
+            f"{path}: does not fit this version of nst, or this number of devices, for which the height "
+            "is rounded; use the old one, or delete the file to begin this run again"
+        )
+    return _array(archive, name)
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Returns the shape and type of an array."""
+    with archive.open(f"{name}.npy") as member:
+        np.lib.format.read_magic(member)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+    return shape, dtype
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
