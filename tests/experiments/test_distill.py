@@ -570,6 +570,7 @@ class Counting(Trainer):
     def __init__(self, workdir, steps):
         self.config, self.workdir = tiny(**{"steps": steps, "stylised.every": 3}), workdir
         self.network = self.variables = None
+        self.sha256, self.files = "", []
         self.data, self.pictures, self.pool, self.seen = dataset.Data([], [], []), {}, None, []
 
     def make_pictures(self, state):

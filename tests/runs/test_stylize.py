@@ -272,7 +272,7 @@ def test_a_half_written_record_is_dropped(pictures, tmp_path):
     stylize(*pictures, small(), workdir=whole)
     stylize(*pictures, small(), workdir=parts, stop=stop_after(2))
     with open(parts / "metrics.jsonl", "a") as file:
-        file.write('{"step": 99, "loss": 1}\n{"step": 100, "lo')
+        file.write('{"step": 99, "seconds": 1, "loss": 1}\n{"step": 100, "lo')
     stylize(*pictures, small(), workdir=parts)
     assert records(whole) == records(parts)
 
