@@ -33,7 +33,6 @@ from nst.runs.kinds import (
     whole,
 )
 from nst.runs.pictures import COLOR_MODES, FITS, INITS, NOISES
-from nst.runs.pyramid import STYLES as PYRAMID_STYLES
 from nst.styles.grams import GRAM_DISTANCE
 from nst.styles.representation import NORMALIZATIONS
 from nst.styles.table import STYLES
@@ -69,7 +68,7 @@ FIELDS: dict[str, Kind] = {
     "pyramid.min_size": whole(),
     "pyramid.factor": number(above=1),
     "pyramid.steps": several(whole(least=1)),
-    "pyramid.style": choice(PYRAMID_STYLES),
+    "pyramid.style": choice(("scaled", "fixed")),
     "pyramid.content_factor": _POSITIVE,
     "pyramid.carry": switch(),
     "weights.name": path(),

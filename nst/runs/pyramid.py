@@ -21,7 +21,6 @@ from nst.optimizers.table import Optimizer, method
 from nst.runs import identity, settings
 from nst.runs.identity import Identity
 
-STYLES = ("scaled", "fixed")
 MOST = 100  # sizes
 
 

@@ -28,6 +28,7 @@ __all__ = ["Result", "climb", "stylize"]
 
 class _Compiled(NamedTuple):
     loop: jax.stages.Compiled  # of optimizers.steps.run
+    seconds: float  # that it took to compile
     memory_bytes: int  # that the run needs
 
 
@@ -121,18 +122,22 @@ def climb(
 
 def _begin(run: Run) -> _Compiled | None:
     """Checks whatever may still be refused, and begins the run; returns its loop, None if no step is left."""
-    if run.state is not None and int(run.state.step) >= run.config.steps:
-        begin(run)
-        return None
+    finished = run.state is not None and int(run.state.step) >= run.config.steps
+    compiled = None if finished else _compile(run)
+    begin(run)
+    if compiled:
+        run.recorder.note(memory_bytes=compiled.memory_bytes, compile_seconds=compiled.seconds)
+    return compiled
+
+
+def _compile(run: Run) -> _Compiled:
+    """Compiles the loop of a run, and checks that it fits into memory."""
     began = time.perf_counter()
     loop = compiling.compile_run(run.job)
     seconds = time.perf_counter() - began
     # processes that disagreed on the limit would wait for each other forever
     limit = processes.broadcast(memory.limit(run.config.memory_limit_gb))
-    need = fitting.check_memory(run.job, loop, limit)
-    begin(run)
-    run.recorder.note(memory_bytes=need, compile_seconds=round(seconds, 3))
-    return _Compiled(loop, need)
+    return _Compiled(loop, round(seconds, 3), fitting.check_memory(run.job, loop, limit))
 
 
 def _optimize(run: Run, compiled: _Compiled | None, stop: Callable[[], bool]) -> Result:
