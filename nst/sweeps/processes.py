@@ -2,19 +2,22 @@
 
 A point whose process was lost can be continued from its checkpoint by another process. The processes stop
 when a certain file appears in the sweep's folder; unlike a signal, it also reaches processes on other
-machines (nst/sweeps/ray.py).
+machines (nst/sweeps/ray.py). A signal that is sent to the whole group, as Ctrl-C, `timeout` and Slurm do,
+has an effect on the parent alone, which then makes that file.
 """
 
 import contextlib
 import os
 import signal
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from nst.devices import compilation_cache
@@ -43,13 +46,15 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
     Raises:
       UserError: a process was lost, for example because memory ran out.
     """
-    context = get_context("spawn")  # the threads that JAX has started do not survive a fork
+    context, before = get_context("spawn"), set(active_children())  # JAX's threads do not survive a fork
     with (
         stop_file(launch.workdir) as stop_path,
         ProcessPoolExecutor(count, context, _initialize_worker) as pool,
     ):
         rest = launch.workdir.resolve(), stop_path, network, os.getcwd()
-        futures = {pool.submit(run_in_worker, point, *rest): point for point in program_order(points)}
+        with stop_signals_blocked():
+            futures = {pool.submit(run_in_worker, point, *rest): point for point in program_order(points)}
+        workers = set(active_children()) - before
         while futures:
             done, _ = wait(futures, POLL_SECONDS, FIRST_COMPLETED)
             if launch.stop():
@@ -60,12 +65,27 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
                 try:
                     status = "" if future.cancelled() else future.result()
                 except BrokenProcessPool as error:
+                    reason = _end(workers)
+                    if launch.stop():  # the point was stopped, and has neither failed nor finished
+                        return
                     raise UserError(
-                        "a process was lost, perhaps because memory ran out: lower --jobs and run the same "
-                        "command again, which continues the sweep"
+                        f"a process was lost ({reason}); the same command continues the sweep"
                     ) from error
                 if status:
                     launch.on_end(point, status)
+
+
+def _end(workers: Iterable[BaseProcess]) -> str:
+    """Returns why a worker has ended, and kills the others, which ignore the pool's own signal."""
+    time.sleep(POLL_SECONDS)  # until its exit status is known; a signal may reach the group one by one, too
+    codes = [worker.exitcode for worker in workers if worker.exitcode]
+    for worker in workers:
+        worker.kill()
+    if not codes:
+        return "it left no trace"
+    if codes[0] == -signal.SIGKILL:
+        return "killed, perhaps because memory ran out: lower --jobs"
+    return f"exit status {codes[0]}" if codes[0] > 0 else signal.Signals(-codes[0]).name
 
 
 def run_in_worker(point: Point, workdir: Path, stop_path: Path, network: str, directory: str) -> str:
@@ -118,9 +138,21 @@ def stop_file(workdir: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def stop_signals_blocked() -> Iterator[None]:
+    """Makes processes that are started in the `with` block ignore the signals that stop a program.
+
+    They inherit the mask, and so have it even while they import their modules. What this process receives
+    meanwhile is delivered at the end of the block.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _initialize_worker() -> None:
-    # Ctrl-C reaches every process; the parent decides when to stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

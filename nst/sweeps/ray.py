@@ -1,14 +1,34 @@
-"""The Ray launcher: runs each point as a task of a Ray cluster, or of Ray on this machine alone."""
+"""The Ray launcher: runs each point as a task of a Ray cluster, or of Ray on this machine alone.
 
+Whoever can reach a Ray cluster can run code on it. On this machine alone, Ray therefore listens on the
+loopback address 127.0.0.1 only, asks for a token that is made anew for each sweep, and has no dashboard.
+"""
+
+import ipaddress
 import os
-from collections.abc import Callable, Sequence
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
 
 from nst.errors import UserError
 from nst.sweeps.local import Launch, attempt
 from nst.sweeps.points import Point
-from nst.sweeps.processes import POLL_SECONDS, program_order, run_in_worker, stop_file
+from nst.sweeps.processes import (
+    POLL_SECONDS,
+    program_order,
+    run_in_worker,
+    stop_file,
+    stop_signals_blocked,
+)
 
+OLDEST = (2, 52)  # the first version with tokens
 _RETRIES = 10  # of a point whose process was lost
+# read by Ray when it is imported; what the user has set stays
+_ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback, on Linux as well
+    "RAY_AUTH_MODE": "token",
+}
 
 
 def start(address: str) -> None:
@@ -21,18 +41,33 @@ def start(address: str) -> None:
       address: as `ray.init` takes it; "": use the cores of this machine.
 
     Raises:
-      UserError: Ray is not installed, or the cluster cannot be reached.
+      UserError: Ray is not installed or too old, the cluster cannot be reached, or Ray cannot be kept to this
+        machine.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:
+        for name, value in _ALONE.items():
+            os.environ.setdefault(name, value)
+        if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
     except ImportError as error:
         raise UserError("--launcher=ray needs Ray: pip install -e '.[ray]'") from error
+    if tuple(map(int, ray.__version__.split(".")[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise UserError(f"Ray {ray.__version__} has no tokens: pip install -U 'ray>={oldest}'")
     quiet = {"log_to_driver": False, "logging_level": "error", "ignore_reinit_error": True}
     try:
-        ray.init(address=address, **quiet) if address else ray.init(include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        with stop_signals_blocked():
+            # "local" ignores the cluster that RAY_ADDRESS names
+            ray.init(address or "local", **quiet, **({} if address else {"include_dashboard": False}))
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(f"--ray_address={address}: {error}") from error
+    where = ray.util.get_node_ip_address()
+    if not address and not ipaddress.ip_address(where).is_loopback:
+        ray.shutdown()
+        raise UserError(f"Ray {ray.__version__} listens on {where}: use --launcher=local --jobs=N")
 
 
 def run_points(launch: Launch, points: Sequence[Point], network: str) -> None:
@@ -42,6 +77,9 @@ def run_points(launch: Launch, points: Sequence[Point], network: str) -> None:
       launch: of the sweep; on a cluster of several machines its folder must be a shared one.
       points: to be run.
       network: the instrument's, a value of `weights.name`; every process loads it for itself.
+
+    Raises:
+      UserError: the cluster was lost.
     """
     import ray
 
@@ -56,20 +94,36 @@ def run_points(launch: Launch, points: Sequence[Point], network: str) -> None:
             if launch.stop():
                 stop_path.touch()
             for reference in done:
-                _report(launch, tasks.pop(reference), lambda reference=reference: ray.get(reference))
+                _report(launch, tasks.pop(reference), reference)
     ray.shutdown()
 
 
-def _report(launch: Launch, point: Point, fetch: Callable[[], str]) -> None:
-    """Reports how a task ended; one whose retries are used up has failed, and `fetch` raises the error."""
-    statuses = []
+def _report(launch: Launch, point: Point, reference) -> None:
+    """Reports how a task ended.
 
-    def work() -> bool:
-        statuses.append(fetch())
-        return False  # `attempt` would report "finished", whatever the status is
+    An error of the task, or of every process that tried it, is the point's failure. A task that a signal has
+    ended was stopped, and has neither failed nor finished.
+    """
+    import ray
 
-    if attempt(launch, point, work) and statuses[0]:
-        launch.on_end(point, statuses[0])
+    try:
+        status = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        time.sleep(POLL_SECONDS)  # a signal to the group may reach this process after the others
+        if launch.stop():
+            return
+        own = ray.exceptions.RayTaskError, ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError
+        if not isinstance(error, own):
+            line = " ".join(str(error).split())
+            raise UserError(f"Ray was lost ({line}); the same command continues the sweep") from error
+        attempt(launch, point, partial(_raise, error))
+    else:
+        if status:
+            launch.on_end(point, status)
+
+
+def _raise(error: Exception):
+    raise error
 
 
 def _options(point: Point) -> dict:

@@ -133,7 +133,7 @@ def start(config_file, workdir, *flags, **environment):
     return subprocess.Popen(
         [*command, "--instrument=random", *flags],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment, start_new_session=True,
     )  # fmt: skip
 
 

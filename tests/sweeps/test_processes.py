@@ -1,9 +1,11 @@
 """The launchers with other processes give the table of the local one, also when a process is lost."""
 
 import importlib.util
+import os
 import signal
 import sys
 import time
+import types
 
 import psutil
 import pytest
@@ -52,11 +54,16 @@ def test_a_signal_stops_the_processes_and_a_kill_leaves_none(tmp_path):
     def process_children():
         return psutil.Process(process.pid).children(recursive=True)
 
-    process = start(config, workdir, "--jobs=2")
-    wait_for(begun, process)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM and "the same command continues" in output, output
+    def process_children_at_work():  # while they still import their modules
+        return (workdir / "sweep.json").exists() and len(process_children()) >= 3
+
+    for ready, number in ((process_children_at_work, signal.SIGINT), (begun, signal.SIGTERM)):
+        process = start(config, workdir, "--jobs=2")
+        wait_for(ready, process)
+        os.killpg(process.pid, number)  # as Ctrl-C, `timeout` and Slurm do
+        output, _ = process.communicate()
+        assert process.returncode == 128 + number and "the same command continues" in output, output
+        assert "memory" not in output and not list(workdir.glob("*/failed.json")), output
     process = start(config, workdir, "--jobs=2")
     children = wait_for(lambda: len(found := process_children()) >= 3 and found, process)
     process.kill()
@@ -78,7 +85,9 @@ def test_a_lost_process_is_said(tmp_path):
         if "spawn_main" in " ".join(child.cmdline()):
             child.kill()
     output, _ = process.communicate()
-    assert process.returncode == 1 and "error: a process was lost" in output, output
+    reason = "killed, perhaps because memory ran out: lower --jobs"
+    assert process.returncode == 1 and f"error: a process was lost ({reason})" in output, output
+    assert not list((tmp_path / "sweep").glob("*/failed.json"))
 
 
 @pytest.fixture
@@ -112,8 +121,9 @@ def test_a_worker_killed_on_a_cluster_of_two_costs_nothing(tmp_path, on_ray):
 @pytest.mark.processes
 def test_a_signal_stops_a_cluster(tmp_path, on_ray):
     process, _ = on_ray
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate()
+    assert not list(tmp_path.glob("sweep/seed*/failed.json")), output
     assert process.returncode == 128 + signal.SIGTERM and "the same command continues" in output, output
     assert not list((tmp_path / "sweep").glob(".stop*"))
     status, output = program(tmp_path / "tiny.py", tmp_path / "sweep")
@@ -125,6 +135,97 @@ def test_without_ray_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"needs Ray: pip install -e '.\[ray\]'"):
         ray.start("")
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_ray_listens_on_the_loopback_address_only(tmp_path, on_ray):
+    process, _ = on_ray
+    everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    found = [one for child in everyone for one in child.net_connections("inet") if one.status == "LISTEN"]
+    assert len(found) > 3 and {one.laddr.ip.removeprefix("::ffff:") for one in found} == {"127.0.0.1"}
+    servers = [child for child in everyone if child.name() in ("gcs_server", "raylet")]
+    assert len(servers) == 2 and all(len(server.environ()["RAY_AUTH_TOKEN"]) == 64 for server in servers)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate()
+
+
+class FakeRay(types.ModuleType):
+    """What the launcher uses of Ray."""
+
+    def __init__(self, version="2.60.0", address="127.0.0.1"):
+        super().__init__("ray")
+        self.__version__, self.begun, self.ended = version, [], []
+        self.util = types.SimpleNamespace(get_node_ip_address=lambda: address)
+        kinds = ["RayTaskError", "WorkerCrashedError", "OutOfMemoryError", "LocalRayletDiedError"]
+        base = type("RayError", (Exception,), {})
+        self.exceptions = types.SimpleNamespace(
+            RayError=base, **{kind: type(kind, (base,), {}) for kind in kinds}
+        )
+
+    def init(self, address, **options):
+        self.begun.append((address, options, dict(os.environ)))
+
+    def shutdown(self):
+        self.ended.append(True)
+
+    def get(self, reference):
+        if isinstance(reference, Exception):
+            raise reference
+        return reference
+
+
+@pytest.fixture
+def fake_ray(monkeypatch):
+    def use(**about):
+        made = FakeRay(**about)
+        monkeypatch.setitem(sys.modules, "ray", made)
+        return made
+
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", *ray._ALONE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return use
+
+
+def test_ray_alone_has_a_token_and_a_cluster_its_own_rules(fake_ray):
+    made = fake_ray()
+    ray.start("head:6379")
+    ray.start("")
+    (joined, plain, before), (alone, options, variables) = made.begun
+    assert joined == "head:6379" and "include_dashboard" not in plain and "RAY_AUTH_MODE" not in before
+    assert alone == "local" and options["include_dashboard"] is False
+    assert variables["RAY_AUTH_MODE"] == "token" and len(variables["RAY_AUTH_TOKEN"]) == 64
+
+
+def test_a_ray_that_is_too_old_or_listens_elsewhere_is_refused(fake_ray):
+    made = fake_ray(version="2.51.1")
+    with pytest.raises(UserError, match=r"Ray 2.51.1 has no tokens: pip install -U 'ray>=2.52'"):
+        ray.start("")
+    made = fake_ray(address="192.0.2.7")
+    with pytest.raises(UserError, match="listens on 192.0.2.7: use --launcher=local"):
+        ray.start("")
+    assert made.begun and made.ended
+
+
+@pytest.mark.parametrize("kind, stopped, ends", [
+    ("RayTaskError", False, "failed"), ("WorkerCrashedError", False, "failed"),
+    ("OutOfMemoryError", False, "failed"), ("LocalRayletDiedError", False, "lost"),
+    ("RayTaskError", True, "nothing"), ("WorkerCrashedError", True, "nothing"),
+    ("LocalRayletDiedError", True, "nothing"),
+])  # fmt: skip
+def test_what_a_signal_ends_has_not_failed(tmp_path, monkeypatch, fake_ray, kind, stopped, ends):
+    monkeypatch.setattr(ray, "POLL_SECONDS", 0)
+    error = getattr(fake_ray().exceptions, kind)("no more")
+    (point,) = enter(tmp_path / "sweep", tmp_path, [{}])
+    launch, ended = launching(tmp_path / "sweep", stop=lambda: stopped)
+    if ends == "lost":
+        with pytest.raises(UserError, match=r"Ray was lost \(no more\); the same command continues"):
+            ray._report(launch, point, error)
+    else:
+        ray._report(launch, point, error)
+    assert ended == ([(0, f"failed: {kind}: no more")] if ends == "failed" else [])
+    assert (tmp_path / "sweep/base/failed.json").exists() == (ends == "failed")
 
 
 def test_resources_of_the_config_are_asked_for(tmp_path, monkeypatch):
