@@ -1,6 +1,7 @@
 """Downloads of files: resumable, bounded, verified by their hash, and either complete or absent."""
 
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -81,7 +82,8 @@ def _fetch(url: str, partial: Path, size: int) -> None:
         length = response.headers.get("Content-Length")
         if length and have + int(length) != size:
             raise ConnectionError(f"it offers {have + int(length)} bytes, not {size}")
-        bar = tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=None)
+        hidden = None if sys.stderr else True  # None: unless it is a terminal
+        bar = tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=hidden)
         with bar, open(partial, "ab" if have else "wb") as file:
             for block in _blocks(response):
                 have += len(block)

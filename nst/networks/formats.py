@@ -91,13 +91,15 @@ def check_readable(path: Path) -> None:
       UserError: it is not.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is not a file")
-        path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError) as error:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+        if is_file:
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last for a null character
         raise UserError(f"{path}: no such file") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if not is_file:
+        raise UserError(f"{path}: is not a file")
 
 
 def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: Sequence[str]) -> None:

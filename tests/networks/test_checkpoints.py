@@ -668,8 +668,11 @@ def test_explicit_path(folder, tmp_path, monkeypatch):
     assert checkpoints.find("~/mine.h5") == tmp_path / "mine.h5"
     with fails("weights.name", "no such file", tmp_path / "other.h5"):
         checkpoints.find(str(tmp_path / "other.h5"))
-    with fails("weights.name", "no such file"):
-        checkpoints.find("~nobody-of-this-name/other.h5")
+    for name in ("~nobody-of-this-name/other.h5", "null\0.h5", str(tmp_path / "mine.h5/inner.h5")):
+        with fails("weights.name", "no such file"):
+            checkpoints.find(name)
+    with fails("weights.name", "cannot be read (File name too long)"):
+        checkpoints.find("x" * 300 + ".h5")
 
 
 def test_folder_official_name_first(folder):
@@ -1101,6 +1104,11 @@ def test_cache_that_cannot_be_written(blocked, tiny, tmp_path, monkeypatch):
         (tmp_path / blocked).write_text("in the way")
     with fails("tiny", "cannot write", tmp_path / "cache", "NST_CACHE_DIR"):
         checkpoints.find("tiny")
+
+
+def test_no_progress_where_standard_error_is_closed(tiny, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert checkpoints.find("tiny").read_bytes() == BODY
 
 
 def test_two_downloads_at_once_are_one(tiny, server):
