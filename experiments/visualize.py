@@ -26,9 +26,10 @@ from ml_collections import ConfigDict
 
 from experiments import cli
 from nst import images
+from nst.devices import memory
 from nst.errors import UserError, choose
 from nst.images import folders
-from nst.runs import settings, specs
+from nst.runs import forecast, settings, specs
 from nst.runs.job import make_problem, prepare
 from nst.runs.network import load_network
 from nst.visualize import (
@@ -80,9 +81,11 @@ def channels(strongest) -> tuple[int, ...]:
 
 
 def picture(path: str, config: ConfigDict) -> np.ndarray:
-    """Reads a picture and resizes it as a run with this config does."""
+    """Reads a picture and resizes it as a run with this config does; raises UserError if it cannot fit."""
     rgb = images.read(path).rgb_HxWx3
     target = images.target_size(*rgb.shape[:2], config.size, config.size_mode)
+    _, spec = specs.read_network(config)
+    forecast.check_painting(spec, path, target, 1, memory.limit(config.memory_limit_gb))
     return images.resize(rgb, *target, config.resize_filter)
 
 

@@ -1,6 +1,7 @@
 """Memory: what a compiled program needs, what a whole run needs, and what the device has."""
 
 import ctypes
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -44,9 +45,30 @@ def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
       compiled: the loop.
       weights_bytes: the size of the network's weights, which are in memory while the loop compiles.
     """
+    return of_run(program_bytes(compiled), weights_bytes)
+
+
+def of_run(program: int, weights_bytes: int) -> int:
+    """Returns the most bytes that a run will need, as `forecast`, from the bytes of its loop.
+
+    Args:
+      program: what the compiled loop needs.
+      weights_bytes: as for `forecast`.
+    """
     if jax.default_backend() != "cpu":
-        return program_bytes(compiled)
-    return max(program_bytes(compiled) + _OVERHEAD, weights_bytes + _COMPILER_OVERHEAD)
+        return program
+    return max(program + _OVERHEAD, weights_bytes + _COMPILER_OVERHEAD)
+
+
+def most_for_program(limit: int) -> int:
+    """Returns the most bytes that the loop of a run may need, so that `of_run` does not exceed a limit.
+
+    Args:
+      limit: bytes.
+    """
+    if jax.default_backend() != "cpu":
+        return limit
+    return limit - _OVERHEAD if limit >= _COMPILER_OVERHEAD else 0
 
 
 def release() -> None:
@@ -67,11 +89,40 @@ def available(device: jax.Device) -> int:
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"]
-    free = psutil.virtual_memory().available
-    limit = Path("/sys/fs/cgroup/memory.max")  # the limit of a container, which psutil does not know
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        free = min(free, int(text))
-    return free
+    return int(min(psutil.virtual_memory().available, _room_in_cgroups()))
+
+
+def _room_in_cgroups(
+    processes: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> float:
+    """Returns the bytes that the limits of containers and batch systems leave, which psutil does not know."""
+    room = math.inf
+    lines = processes.read_text().splitlines() if processes.is_file() else []
+    for controllers, path in (line.split(":", 2)[1:] for line in lines):
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        # version 1 has a folder for each controller, version 2 one for all
+        base, most, used = (
+            (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+            if controllers
+            else (root, "memory.max", "memory.current")
+        )
+        group = base / path.strip("/")
+        for folder in (group, *group.parents):  # the limit of each group holds for those within it
+            if folder.is_relative_to(base):
+                room = min(room, _room(folder, most, used))
+    return room
+
+
+def _room(folder: Path, most: str, used: str) -> float:
+    """Returns the bytes that one group still has; its cache of files can be dropped, and counts as free."""
+    try:
+        limit, usage = ((folder / name).read_text().strip() for name in (most, used))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except OSError:
+        return math.inf
+    cache = sum(int(stat.get(name, 0)) for name in ("inactive_file", "active_file"))
+    return int(limit) - int(usage) + cache if limit.isdigit() else math.inf
 
 
 def limit(gigabytes: float) -> int:
@@ -80,7 +131,8 @@ def limit(gigabytes: float) -> int:
     Args:
       gigabytes: `config.memory_limit_gb`; 0 stands for what the device has.
     """
-    return int(gigabytes * 1e9) or available(jax.local_devices()[0])
+    # a limit that rounds to 0 bytes is not the field's 0
+    return max(1, int(gigabytes * 1e9)) if gigabytes else available(jax.local_devices()[0])
 
 
 def format_bytes(size: float) -> str:

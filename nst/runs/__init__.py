@@ -11,6 +11,7 @@
     job         everything that the optimisation starts from
     sharding    how a run is divided over several devices
     compiling   compile the loop of a job
+    forecast    the least memory that a run needs, from the sizes of its pictures
     fitting     what fits into memory; size = auto
     pyramid     the sizes, from coarse to fine
     run         a job, its record and its state, while its folder is locked

@@ -16,7 +16,7 @@ from nst.images import Source
 from nst.losses import strips
 from nst.networks.convolution import parameter_count
 from nst.networks.table import minimum_size
-from nst.runs import folder, pictures, sharding
+from nst.runs import folder, forecast, pictures, sharding, specs
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
 from nst.runs.network import LoadNetwork
@@ -68,16 +68,21 @@ def _with_size(config: ConfigDict, size: int) -> ConfigDict:
 def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
     """The largest size that fits, up to the photograph's own."""
     photo, _ = pictures.sources(content, style, config)
-    own = images.measure(*images.read(photo, config.max_megapixels).rgb_HxWx3.shape[:2], config.size_mode)
-    job = prepare(content, style, _with_size(config, own), load)
-    limit = memory.limit(config.memory_limit_gb)
-    fitting = largest(job, compile_run(job), limit)
-    if fitting is None:
+    shape = images.read(photo, config.max_megapixels).rgb_HxWx3.shape[:2]
+    own, limit = images.measure(*shape, config.size_mode), memory.limit(config.memory_limit_gb)
+    pixels = forecast.image_bytes(specs.read_network(config)[1], specs.make_optimizer(config), *shape)
+    # the search begins at a size that may fit, since even the arrays of a larger one may be too much
+    begin = min(
+        own, int(own * forecast.largest_scale(pixels // (config.devices or jax.device_count()), limit))
+    )
+    job = prepare(content, style, _with_size(config, begin), load) if begin else None
+    fitting = job and largest(job, compile_run(job), limit)
+    if job is None or fitting is None:
         raise UserError(
             f"size = auto: no size fits in {memory.format_bytes(limit)}: ask for fewer layers or a smaller "
             "optimizer.memory"
         )
-    size = own
+    size = begin
     if fitting != job.content.rgb_HxWx3.shape[:2]:
         exact = images.measure(*fitting, config.size_mode)
         size = max(exact // _GRAIN * _GRAIN, min(exact, _GRAIN))
@@ -128,10 +133,16 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
       limit: bytes that it may use.
 
     Raises:
-      UserError: the run needs more than `limit`; names the largest size and the highest strips that fit.
+      UserError: the run needs more than `limit`; names the largest size and the highest strips that fit, or
+        the painting that is too large.
     """
     need = memory.forecast(compiled, _weights_bytes(job))
     if need <= limit:
+        for index, style in enumerate(job.styles):  # they may be larger than the image
+            shape = style.rgb_HxWx3.shape[:2]
+            forecast.check_painting(
+                job.spec, f"style {index}", shape, job.mesh.size if job.mesh else 1, limit
+            )
         return need
     height, width = job.content.rgb_HxWx3.shape[:2]
     smaller = largest(job, compiled, limit)

@@ -23,7 +23,7 @@ from nst.losses.weights import Weights
 from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.optimizers.table import Optimizer, method
-from nst.runs import masks, pictures, settings, sharding, specs
+from nst.runs import forecast, masks, pictures, settings, sharding, specs
 from nst.runs.network import LoadNetwork, load_network
 from nst.runs.pictures import Recolor
 
@@ -74,7 +74,8 @@ def prepare(
     optimizer = specs.make_optimizer(config)
     convention, spec = specs.read_network(config)
     mesh = _mesh(config, spec, optimizer)
-    inputs = pictures.read(content, style, config, sharding.height_multiple(spec, mesh))
+    fits = forecast.make_check(spec, optimizer, mesh, config.memory_limit_gb)
+    inputs = pictures.read(content, style, config, sharding.height_multiple(spec, mesh), fits)
     photo, paintings, recolor = pictures.with_colors(
         config, inputs[0].picture, [painting.picture for painting in inputs[1:]]
     )

@@ -66,24 +66,32 @@ def sources(
 
 
 def read(
-    content: Source | None, style: Source | Sequence[Source] | None, config: ConfigDict, multiple: int = 1
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    config: ConfigDict,
+    multiple: int = 1,
+    check: Callable[[str, int, int], None] = lambda role, height, width: None,
 ) -> list[Input]:
     """Reads the pictures of a run and resizes them: first the photograph, then the paintings.
 
     Args:
       content, style, config: as for `sources`.
       multiple: heights are rounded to multiples of it, so that devices can share them (nst/devices/mesh.py).
+      check: is called with the role, height and width of each picture before it is resized.
     """
     content, paintings = sources(content, style, config)
-    photo = _read("content", content, lambda shape: fitted(shape, config.size, config), config, multiple)
+    read_one = partial(_read, config=config, multiple=multiple, check=check)
+    photo = read_one("content", content, lambda shape: fitted(shape, config.size, config))
     result, photo_size = [photo], photo.picture.rgb_HxWx3.shape[:2]
     for index, (source, size) in enumerate(zip(paintings, style_sizes(config, len(paintings)), strict=True)):
         resize = partial(fitted, size=size, config=config, photo=photo_size)
-        result.append(_read(f"style {index}", source, resize, config, multiple))
+        result.append(read_one(f"style {index}", source, resize))
     return result
 
 
-def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multiple: int) -> Input:
+def _read(
+    role: str, source: Source, resize: Callable, *, config: ConfigDict, multiple: int, check: Callable
+) -> Input:
     """Reads one picture; `resize` gives its (height, width) from those of the file."""
     original = images.read(source, config.max_megapixels)
     shape = original.rgb_HxWx3.shape[:2]
@@ -94,6 +102,7 @@ def _read(role: str, source: Source, resize: Callable, config: ConfigDict, multi
             f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, so "
             "that each has one of the deepest layer; raise size or style_size, or lower devices"
         )
+    check(role, height, width)
     resized = images.resize_picture(original, height, width, config.resize_filter)
     if height != exact:
         note = f"{height} rows instead of {exact}, so that the devices share them equally"

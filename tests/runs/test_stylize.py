@@ -318,7 +318,7 @@ def test_too_little_memory_is_said_before_the_work_with_a_size_that_fits(picture
     assert stylize(*pictures, small(**{"memory_limit_gb": 0.38, "size": edge, "steps": 1}))[0].finished
     with pytest.raises(UserError, match="available"):
         stylize(*pictures, small(**{"memory_limit_gb": 0.38, "size": edge * 5 // 4}))
-    with pytest.raises(UserError, match="no size fits"):
+    with pytest.raises(UserError, match="a smaller size, if any fits"):
         stylize(*pictures, small(**{"memory_limit_gb": 0.0001}))
 
 
