@@ -30,6 +30,8 @@ class Method(NamedTuple):
     # (state, moved) -> the state after the caller has moved x, as clamping does, where `moved` is true
     displaced: Callable[[Any, bool | jax.Array], Any] = _unchanged
     carries: bool = True  # whether the state can be used for another size of x or another objective
+    # whether updates are proportional to the gradient, so that the learning rate is in units of the loss
+    proportional: bool = False
 
 
 def forget_value(state: Any, moved: bool | jax.Array) -> Any:
@@ -43,12 +45,14 @@ def forget_value(state: Any, moved: bool | jax.Array) -> Any:
     return optax.tree.set(state, value=value)
 
 
-def from_optax(transformation: optax.GradientTransformation, carries: bool = True) -> Method:
+def from_optax(
+    transformation: optax.GradientTransformation, carries: bool = True, proportional: bool = False
+) -> Method:
     """Returns a method whose step is one evaluation and one update of `transformation`.
 
     Args:
       transformation: an Optax transformation, whose update may use `value`, the objective at x.
-      carries: as in `Method`.
+      carries, proportional: as in `Method`.
     """
     transformation = optax.with_extra_args_support(transformation)
 
@@ -57,7 +61,7 @@ def from_optax(transformation: optax.GradientTransformation, carries: bool = Tru
         updates, state = transformation.update(gradient, state, x, value=value)
         return Update(optax.apply_updates(x, updates), state, evaluations=1, value=value, updated=True)
 
-    return Method(transformation.init, step, carries=carries)
+    return Method(transformation.init, step, carries=carries, proportional=proportional)
 
 
 def from_optax_search(transformation: optax.GradientTransformation) -> Method:

@@ -6,9 +6,10 @@ one compiled program for each (objective, optimizer, shapes), however many calls
 so an interrupted run that is continued gives the same bytes.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -30,24 +31,62 @@ class State:
     """Everything that a run carries from step to step; a run continued from it gives the same bytes."""
 
     pixels: jax.Array  # the present iterate, in units of 1 / pixel_range
-    optimizer: optax.OptState
+    optimizer: optax.OptState  # of the loss times `scale`
+    scale: jax.Array  # a power of two, see the function `scale`
     step: jax.Array  # int32, updates made
     evaluations: jax.Array  # int32, evaluations of the loss with its gradient
     ema: jax.Array | None  # moving average of the iterates, before bias correction
 
 
-def init(optimizer: Optimizer, image: jax.Array, carried: optax.OptState | None = None) -> State:
+class Carried(NamedTuple):
+    """What a run takes over from the end of another one."""
+
+    optimizer: optax.OptState
+    scale: jax.Array
+
+
+# The range of losses, at the start, that are minimised as they are. Inside it no square of a gradient leaves
+# the range of float32: the norm of the gradient is about the loss, in units of 1, and the margins (8 and 7
+# digits) are for single pixels, steps that overshoot, and the last digits of a loss that has fallen far. The
+# losses of the published programs lie in it, so that Adam's epsilon and Torch's thresholds mean what they
+# mean there.
+_LEAST, _MOST = 2.0**-20, 2.0**40
+
+
+def scale(optimizer: Optimizer, loss: float) -> float:
+    """Returns the power of two by which a run multiplies its loss while it minimises it.
+
+    Gradients and their squares then stay in the range of float32, however large or small the weights of the
+    loss are. The factor is 1 for losses in a wide range, and moves others to its nearer end. A power of two
+    changes no rounding: L-BFGS with line_search = wolfe makes the same iterates, bit for bit, for any factor.
+    The factor is always 1 where updates are proportional to the gradient, whose learning rate has to match
+    the loss.
+
+    Args:
+      optimizer: static choices.
+      loss: at the start of the run.
+    """
+    loss = abs(loss)
+    if method(optimizer).proportional or not 0 < loss < math.inf:
+        return 1.0
+    nearest = min(max(loss, _LEAST), _MOST)
+    return 2.0 ** (math.frexp(nearest)[1] - math.frexp(loss)[1])
+
+
+def init(optimizer: Optimizer, image: jax.Array, carried: Carried | None = None) -> State:
     """Returns the state before the first step.
 
     Args:
       optimizer: static choices.
       image: the start, of any shape; an image `1xHxWx3` in [0, 1].
-      carried: the optimiser's state at the end of another run, in this image's shape; None: a new one.
+      carried: from another run, in this image's shape; None: the optimiser's state is a new one, and
+        `State.scale` is 1.
     """
     pixels = optimizer.pixel_range * jnp.asarray(image, jnp.float32)
     state = State(
         pixels=pixels,
-        optimizer=method(optimizer).init(pixels) if carried is None else carried,
+        optimizer=method(optimizer).init(pixels) if carried is None else carried.optimizer,
+        scale=jnp.ones((), jnp.float32) if carried is None else carried.scale,
         step=jnp.zeros((), jnp.int32),
         evaluations=jnp.zeros((), jnp.int32),
         ema=(1 - optimizer.ema) * optimizer.ema_start * pixels if optimizer.ema else None,
@@ -95,24 +134,25 @@ def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State)
     """
 
     def loss(pixels):
-        return objective(problem, pixels / optimizer.pixel_range, state.step)
+        return state.scale * objective(problem, pixels / optimizer.pixel_range, state.step)
 
     rule = method(optimizer)
     update = rule.step(loss, state.pixels, state.optimizer)
     if optimizer.clamp:
-        update = update._replace(
-            x=jnp.clip(update.x, 0, optimizer.pixel_range),
-            state=rule.displaced(update.state, update.updated),
-        )
+        clipped = jnp.clip(update.x, 0, optimizer.pixel_range)
+        moved = jnp.any(clipped != update.x)
+        update = update._replace(x=clipped, state=rule.displaced(update.state, moved))
     new = State(
         pixels=update.x,
         optimizer=update.state,
+        scale=state.scale,
         step=state.step + update.updated,
         evaluations=state.evaluations + update.evaluations,
         ema=_averaged(optimizer, update, state.ema),
     )
     # the state of a loop must keep its dtypes, and some of Optax's optimisers return other ones
-    return jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state), update.value
+    new = jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state)
+    return new, update.value / state.scale
 
 
 def _averaged(optimizer: Optimizer, update: Update, ema: jax.Array | None) -> jax.Array | None:

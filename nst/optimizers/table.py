@@ -17,6 +17,8 @@ from nst.optimizers.lbfgs import scale_by_lbfgs
 from nst.optimizers.method import Method, from_optax, from_optax_search
 
 HISTORY_DTYPES = ("float32", "bfloat16")
+# optimisers whose updates are proportional to the gradient; those of Optax's others hardly depend on its scale
+PROPORTIONAL = ("gradient_descent", "sgd", "noisy_sgd", "optimistic_gradient_descent")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +182,8 @@ def _learning_rate(optimizer: Optimizer):
 def _first_order(optimizer: Optimizer, transformation: optax.GradientTransformation) -> Method:
     """Returns the method of a transformation of the pixels or, if `bands` > 0, of the bands."""
     extended = optax.with_extra_args_support(transformation)
-    return from_optax(in_bands(extended, optimizer.bands) if optimizer.bands else extended)
+    moved = in_bands(extended, optimizer.bands) if optimizer.bands else extended
+    return from_optax(moved, proportional=optimizer.name in PROPORTIONAL)
 
 
 def _named_in_optax(optimizer: Optimizer) -> Method:

@@ -46,7 +46,7 @@ class SearchState(NamedTuple):
 
     memory: LBFGSState
     value: jax.Array  # the loss at x; inf: not evaluated yet
-    direction: jax.Array  # of the next search
+    direction: jax.Array  # of the next search; 0: no search can lower the loss
 
 
 class _Trial(NamedTuple):
@@ -80,6 +80,7 @@ class _Start(NamedTuple):
     value: jax.Array
     slope: jax.Array
     unknown: jax.Array  # whether its value is still to be evaluated
+    ended: jax.Array  # whether no search can lower it
 
 
 def method(settings: Settings) -> Method:
@@ -121,11 +122,13 @@ def step(
 ) -> Update:
     """Makes one update of x or, if the loss at x is not known yet, evaluates it.
 
-    If the search finds no better point in `max_evaluations`, x stays where it was and the pairs are dropped.
+    If the search finds no better point in `max_evaluations`, x stays where it was and the pairs are dropped,
+    so that the next search follows the gradient. If that finds none either, it would find none again: from
+    then on, as where the gradient is 0, steps evaluate nothing and leave x where it is.
     """
     unknown = ~jnp.isfinite(state.value)
     slope = inner(state.memory.gradient, state.direction)
-    start = _Start(state.value, slope, unknown)
+    start = _Start(state.value, slope, unknown, ended=~unknown & ~jnp.any(state.direction))
     trial = _search(settings, objective, x, state.direction, start)
     # where the evaluations ran out, any lower loss is better than none
     good = trial.accepted | (trial.value < state.value)
@@ -134,10 +137,12 @@ def step(
     # rounding may have turned the direction uphill; then the gradient is used
     downhill = inner(scaled, trial.gradient) > 0
     direction = -jnp.where(downhill, scaled, _first_scale(settings, trial.gradient) * trial.gradient)
+    ended = start.ended | (~good & (state.memory.count == 1))  # 1: the direction was the gradient's
     # pairs that have led to a failed search would lead to it again
     memory = memory._replace(count=jnp.where(good, memory.count, 0), stored=jnp.where(good, memory.stored, 0))
     # after a failure x is not the point evaluated last, so its gradient has to be evaluated again
-    state = SearchState(memory, jnp.where(good, trial.value, jnp.inf), direction)
+    found = jnp.where(ended, start.value, jnp.where(good, trial.value, jnp.inf))
+    state = SearchState(memory, found, jnp.where(ended, 0, direction))
     value = jnp.where(unknown, trial.value, start.value)
     # a start whose loss is not finite counts as an update, so that the loop ends there
     return Update(x, state, trial.evaluations, value, updated=~unknown | ~jnp.isfinite(value))
@@ -168,7 +173,7 @@ def _search(
         value=infinite,
         gradient=jnp.zeros_like(x),
         evaluations=jnp.zeros((), jnp.int32),
-        accepted=jnp.zeros((), bool),
+        accepted=start.ended,
     )
     return lax.while_loop(
         lambda trial: ~trial.accepted & (trial.evaluations < settings.max_evaluations), turn, first
