@@ -45,11 +45,10 @@ class Carried(NamedTuple):
     scale: jax.Array
 
 
-# The range of losses, at the start, that are minimised as they are. Inside it no square of a gradient leaves
-# the range of float32: the norm of the gradient is about the loss, in units of 1, and the margins (8 and 7
-# digits) are for single pixels, steps that overshoot, and the last digits of a loss that has fallen far. The
-# losses of the published programs lie in it, so that Adam's epsilon and Torch's thresholds mean what they
-# mean there.
+# The range of losses, at the start, that are minimised as they are. The losses of the published programs lie
+# in it, so that Adam's epsilon and Torch's thresholds mean what they mean there. Squares of a gradient leave
+# the range of float32 at about 1e19 and 1e-19; the rest is a margin for single pixels, for steps that
+# overshoot, and for losses that have fallen far.
 _LEAST, _MOST = 2.0**-20, 2.0**40
 
 
@@ -57,10 +56,10 @@ def scale(optimizer: Optimizer, loss: float) -> float:
     """Returns the power of two by which a run multiplies its loss while it minimises it.
 
     Gradients and their squares then stay in the range of float32, however large or small the weights of the
-    loss are. The factor is 1 for losses in a wide range, and moves others to its nearer end. A power of two
-    changes no rounding: L-BFGS with line_search = wolfe makes the same iterates, bit for bit, for any factor.
-    The factor is always 1 where updates are proportional to the gradient, whose learning rate has to match
-    the loss.
+    loss are. The factor is 1 for losses in a wide range, and brings others to the nearer end of it. A power
+    of two changes no rounding: L-BFGS with line_search = wolfe makes the same iterates, bit for bit, for all
+    losses that differ by one. Where updates are proportional to the gradient, the learning rate is meant for
+    the loss as it is, and the factor is always 1.
 
     Args:
       optimizer: static choices.

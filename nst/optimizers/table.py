@@ -17,8 +17,9 @@ from nst.optimizers.lbfgs import scale_by_lbfgs
 from nst.optimizers.method import Method, from_optax, from_optax_search
 
 HISTORY_DTYPES = ("float32", "bfloat16")
-# optimisers whose updates are proportional to the gradient; those of Optax's others hardly depend on its scale
-PROPORTIONAL = ("gradient_descent", "sgd", "noisy_sgd", "optimistic_gradient_descent")
+# optimisers whose updates (the first five of radam) are proportional to the gradient; those of all others are
+# the same for any multiple of it that is large beside their epsilon
+PROPORTIONAL = ("gradient_descent", "sgd", "optimistic_gradient_descent", "radam")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ from nst.losses.problem import Problem
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights
 from nst.optimizers import steps
-from nst.optimizers.steps import State
+from nst.optimizers.steps import Carried, State
 from nst.optimizers.table import Optimizer, method
 from nst.runs import forecast, masks, pictures, settings, sharding, specs
 from nst.runs.network import LoadNetwork, load_network
@@ -44,7 +44,7 @@ class Job(NamedTuple):
     # the start
     seed: int
     start: np.ndarray  # 1xHxWx3, the initial image
-    carried: Any  # the optimiser's state, taken over from another size; None: a new one
+    carried: Carried | None  # taken over from another size; None: the state of the optimiser is a new one
     # for the log and the files of the run
     recolor: Recolor  # gives a result its colours
     inputs: dict[str, str]  # role -> sha256 of the file or array
@@ -131,7 +131,9 @@ def first_state(job: Job) -> State:
     init = partial(steps.init, job.optimizer)
     like = sharding.state(job.mesh, jax.eval_shape(init, job.start))
     start = device_mesh.put(job.start, like.pixels)
-    carried = None if job.carried is None else device_mesh.put(job.carried, like.optimizer)
+    carried = None
+    if job.carried is not None:
+        carried = device_mesh.put(job.carried, Carried(like.optimizer, like.scale))
     return jax.jit(init, out_shardings=device_mesh.shardings(like))(start, carried)
 
 

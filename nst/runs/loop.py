@@ -15,11 +15,13 @@ from nst import images
 from nst.devices import memory, processes
 from nst.errors import UserError
 from nst.losses.problem import Problem, measure
+from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.runs.job import Job, first_state, shown
 from nst.runs.recorder import Recorder
 from nst.runs.run import Run
 
+_LARGEST = float(np.finfo(np.float32).max)
 _CHUNK_SECONDS = 3.0  # of device work in one chunk: about the longest that a stop has to wait
 
 
@@ -44,9 +46,12 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
     config, recorder = run.config, run.recorder
     state = first_state(run.job) if run.state is None else run.state
     step, pace = int(state.step), 0.0  # pace: seconds per step
+    evaluations, ended = int(state.evaluations), False
     recorder.show_progress(step)
     if not recorder.metrics:
-        recorder.record(state, _finite_terms(run, program, state), pace)
+        terms = _finite_terms(run, program, state)
+        recorder.record(state, terms, pace)
+        state = state.replace(scale=state.scale * np.float32(start_scale(run, terms)))
     memory.release()  # what compiling the programs of the targets and of the record has left
     while step < config.steps and not processes.any_process(stop()):
         count = chunk(step, config, pace)
@@ -59,10 +64,40 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
         if not math.isfinite(loss):
             _rescue(run, program, step - 1)  # the loss is that at the start of the last step
         recorder.advance(step, loss, seconds)
+        evaluations, before = int(state.evaluations), evaluations
+        if evaluations == before and not ended:
+            ended = True
+            recorder.log("the loss cannot be lowered further: the image stays as it is")
         keep(recorder, config, state, partial(_finite_terms, run, program, state), pace)
     if step < config.steps:
         pause(recorder, state, partial(_finite_terms, run, program, state))
+    elif not ended:
+        _note_no_descent(recorder)
     return state
+
+
+def _note_no_descent(recorder: Recorder) -> None:
+    """Says that the loss has hardly fallen in a run, if that is so."""
+    first, last = (recorder.metrics[index]["loss"] for index in (0, -1))
+    if last > 0.999 * first > 0:
+        name = recorder.config.optimizer.name
+        recorder.log(
+            f"the loss has hardly fallen, from {first:.6g} to {last:.6g}: with {name}, raise the weights of "
+            "the loss or optimizer.learning_rate"
+        )
+
+
+def start_scale(run: Run, terms: dict[str, float]) -> float:
+    """Returns the factor on `State.scale` with which a run begins.
+
+    Args:
+      run: from `opened`.
+      terms: of the loss at its first state; 1 is returned for a run that continues one, or takes over the
+        state of an optimiser, whose scale it keeps.
+    """
+    if run.state is not None or run.job.carried is not None:
+        return 1.0
+    return steps.scale(run.job.optimizer, sum(terms.values()))
 
 
 def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]]) -> None:
@@ -132,7 +167,7 @@ def _terms(job: Job, program: Program, state: State) -> dict[str, float]:
 def _finite_terms(run: Run, program: Program, state: State) -> dict[str, float]:
     """The terms of a state about to be recorded or saved; raises UserError if one is not finite."""
     terms = _terms(run.job, program, state)
-    if not all(map(math.isfinite, terms.values())):
+    if not_finite(terms):
         _rescue(run, program, int(state.step))
     return terms
 
@@ -145,9 +180,12 @@ def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
         return program.compiled(program.problem, copy, np.int32(count))[0]
 
     recorder, start = run.recorder, first_state(run.job)
+    terms = _terms(run.job, program, start)
     if bad_step == 0:
-        terms = not_finite(_terms(run.job, program, start))
-        raise UserError(f"the loss of the initial image is not finite ({terms}); check weights and init")
+        raise UserError(
+            f"the loss of the initial image is not finite ({not_finite(terms)}); check weights and init"
+        )
+    start = start.replace(scale=start.scale * np.float32(start_scale(run, terms)))
     good = recorder.last_good(start)
     good = again(good, bad_step - 1 - int(good.step))
     where = ""
@@ -166,9 +204,14 @@ def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
 
 
 def not_finite(terms: dict[str, float]) -> str:
-    """Returns the terms that are not finite, as text; "" if all are.
+    """Returns the terms that are not finite, or have a sum that is not finite in float32; "" if all is well.
 
     Args:
       terms: {name: value}.
     """
-    return ", ".join(f"{name} = {value}" for name, value in terms.items() if not math.isfinite(value))
+    bad = {name: value for name, value in terms.items() if not math.isfinite(value)}
+    if bad or sum(terms.values()) <= _LARGEST:
+        return ", ".join(f"{name} = {value}" for name, value in bad.items())
+    largest = sorted(terms, key=terms.get, reverse=True)[:3]
+    listed = ", ".join(f"{name} = {terms[name]:.3g}" for name in largest)
+    return f"the sum of its terms is more than {_LARGEST:.3g}; the largest are {listed}"

@@ -13,7 +13,7 @@ from nst import images
 from nst.devices import processes
 from nst.errors import UserError
 from nst.optimizers import steps
-from nst.optimizers.steps import State
+from nst.optimizers.steps import Carried, State
 from nst.runs import checkpoint, folder, pyramid, sharding
 from nst.runs.job import Job, first_state, shown
 from nst.runs.pyramid import Level
@@ -108,7 +108,8 @@ def follow(run: Run, result: Result | None) -> Run:
     start = images.resize(np.clip(last_1xHxWx3[0], 0, 1), height, width, config.resize_filter)
     carried = None
     if config.pyramid.carry:
-        carried = pyramid.carry(job.optimizer, result.state.optimizer, height, width)
+        inner = pyramid.carry(job.optimizer, result.state.optimizer, height, width)
+        carried = None if inner is None else Carried(inner, result.state.scale)
     return run._replace(job=job._replace(start=start[None], carried=carried))
 
 

@@ -176,6 +176,7 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
         )
 
     terms, pace = terms_of(states), 0.0
+    states = states.replace(scale=jax.device_put(states.scale * _scales(program, lanes, terms()), split))
     for index, lane in enumerate(lanes):
         if not lane.run.recorder.metrics:
             _try(launch, lane, partial(_first, lane, _slice(states, index), partial(_finite, terms, index)))
@@ -199,6 +200,15 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
     for index, lane in enumerate(lanes):
         if lane.active:
             _try(launch, lane, partial(_pause, lane, _slice(states, index), partial(_finite, terms, index)))
+
+
+def _scales(program: Program, lanes: Sequence[Lane], terms: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the factor on the loss with which each place of the program begins."""
+    scales = np.ones(program.size, np.float32)
+    for index, lane in enumerate(lanes):
+        values = {name: float(values[index]) for name, values in terms.items()}
+        scales[index] = loop.start_scale(lane.run, values)
+    return scales
 
 
 def _counts(program: Program, lanes: Sequence[Lane], pace: float) -> np.ndarray:

@@ -219,3 +219,63 @@ def test_a_non_finite_loss_stops_the_loop(problem):
     pixels = run(optimizer, problem, bad)[0].pixels
     assert not np.isfinite(loss(SPEC, problem, pixels))
     assert np.isfinite(loss(SPEC, problem, run(optimizer, problem, bad - 1)[0].pixels))
+
+
+# --- losses of any size
+
+
+def weighted(problem, factor):
+    """The problem with its whole loss times a factor."""
+    changed = {
+        name: getattr(problem.weights, name) * np.float32(factor) for name in ("content", "style", "tv")
+    }
+    return problem.replace(weights=problem.weights.replace(**changed))
+
+
+def made(optimizer, problem, factor, count=8):
+    """The image after steps that begin as those of a run, and the last loss in units of the factor."""
+    problem, state = weighted(problem, factor), steps.init(optimizer, start())
+    scale = np.float32(steps.scale(optimizer, float(LOSS(problem, start()))))
+    state, value = run(optimizer, problem, count, state.replace(scale=scale * state.scale))
+    return np.asarray(steps.image(optimizer, state)), float(value) / factor
+
+
+def test_the_scale_is_a_power_of_two_and_1_for_common_losses():
+    lbfgs, descent = Optimizer(), Optimizer(name="gradient_descent")
+    for value in (1e-6, 1.0, 1e12, -3.0, 0.0, np.inf, np.nan):
+        assert steps.scale(lbfgs, value) == 1
+    for value in (1e-37, 3e-20, 7e15, 3e38):
+        scale = steps.scale(lbfgs, value)
+        assert np.log2(scale) % 1 == 0 and 2.0**-20 <= value * scale < 2.0**41
+        assert steps.scale(descent, value) == 1
+
+
+def test_lbfgs_makes_the_same_bytes_for_weights_of_any_power_of_two(problem):
+    image, value = made(Optimizer(), problem, 1.0)
+    for exponent in (-118, -60, -18, 30, 60, 118):
+        same_image, same_value = made(Optimizer(), problem, 2.0**exponent)
+        assert (same_image == image).all() and same_value == value
+    for factor in (1e-30, 1e20, 1e30):  # the weights are rounded
+        near_image, near_value = made(Optimizer(), problem, factor)
+        assert near_image == pytest.approx(image, abs=2e-2) and near_value == pytest.approx(value, rel=2e-2)
+
+
+@pytest.mark.parametrize("optimizer", [
+    Optimizer(name="adam", learning_rate=0.02), Optimizer(name="lbfgs_torch"), Optimizer(line_search="zoom"),
+], ids=lambda o: f"{o.name}-{o.line_search}")  # fmt: skip
+def test_large_weights_do_not_stop_other_optimisers(problem, optimizer):
+    image, value = made(optimizer, problem, 2.0**30)
+    for exponent in (60, 100):
+        near_image, near_value = made(optimizer, problem, 2.0**exponent)
+        assert near_image == pytest.approx(image, abs=1e-3) and near_value == pytest.approx(value, rel=1e-3)
+
+
+def test_a_run_in_chunks_keeps_its_scale(problem):
+    problem, state = weighted(problem, 1e25), steps.init(Optimizer(), start())
+    begin = state.replace(scale=np.float32(2.0**-60))
+    whole, value = run(Optimizer(), problem, 6, jax.tree.map(jnp.copy, begin))
+    pieces = begin
+    for count in (1, 3, 2):
+        pieces, again = run(Optimizer(), problem, count, pieces)
+    assert same(whole, pieces) and value == again and whole.scale == np.float32(2.0**-60)
+    assert value == pytest.approx(float(LOSS(problem, whole.pixels)), rel=0.5)  # in the units of the loss

@@ -1,5 +1,6 @@
 """The choices of an optimiser: wrong ones name their field."""
 
+import numpy as np
 import pytest
 
 from nst.errors import UserError
@@ -72,3 +73,13 @@ def test_a_wrong_schedule_is_said_for_optimisers_that_read_none():
 ])  # fmt: skip
 def test_the_pairs_of_lbfgs_are_not_carried_to_another_size(settings, carries):
     assert method(Optimizer(**settings)).carries == carries
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", [name for name in optimizer_names() if not name.startswith("lbfgs")])
+def test_which_updates_are_proportional_to_the_gradient(name):
+    rule, x = method(Optimizer(name=name, learning_rate=0.01)), np.ones(3, np.float32)
+    large, larger = (
+        np.asarray(rule.step(lambda x, k=k: 2.0**k * (x @ x), x, rule.init(x)).x) - x for k in (20, 26)
+    )
+    assert larger == pytest.approx(64 * large if rule.proportional else large)

@@ -86,8 +86,8 @@ def test_a_step_into_nan_is_shortened():
     assert float(states[-1][0][0]) == pytest.approx(0.019, abs=1e-3)
 
 
-def test_a_search_that_fails_stays_and_forgets():
-    """A loss that rises wherever one goes, whatever its gradient says."""
+def test_a_search_that_fails_along_the_gradient_stays_and_ends():
+    """A loss that rises wherever one goes, whatever its gradient says: a second search would fail again."""
 
     @jax.custom_vjp
     def objective(x):
@@ -95,9 +95,9 @@ def test_a_search_that_fails_stays_and_forgets():
 
     objective.defvjp(lambda x: (objective(x), x), lambda x, g: (jnp.ones_like(x),))  # wrong on purpose
     states = walk(objective, (0.5, 0.5), 4, SETTINGS._replace(max_evaluations=5))
-    assert [evaluations for _, _, evaluations in states] == [0, 1, 5, 1, 5]
+    assert [evaluations for _, _, evaluations in states] == [0, 1, 5, 0, 0]
     assert all((np.asarray(x) == 0.5).all() for x, _, _ in states)
-    assert int(states[2][1].memory.stored) == 0 and np.isinf(states[2][1].value)
+    assert int(states[2][1].memory.stored) == 0 and all(state.value == 0 for _, state, _ in states[1:])
 
 
 def test_a_loss_that_is_not_finite_at_the_start_is_given_back():
@@ -164,3 +164,22 @@ def test_pairs_in_bfloat16_take_half_the_bytes_and_descend_alike(problem):
         losses.append(float(loss(SPEC, problem, state.pixels)))
     assert sizes[1] * 2 == sizes[0]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_a_start_with_no_gradient_ends_the_search():
+    states = walk(lambda x: jnp.sum(x**2), (0.0, 0.0), 5)
+    assert [evaluations for _, _, evaluations in states] == [0, 1, 0, 0, 0, 0]
+    assert (np.asarray(states[-1][0]) == 0).all() and states[-1][1].value == 0
+
+
+def test_a_search_that_fails_along_pairs_is_tried_along_the_gradient():
+    states = walk(rosenbrock, START, 12)
+    x, state, _ = states[-1]
+    uphill = state._replace(direction=-state.direction)
+    failed = wolfe.method(SETTINGS._replace(max_evaluations=3)).step(rosenbrock, x, uphill)
+    rule = wolfe.method(SETTINGS)
+    assert int(failed.evaluations) == 3 and (np.asarray(failed.x) == np.asarray(x)).all()
+    again = rule.step(rosenbrock, failed.x, failed.state)  # evaluates x
+    assert int(again.evaluations) == 1 and not again.updated
+    moved = rule.step(rosenbrock, again.x, again.state)
+    assert float(rosenbrock(moved.x)) < float(rosenbrock(x))
