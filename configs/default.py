@@ -23,7 +23,9 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
 
     config.content = ""  # path of the photograph; may be empty if content_loss.layers is
-    config.style = ("",)  # paths of the paintings: a.jpg,b.jpg; may be empty if style_loss.layers is
+    # paths of the paintings: a.jpg,b.jpg; what is transparent in them does not count; may be empty if
+    # style_loss.layers is
+    config.style = ("",)
     # length in pixels of the edge that size_mode names; 0: the photograph's own size; auto: the largest size,
     # up to the photograph's own, that fits into memory; of type object, since it holds a number or a text
     config.size = FieldReference(512, field_type=object)
@@ -176,7 +178,7 @@ def get_config() -> ConfigDict:
     config.checkpoint.seconds = 60.0  # between checkpoints; 0: at every record
 
     config.output = ConfigDict()
-    config.output.format = "png"  # png, tiff, jpeg, webp
+    config.output.format = "png"  # png, tiff, webp; jpeg, in which transparent parts become white
     config.output.bits = 8  # bits per channel: 8; 16 for png and tiff only
 
     config.resources = ConfigDict()  # of one run, when Ray launches a sweep

@@ -69,10 +69,10 @@ def _sizes(path: Path) -> set[tuple[int, int]]:
     sizes = set()
     try:
         with Image.open(path) as image:
-            for page in range(min(getattr(image, "n_frames", 1), 50)):
+            for page in range(50):  # counting them could take a minute
                 image.seek(page)
                 sizes.add(tuple(sorted(image.size)))
-    except Exception:  # damaged after the first page
+    except Exception:  # no further page, or a damaged one
         pass
     return sizes
 

@@ -186,12 +186,7 @@ def _decode_16bit_png(image: Image.Image, path: Path) -> Picture:
     data = path.read_bytes()
     if data[12:24] != b"IHDR" + struct.pack(">2I", *image.size):
         raise ValueError("it has two headers")
-    array = imagecodecs.png_decode(data)
-    key = image.info.get("transparency")  # one colour that is transparent
-    if key is not None:
-        array = array.reshape(*array.shape[:2], -1)
-        visible = (array != np.asarray(key)).any(-1, keepdims=True)
-        array = np.concatenate([array, visible * np.uint16(65535)], axis=-1)
+    array = imagecodecs.png_decode(data)  # where one colour is transparent, it adds the alpha channel
     orientation, profile = image.getexif().get(0x0112), image.info.get("icc_profile")
     return _from_values(array, orientation, profile, _frames(image), path)
 
@@ -265,7 +260,9 @@ def _from_array(array: np.ndarray, name) -> Picture:
     if array.ndim != 3 or array.shape[-1] not in (1, 2, 3, 4) or 0 in array.shape:
         raise UserError(f"{name}: shape {array.shape} is not a picture; give HxW, HxWx3 or HxWx4")
     if array.dtype in (np.uint8, np.uint16):
-        array = array.astype(np.float32) / np.iinfo(array.dtype).max
+        top = np.iinfo(array.dtype).max
+        array = array.astype(np.float32)
+        array /= top
     elif np.issubdtype(array.dtype, np.floating):
         array = array.astype(np.float32)
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):

@@ -15,9 +15,9 @@ from nst.errors import UserError
 MEGAPIXELS = 250.0  # `config.max_megapixels` of configs/default.py
 EDGE = 1_000_000  # decoders keep some bytes for each row; scans of film and lines have fewer than half of it
 SMALL = 2**24  # pixels; below that, a picture takes no more than about 0.4 GB while it is read
-# No photograph or painting has more pixels per byte in any format (JPEG XL: some 100), nor has a drawing with
-# something on it; empty pictures have up to 8000.
-PIXELS_PER_BYTE = 1000
+# A photograph has 1 to 30 pixels per byte, and a page of text at 600 dpi some 400; a file made to fill the
+# memory has thousands
+PIXELS_PER_BYTE = 500
 
 _LOGS = ("tifffile", "PIL.TiffImagePlugin")  # they write to stderr about odd tags
 _READING = threading.Lock()

@@ -107,11 +107,21 @@ def _read(
     if height != exact:
         note = f"{height} rows instead of {exact}, so that the devices share them equally"
         resized = resized._replace(notes=(*resized.notes, note))
+    if resized.alpha_HxW is not None:
+        resized = resized._replace(notes=(*resized.notes, *_transparency(role, resized, config)))
     if isinstance(source, str | Path):
         sha256 = digest(source)
     else:
         sha256 = hashlib.sha256(np.ascontiguousarray(original.rgb_HxWx3)).hexdigest()
     return Input(role, resized, sha256, shape)
+
+
+def _transparency(role: str, picture: Picture, config: ConfigDict) -> Iterator[str]:
+    """Yields notes on what becomes of the transparent part of a picture."""
+    if role != "content":
+        yield f"{100 * np.mean(1 - picture.alpha_HxW):.0f} % is transparent and does not count in its style"
+    elif config.output.format == "jpeg":
+        yield "jpeg has no transparency: the result is put on white; with output.format = png it keeps it"
 
 
 def style_sizes(config: ConfigDict, count: int) -> list[int]:
