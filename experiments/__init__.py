@@ -1,6 +1,12 @@
 """Programs with flags, one file each; benchmarks/ and distill/ are for the developers of nst."""
 
 import os
+import sys
+
+from experiments import process
+
+if sys.argv[0] == "-m":  # Python is looking for the program that it was told to run
+    process.prepare()
 
 # XLA logs a page of text, at the level of errors, for each program that it reads from the compilation cache
 # and that another process compiled. These logs are turned off; a true error also raises an exception. JAX

@@ -43,9 +43,15 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True, words:
             fail(error, "--debug" in argv)
 
     def guarded(argv):
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _interrupt)
         try:
-            return main(argv)
-        except UserError as error:
+            status = main(argv)
+            sys.stdout.flush()  # here, so that an error is reported
+            return status
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except (UserError, OSError) as error:
             fail(error, DEBUG.value)
         except (RuntimeError, AssertionError) as error:
             if reason := platform.failure():  # JAX raises both if it cannot start
@@ -70,20 +76,30 @@ def workdir(example: str) -> str:
     return WORKDIR.value
 
 
+def _interrupt(number, frame):
+    # a handler of our own, so that `nst.stylize` leaves Ctrl-C to the program
+    raise KeyboardInterrupt
+
+
 def signals() -> list[int]:
-    """Catches Ctrl-C and `kill`, so that the program can stop at a suitable place.
+    """Catches Ctrl-C, `kill` and the end of the terminal, so that the program can stop at a suitable place.
 
     Returns:
-      A list to which the first signal adds its number. A second signal of the same kind ends the process.
+      A list to which the first signal adds its number. A second Ctrl-C or `kill` ends the process.
     """
     received = []
 
     def handle(number, frame):
         received.append(number)
-        signal.signal(number, signal.SIG_DFL)  # ending at once is safe, since files are written atomically
+        # to end at once is safe, since files are written atomically; but when a terminal closes, the system
+        # and the shell may both send SIGHUP
+        signal.signal(number, signal.SIG_IGN if number == hang_up else signal.SIG_DFL)
 
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
+    if hang_up and signal.getsignal(hang_up) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(hang_up, handle)
     return received
 
 
@@ -96,6 +112,8 @@ def fail(error: Exception, debug: bool) -> None:
     """
     if debug:
         raise error
+    if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as `head` does
+        sys.exit(141)
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(1)
 

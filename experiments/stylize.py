@@ -18,6 +18,7 @@ from absl import flags
 
 import nst
 from experiments import cli
+from experiments.process import say
 from nst.devices import processes
 
 DISTRIBUTED = flags.DEFINE_bool(
@@ -36,14 +37,10 @@ def main(argv) -> int:
     if DISTRIBUTED.value or any(value is not None for value in cluster):
         processes.initialize(*cluster, detect=DISTRIBUTED.value)
     received = cli.signals()  # after `initialize`, which installs signal handlers of its own
-    result = nst.stylize(None, None, cli.CONFIG.value, workdir, stop=lambda: bool(received))
+    result = nst.stylize(None, None, cli.CONFIG.value, workdir, stop=lambda: bool(received), log=say)
     if result.finished:
         return 0
-    if processes.is_primary():
-        where = f"at step {result.step} of {result.config['steps']}"
-        if not result.step and result.config["pyramid"]["min_size"]:  # smaller sizes may have made steps
-            where = "before the first step of the full size"
-        print(f"stopped {where}; the same command continues it")
+    processes.log_on_primary(say)("the same command continues it")
     return 128 + (received or [signal.SIGTERM])[0]  # without a signal here, another process received it
 
 

@@ -4,13 +4,13 @@ python -m experiments.sweep --config=configs/sweeps/pooling.py --workdir=runs/po
 """
 
 import sys
-from functools import partial
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
 from experiments import cli
+from experiments.process import say
 from nst.errors import choose
 from nst.sweeps import judge, local, progress, results, space
 from nst.sweeps.launchers import LAUNCHERS, Options
@@ -43,29 +43,28 @@ def main(argv) -> int:
     file = config_flags.get_config_filename(flags.FLAGS["config"])
     points = make_points(config, space.load_sweep(file))
     selected = select(points, ONLY.value) if ONLY.value else points
-    log = partial(print, flush=True)
     if DRY_RUN.value:
         # in a new folder no point is finished, whatever the instrument is
         begun = (workdir / "sweep.json").exists()
-        name = judge.load(INSTRUMENT.value, workdir, points, log)[1].name if begun else ""
-        log("\n".join(progress.list_points(workdir, selected, name)))
+        name = judge.load(INSTRUMENT.value, workdir, points, say)[1].name if begun else ""
+        say("\n".join(progress.list_points(workdir, selected, name)))
         return 0
     launcher.start(options)
     received = cli.signals()
-    network, instrument = judge.load(INSTRUMENT.value, workdir, points, log)
+    network, instrument = judge.load(INSTRUMENT.value, workdir, points, say)
     request = results.Request(file, sys.argv, LAUNCHER.value, network, instrument.name, TARGET_LOSS.value)
     results.enter(workdir, request, config, points)
     pending = local.pending(workdir, selected, instrument.name, RETRY_FAILED.value)
-    log(f"{len(pending)} of {len(selected)} points to run, measured by {instrument.name}")
+    say(f"{len(pending)} of {len(selected)} points to run, measured by {instrument.name}")
     launch = local.Launch(
         workdir=workdir,
         instrument=instrument,
         stop=lambda: bool(received),
-        log=lambda line: log(f"    {line}"),
-        on_end=progress.reporter(workdir, len(pending), log),
+        log=lambda line: say(f"    {line}"),
+        on_end=progress.reporter(workdir, len(pending), say),
     )
     launcher.run(launch, pending, options._replace(network=network))
-    return progress.conclude(workdir, selected, log, *received[:1])
+    return progress.conclude(workdir, selected, say, *received[:1])
 
 
 if __name__ == "__main__":

@@ -379,7 +379,7 @@ def test_killed_at_any_moment_and_continued_to_the_same_bytes(pictures, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.processes
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}", "--config.steps=100000"]
     process = launch(command(tmp_path / "run", *flags))
@@ -390,20 +390,26 @@ def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number)
     assert process.returncode == 128 + number
     assert "the same command continues it" in output and "Traceback" not in output
     with np.load(tmp_path / "run" / "checkpoint.npz") as saved:
-        assert f"stopped at step {saved['.step']} of 100000" in output
+        step = saved[".step"]
+    path = tmp_path / "run" / "previews" / f"step_{step:06d}.jpg"
+    assert f"stopped at step {step} of 100000, 48x34 px; the picture as it is: {path}\n" in output
+    assert path.exists()
 
 
 @pytest.mark.processes
-def test_a_signal_at_a_smaller_size_is_not_said_to_be_at_step_0(pictures, tmp_path):
+def test_a_closed_terminal_at_a_smaller_size_saves_its_picture_and_says_where(pictures, tmp_path):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}"]
     process = launch(
         command(tmp_path / "run", *flags, "--config.pyramid.min_size=24", "--config.steps=100000")
     )
     wait_for(tmp_path / "run" / "size_24" / "metrics.jsonl", process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGINT
-    assert "stopped before the first step of the full size; the same command continues it" in output
+    # the system and the shell may both send the signal, and the terminal can no longer be written
+    process.stdout.close()
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 128 + signal.SIGHUP
+    assert len([*(tmp_path / "run" / "size_24" / "previews").iterdir()]) == 1
+    assert (tmp_path / "run" / "size_24" / "checkpoint.npz").exists()
 
 
 WRONG = [
