@@ -37,20 +37,24 @@ SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
 BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 
 
-def table(rows: list[tuple[str, dict[str, float]]]) -> str:
+def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
     """Returns two Markdown tables: the measures of each picture, and those of single layers.
 
     Args:
       rows: (path of a picture, its measures).
+      judge: the name of the instrument, which stands above the paths.
     """
     parts = []
     for names in (SUMMARY, BY_LAYER):
-        lines = [
-            [picture.replace("|", "\\|"), *(f"{values[name]:.4g}" for name in names)]
-            for picture, values in rows
-        ]
-        parts.append(cli.markdown(("picture", *names), lines))
+        lines = [[_cell(picture), *(f"{values[name]:.4g}" for name in names)] for picture, values in rows]
+        parts.append(cli.markdown((f"picture, by {_cell(judge)}", *names), lines))
     return "\n\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    """Returns text for a cell of Markdown, which no spreadsheet takes for a formula."""
+    text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def measure_all(
@@ -108,7 +112,7 @@ def main(argv) -> int:
     print(f"instrument: {fixed.name}", file=sys.stderr)
     rows = measure_all(fixed, paths, photo, paintings)
     if rows:
-        print(table(rows))
+        print(table(rows, fixed.name))
     if JSON.value:
         measured = [{"image": path, "measures": values} for path, values in rows]
         head = {"instrument": fixed.name, "content": CONTENT.value, "style": list(styles)}

@@ -35,7 +35,12 @@ function tableCell(run, name) {
   if (name === "status") return el("td", {}, el("span", { class: "status", "data-status": value }, value));
   const number = measureNames.includes(name);
   return el("td", { class: number ? "number" : name === "error" ? "error" : "" },
-    value == null ? "" : number && isNumber(value) ? short(value) : show(value));
+    value == null ? "" : number && isNumber(value) ? short(value) : show(inert(value)));
+}
+
+/** Returns a value, with an apostrophe before a text that a spreadsheet would run as a formula. */
+function inert(value) {
+  return typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
 }
 
 function sortTable(name) {
@@ -48,7 +53,7 @@ function sortTable(name) {
 /** Returns the table as CSV (RFC 4180) with every digit. */
 function asCsv(shown, names) {
   const cell = (value) => {
-    const text = value == null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    const text = value == null ? "" : typeof value === "object" ? JSON.stringify(value) : String(inert(value));
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const lines = [names, ...tableRows(shown).map((run) => names.map((name) => valueOf(run, name)))];
@@ -57,7 +62,7 @@ function asCsv(shown, names) {
 
 /** Returns the table as Markdown, with numbers rounded as on the page. */
 function asMarkdown(shown, names) {
-  const cell = (value) => (value == null ? "" : isNumber(value) ? short(value) : show(value))
+  const cell = (value) => (value == null ? "" : isNumber(value) ? short(value) : show(inert(value)))
     .replaceAll("\\", "\\\\").replaceAll("|", "\\|").replace(/\s*\n\s*/g, " ");
   const rule = names.map((name) => (measureNames.includes(name) ? "---:" : "---"));
   const lines = tableRows(shown).map((run) => names.map((name) => cell(valueOf(run, name))));

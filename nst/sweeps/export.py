@@ -7,9 +7,13 @@ from pathlib import Path
 
 from nst.files import replacing
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first characters of a formula
+
 
 def write(workdir: Path, table: Sequence[dict]) -> None:
     """Writes results.csv, and results.parquet if pyarrow is installed.
+
+    In the CSV file an apostrophe stands before a text that a spreadsheet would run as a formula.
 
     Args:
       workdir: the sweep's folder.
@@ -19,7 +23,7 @@ def write(workdir: Path, table: Sequence[dict]) -> None:
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
     writer.writeheader()
     plain = [{name: _cell(value) for name, value in row.items()} for row in table]
-    writer.writerows(plain)
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in plain)
     with replacing(workdir / "results.csv") as file:
         file.write(text.getvalue().encode())
     try:
@@ -35,7 +39,13 @@ def write(workdir: Path, table: Sequence[dict]) -> None:
 
 
 def _cell(value):
-    return "+".join(map(str, value)) if isinstance(value, list | tuple) else value
+    """Returns a value as a cell; bytes of a path that are not text become escapes."""
+    text = "+".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def _inert(value):
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _column(values: list) -> list:

@@ -33,11 +33,12 @@ def load(
     Raises:
       UserError: the weights cannot be found or read.
     """
-    network = asked or _recorded(workdir) or USUAL
-    try:
+    if network := asked or _recorded(workdir):
         return network, instrument.load(network)
+    try:
+        return USUAL, instrument.load(USUAL)
     except UserError as error:
-        if asked or network != USUAL or any(point.config.weights.name == USUAL for point in points):
+        if any(point.config.weights.name == USUAL for point in points):
             raise
         log(
             f"the small network {SMALL} measures, since {USUAL} is not available ({error}); its numbers can "

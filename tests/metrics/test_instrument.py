@@ -336,9 +336,10 @@ def test_the_program_prints_tables_and_writes_all_numbers(program, fixed, capsys
     assert fixed.name in output.err and "shape" not in output.err
     found, heads = tables(output.out)
     assert heads[0] == [
-        "picture", "style", "moments", "content", "ssim", "psnr", "tv", "color_mean", "color_covariance"
+        f"picture, by {fixed.name}", "style", "moments", "content", "ssim", "psnr", "tv", "color_mean",
+        "color_covariance",
     ]  # fmt: skip
-    assert heads[1] == ["picture", *(f"{kind}/{layer}" for kind in ("style", "moments") for layer in STYLE)]
+    assert heads[1] == [heads[0][0], *(f"{kind}/{layer}" for kind in ("style", "moments") for layer in STYLE)]
     for rows, head in zip(found, heads, strict=True):
         assert list(rows) == ["x.png", "y\\|z.png"]
         for row, measures in zip(rows.values(), expected.values(), strict=True):
@@ -353,6 +354,13 @@ def test_what_cannot_be_judged_does_not_stop_the_others(program, capsys):
     assert list(tables(output.out)[0][0]) == ["x.png"]
     assert "tiny.png: the picture: 10x8 px is too small" in output.err
     assert "none.png: no such file" in output.err
+
+
+def test_a_hostile_name_is_only_a_name():
+    numbers = dict.fromkeys(measure.SUMMARY + measure.BY_LAYER, 0.5)
+    rows = [(name, numbers) for name in ("=1+1|\n.png", "<b>.png")]
+    first = [line.split(" | ")[0] for line in measure.table(rows, "nst1-x").splitlines()]
+    assert first[0] == "| picture, by nst1-x" and first[2:4] == ["| '=1+1\\| .png", "| &lt;b>.png"]
 
 
 def test_nothing_to_print(program, capsys):

@@ -512,6 +512,27 @@ def test_the_table_copies_as_markdown(open_page, site):
         )
 
 
+def test_no_cell_is_a_formula(open_page, tmp_path):
+    texts = ["=1+1", "@SUM(A1)", "-1", "+1", "a=1"]
+    sweep, rows = make(
+        tmp_path, [{"weights.name": text, "tv.weight": -0.5} for text in texts], pictures=False
+    )
+    page = open_page(report.write(tmp_path, sweep, rows))
+    view(page, "Table")
+    page.get_by_label("Every column").check()
+    expected = ["'=1+1", "'@SUM(A1)", "'-1", "'+1", "a=1"]
+    shown = page.locator("#panel-table td").all_inner_texts()
+    assert set(expected) <= set(shown) and not set(texts[:4]) & set(shown)
+    page.get_by_role("button", name="Copy as CSV").click()
+    page.get_by_text("rows as CSV").wait_for()
+    lines = list(csv.DictReader(io.StringIO(pasted(page), newline="")))
+    assert [line["config.weights.name"] for line in lines] == expected
+    assert {float(line["config.tv.weight"]) for line in lines} == {-0.5}  # a number stays one
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_text("rows as Markdown").wait_for()
+    assert all(f"| {text} |" in pasted(page).replace("  ", " ") for text in expected)
+
+
 def test_the_table_sorts_by_any_column(open_page, site):
     page = open_page(site.path)
     panel = view(page, "Table")

@@ -162,6 +162,19 @@ def test_csv_keeps_commas_quotes_and_all_digits(tmp_path):
     assert second["name"] == "two\nlines" and second["style"] == "" and second["error"] == "bad, very"
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_quoted_and_a_number_is_not(tmp_path):
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=1", "", "\udcff.png", (-1, 2)]
+    export.write(tmp_path, [{"text": text, "number": number} for text in texts for number in (-1.5, -2)])
+    with open(tmp_path / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows[::2]] == [
+        "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1", "", "\\udcff.png", "'-1+2"
+    ]  # fmt: skip
+    assert {float(row["number"]) for row in rows} == {-1.5, -2.0}
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(tmp_path / "results.parquet").to_pylist()[0]["text"] == "=1+1"
+
+
 def test_parquet_holds_the_same(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     export.write(tmp_path, MIXED)
