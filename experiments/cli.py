@@ -1,17 +1,16 @@
-"""What the programs share: flags, signals, tables, and errors as one line with exit status 1.
+"""What the programs of the developers share: flags, and errors as one line with exit status 1.
 
 An error shows its traceback only with --debug.
 """
 
 import logging
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
-from experiments import arguments
-from nst.devices import compilation_cache, platform
+from nst.cli import arguments, process
+from nst.devices import compilation_cache
 from nst.errors import UserError
 
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
@@ -40,26 +39,12 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True, words:
             return rest
         # absl and ml_collections raise any of these for a wrong flag
         except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-            fail(error, "--debug" in argv)
-
-    def guarded(argv):
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _interrupt)
-        try:
-            status = main(argv)
-            sys.stdout.flush()  # here, so that an error is reported
-            return status
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except (UserError, OSError) as error:
-            fail(error, DEBUG.value)
-        except (RuntimeError, AssertionError) as error:
-            if reason := platform.failure():  # JAX raises both if it cannot start
-                fail(UserError(reason), DEBUG.value)
-            raise error
+            if "--debug" in argv:
+                raise
+            sys.exit(process.complain(error))
 
     compilation_cache.keep()
-    app.run(guarded, flags_parser=parse)
+    app.run(lambda argv: process.guarded(lambda: main(argv), DEBUG.value), flags_parser=parse)
 
 
 def workdir(example: str) -> str:
@@ -74,56 +59,3 @@ def workdir(example: str) -> str:
     if not WORKDIR.value:
         raise UserError(f"give a folder for the run: --workdir={example}")
     return WORKDIR.value
-
-
-def _interrupt(number, frame):
-    # a handler of our own, so that `nst.stylize` leaves Ctrl-C to the program
-    raise KeyboardInterrupt
-
-
-def signals() -> list[int]:
-    """Catches Ctrl-C, `kill` and the end of the terminal, so that the program can stop at a suitable place.
-
-    Returns:
-      A list to which the first signal adds its number. A second Ctrl-C or `kill` ends the process.
-    """
-    received = []
-
-    def handle(number, frame):
-        received.append(number)
-        # to end at once is safe, since files are written atomically; but when a terminal closes, the system
-        # and the shell may both send SIGHUP
-        signal.signal(number, signal.SIG_IGN if number == hang_up else signal.SIG_DFL)
-
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
-    if hang_up and signal.getsignal(hang_up) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(hang_up, handle)
-    return received
-
-
-def fail(error: Exception, debug: bool) -> None:
-    """Prints the error as one line and ends the process with exit status 1.
-
-    Args:
-      error: what was raised.
-      debug: whether to raise the error instead.
-    """
-    if debug:
-        raise error
-    if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as `head` does
-        sys.exit(141)
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(1)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table.
-
-    Args:
-      head: the names of the columns.
-      rows: the cells of each row.
-    """
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

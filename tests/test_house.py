@@ -17,6 +17,7 @@ LEVELS = (
     {"runs"},
     {"sweeps", "report", "visualize"},
     {"configs"},
+    {"cli", "__main__"},
 )
 # numeric code: it uses no config, flag, file or clock
 NUMERIC = ("networks", "styles", "losses", "optimizers", "metrics/measures.py")

@@ -6,7 +6,7 @@ from nst.report.fields import flatten
 
 # the types whose values a flag of the config gives exactly
 _SCALARS = (bool, int, float, str)
-# flags of experiments.sweep, besides those of the config, that the values of a row depend on
+# flags of nst sweep, besides those of the config, that the values of a row depend on
 _SWEEP_FLAGS = ("instrument", "target_loss")
 
 
@@ -18,7 +18,7 @@ def sweep_command(sweep: dict, workdir: str, row: dict) -> str:
       workdir: the sweep's folder, as the user names it.
       row: the point's row of the table.
     """
-    words = ["python", "-m", "experiments.sweep", f"--config={sweep['config']}"]
+    words = ["nst", "sweep", f"--config={sweep['config']}"]
     words += [*config_flags(sweep, _SWEEP_FLAGS), f"--workdir={workdir}", f"--only={row['index']}"]
     return shlex.join(words + ["--retry_failed"] * (row["status"] == "failed"))
 
@@ -40,7 +40,7 @@ def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
         if text is None:
             return None
         flags.append(f"--config.{field}={text}")
-    words = ["python", "-m", "experiments.stylize", f"--config={sweep['config']}", *config_flags(sweep)]
+    words = ["nst", "stylize", f"--config={sweep['config']}", *config_flags(sweep)]
     folder = f"{workdir.rstrip('/')}_again/{point['name']}"
     return shlex.join([*words, *flags, f"--workdir={folder}"])
 

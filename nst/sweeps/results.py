@@ -113,7 +113,7 @@ def read_sweep(workdir: Path) -> dict:
     path = Path(workdir) / "sweep.json"
     sweep = read_json(path, SWEEP)
     if sweep is None:
-        raise UserError(f"{workdir}: no sweep there; make one with python -m experiments.sweep")
+        raise UserError(f"{workdir}: no sweep there; make one with nst sweep")
     fields = set(field_names(sweep["base"]))
     for position, point in enumerate(sweep["points"]):
         # a name becomes a path, which must not leave the folder

@@ -1,25 +1,28 @@
-"""The command line of the programs: flags, the config and its fields, and words that belong to no flag.
+"""The words of a command that set the config, and words that belong to no flag.
 
 A sequence is given once, with commas: --config.style=a.jpg,b.jpg. Its text is passed on as it is, so that a
 path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's own form is understood as well:
 --config.style="('a.jpg', 'b.jpg')".
 """
 
+import argparse
 import ast
-import difflib
+import itertools
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from nst.configs import default
+from nst.cli.catalogue import locate
 from nst.errors import UserError
 from nst.runs import kinds
 from nst.sweeps import points
 
+_CONFIG = re.compile(r"--?config(=|$)")
 _FIELD = re.compile(r"--?(?:no)?config\.([^=]+)(=|$)")  # a word of the command that sets a field
 
 
@@ -70,10 +73,10 @@ class _ConfigFile(flags.ArgumentParser):
 
     def parse(self, path):
         file = path.split(":")[0]
-        if not os.path.isfile(file):
-            raise UserError(_no_such_config(file))
         try:
-            config = self.loader.parse(path)
+            config = self.loader.parse(locate(path))
+        except UserError:
+            raise
         except Exception as error:  # whatever the code of the config raises
             # ml_collections puts the text of the traceback into some errors
             cause = error.__context__ or error
@@ -90,18 +93,85 @@ class _ConfigFile(flags.ArgumentParser):
         return self.loader.flag_type()
 
 
-def define_config(values: flags.FlagValues = flags.FLAGS) -> flags.FlagHolder:
+class Loaded(NamedTuple):
+    """The config of a command, and the rest of the command."""
+
+    config: ConfigDict | None  # None: the command takes none
+    file: str  # of the config, with its argument; "" without one
+    words: list[str]  # that do not set the config
+    command: list[str]  # all words, after the name of the program
+    values: flags.FlagValues
+
+
+def load(words: Sequence[str], default: str | None) -> Loaded:
+    """Loads the config that a command names, and sets its fields.
+
+    Args:
+      words: of the command, without the program.
+      default: the config that stands without --config; "": there is none, and one has to be given; None: the
+        command takes no config.
+
+    Raises:
+      UserError: a file or a field that does not exist, a value that its field cannot hold, or a sequence that
+        is given twice.
+    """
+    words = [_with_home(word) for word in words]
+    _check_split(words)
+    given = any(_CONFIG.match(word) for word in words)
+    if default is None and (given or any(_FIELD.match(word) for word in words)):
+        raise UserError("this command takes no --config")
+    if default == "" and not given:
+        raise UserError("give a config: --config=NAME, or --config=FILE")
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may follow other words
+    if default is None:
+        return Loaded(None, "", words, ["nst", *words], values)
+    command = ["nst", *([] if given else [f"--config={default}"]), *words]
+    holder = define_config(values, command)
+    try:
+        values["config"].parser.command = command
+        rest = values(command, known_only=True)
+    except flags.IllegalFlagValueError as error:
+        if isinstance(error.__context__, UserError):  # absl would put the flag before a whole message
+            raise error.__context__ from error
+        raise UserError(str(error)) from error
+    # absl and ml_collections raise any of these for a wrong flag
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(str(error)) from error
+    _check_repeated(command, values)
+    return Loaded(holder.value, values["config"].config_filename, rest[1:], command, values)
+
+
+def misplaced(loaded: Loaded, extra: Sequence[str]) -> UserError:
+    """Returns an error that shows the right form of words that belong to no flag.
+
+    Args:
+      loaded: of the command.
+      extra: the words.
+    """
+    flag = next((word for word in extra if word.startswith("-")), None)
+    if flag:
+        return UserError(f"there is no flag {flag.partition('=')[0]}")
+    return UserError(f"{extra[0]!r} belongs to no flag: {_right_form(loaded.command, extra, loaded.values)}")
+
+
+def define_config(
+    values: flags.FlagValues = flags.FLAGS, command: Sequence[str] | None = None
+) -> flags.FlagHolder:
     """Defines --config and the flags of its fields, such as --config.steps=100.
 
     Args:
       values: the flags of the program.
+      command: the words of the command, the first of which is the program; None: those of this process.
 
     Returns:
       The holder of the config.
     """
     for kind, parser in ((tuple, _Sequence()), (int, _Whole()), (bool, _Switch())):
         config_flags.register_flag_parser_for_type(kind, parser)
-    holder = config_flags.DEFINE_config_file("config", None, "A file of configs/.", values)
+    holder = config_flags.DEFINE_config_file(
+        "config", None, "A file of configs/.", values, sys_argv=None if command is None else list(command)
+    )
     flag = values["config"]
     flag.parser = _ConfigFile(flag.parser)
     return holder
@@ -157,6 +227,15 @@ def _check_repeated(command: Sequence[str], flag_values: flags.FlagValues) -> No
             )
 
 
+def _check_split(words: Sequence[str]) -> None:
+    """Raises UserError for a list with spaces after its commas, which the shell divides into words."""
+    for index, word in enumerate(words):
+        following = list(itertools.takewhile(lambda other: not other.startswith("-"), words[index + 1 :]))
+        if word.startswith("-") and word.endswith(",") and following:
+            whole = word + ",".join(other.rstrip(",") for other in following)
+            raise UserError(f"several values have commas and no spaces between them: {whole}")
+
+
 def _extra(command: Sequence[str], rest: Sequence[str], words: int | None) -> list[str]:
     """Returns the words without a flag that the program does not take."""
     # after a comma, a word belongs to the flag before it, even where the program takes words
@@ -172,14 +251,19 @@ def _right_form(command: Sequence[str], extra: Sequence[str], values: flags.Flag
         return f'put a path with spaces in quotes: {flag}="{value} {extra[0]}"'
     if flag and not value:
         return f"write {flag}={extra[0]}"
-    if flag and (value.endswith(",") or isinstance(values[flag.lstrip("-")].value, tuple)):
+    if flag and (value.endswith(",") or _is_sequence(flag, values)):
         return (
             f"several values have commas and no spaces between them: {flag}={value.rstrip(',')},{following}"
         )
-    if values["config"].present:
+    if "config" in values and values["config"].present:
         photo, painting = [*extra, "painting.jpg"][:2]
         return f"pictures are given as --config.content={photo} --config.style={painting}"
     return "leave it out, or write it as --flag=value"
+
+
+def _is_sequence(flag: str, values: flags.FlagValues) -> bool:
+    name = flag.lstrip("-")
+    return name in values and isinstance(values[name].value, tuple)
 
 
 def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
@@ -193,12 +277,49 @@ def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
     return "", ""
 
 
-def _no_such_config(file: str) -> str:
-    """Returns an error that names the nearest config and lists those that there are."""
-    folder = Path(default.__file__).parent
-    shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
-    found = {path.stem: shown / path.relative_to(folder) for path in sorted(folder.rglob("[!_]*.py"))}
-    near = difflib.get_close_matches(Path(file).stem, found, n=1, cutoff=0.5)
-    hint = f"did you mean {found[near[0]]}? " if near else ""
-    names = ", ".join(str(path.relative_to(shown)) for path in found.values())
-    return f"--config={file}: no such file; {hint}the folder {shown} has {names}"
+def add_workdir(parser: argparse.ArgumentParser) -> None:
+    """Adds --workdir to a parser."""
+    parser.add_argument("--workdir", metavar="FOLDER", help="the run folder; give it again to continue")
+
+
+def workdir(args: argparse.Namespace, example: str) -> Path:
+    """Returns the folder of --workdir.
+
+    Args:
+      args: of a parser that has `add_workdir`.
+      example: a value that the error suggests.
+
+    Raises:
+      UserError: --workdir was not given.
+    """
+    if not args.workdir:
+        raise UserError(f"give a folder for the run: --workdir={example}")
+    return Path(args.workdir)
+
+
+def count(text: str) -> int:
+    """Returns a whole number of at least 1, for a flag of argparse.
+
+    Args:
+      text: the number as it was typed.
+
+    Raises:
+      ArgumentTypeError: it is no such number.
+    """
+    try:
+        found = kinds.whole_number(text)
+    except (TypeError, ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number, at least 1")
+    return found
+
+
+class Once(argparse.Action):
+    """Stores a sequence that is typed with commas, and refuses a second one."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Stores the text."""
+        if getattr(namespace, self.dest) != self.default:
+            parser.error(f"{option_string} is given twice; give it once, with commas")
+        setattr(namespace, self.dest, values)

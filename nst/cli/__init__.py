@@ -1,0 +1,26 @@
+"""The command `nst`: `main` chooses the subcommand, and each subcommand is a file of its own.
+
+    main        the table of subcommands, and what they share: --config, --debug, errors as one line
+    arguments   the words of a command that set the config
+    catalogue   the configs that come with nst, by name
+    process     standard streams, errors as one line, exit status
+    signals     Ctrl-C, kill and the end of the terminal as a wish to stop
+    tables      tables of text
+    paint       nst photo.jpg painting.jpg
+    stylize     one run in a run folder
+    sweep       every point of a sweep; report: its page
+    measure     pictures against their photograph and painting
+    visualize   what the layers of a network represent
+
+A subcommand has `add_arguments(parser)` and `run(args)`, which returns the exit status. This is the highest
+level of nst: nothing else imports it but experiments/.
+"""
+
+import os
+
+# XLA logs a page of text, at the level of errors, for each program that it reads from the compilation cache
+# and that another process compiled. These logs are turned off; a true error also raises an exception. JAX
+# sets the variable to 1 in every process that imports it, and programs that are started there, as from a
+# notebook, inherit it. So 1 does not mean that the user chose it.
+if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

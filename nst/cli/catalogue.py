@@ -1,0 +1,38 @@
+"""The configs that come with nst, by name: gatys2016, sweeps/pooling."""
+
+import difflib
+import os
+from pathlib import Path
+
+from nst import configs
+from nst.errors import UserError
+
+
+def names() -> dict[str, Path]:
+    """Returns the files of the configs that come with nst by name, in alphabetical order."""
+    folder = Path(next(iter(configs.__path__)))
+    found = sorted(folder.rglob("[!_]*.py"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def locate(config: str) -> str:
+    """Returns the path of a config, with its argument.
+
+    Args:
+      config: the path of a file, or a name such as gatys2016 or sweeps/pooling; with `:argument` or without.
+
+    Raises:
+      UserError: there is no such file; names the nearest config.
+    """
+    file, colon, argument = config.partition(":")
+    if os.path.isfile(file):
+        return config
+    found = names()
+    name = file.removesuffix(".py")
+    if name not in found:
+        # also of one whose folder was left out, or is another than in a checkout
+        short = {known.rpartition("/")[2]: known for known in found}
+        near = difflib.get_close_matches(Path(name).name, short, n=1, cutoff=0.5)
+        hint = f"did you mean {short[near[0]]}? " if near else ""
+        raise UserError(f"--config={file}: no such config; {hint}there are {', '.join(found)}")
+    return f"{found[name]}{colon}{argument}"

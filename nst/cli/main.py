@@ -1,0 +1,123 @@
+"""The table of subcommands, and what they share: --config, --debug, and errors as one line.
+
+    nst photo.jpg painting.jpg
+    nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
+
+A word that is no subcommand begins a command of `paint`, the form of the first line. To stylise a file that
+is named like a subcommand, write ./sweep.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+from typing import NamedTuple, NoReturn
+
+from nst.cli import process
+from nst.errors import UserError
+
+PAINT = "paint"
+
+
+class Command(NamedTuple):
+    """A subcommand: a module of nst/cli, which is imported only when its command is run."""
+
+    summary: str
+    config: str | None = "default"  # the config that stands without --config; "": none; None: takes no config
+
+
+COMMANDS = {
+    "stylize": Command("make or continue one run, in a run folder"),
+    "sweep": Command("run every point of a config's sweep()", config=""),
+    "report": Command("write the page of a sweep", config=None),
+    "measure": Command("measure pictures against their photograph and painting", config=None),
+    "visualize": Command("draw what the layers of a network represent", config="trial"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage as all errors are reported: one line, exit status 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit status.
+
+    Args:
+      words: of the command, without the program's name; None: those of this process.
+    """
+    process.prepare()
+    words = list(sys.argv[1:] if words is None else words)
+    debug = "--debug" in words
+    return process.guarded(lambda: _run([word for word in words if word != "--debug"]), debug)
+
+
+def _run(words: list[str]) -> int:
+    name, words = (words[0], words[1:]) if words and words[0] in COMMANDS else (PAINT, words)
+    if name == PAINT and (not words or words[0] in ("-h", "--help", "--version")):
+        return _introduce(words)
+    command = COMMANDS[name]
+    module = importlib.import_module(f"nst.cli.{name}")
+    parser = make_parser(name, module)
+    if "-h" in words or "--help" in words:
+        parser.print_help()
+        return 0
+    # JAX would log every backend that it did not find
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    from nst.cli import arguments
+    from nst.devices import compilation_cache
+
+    loaded = arguments.load(words, command.config)
+    args, extra = parser.parse_known_args(_with_hyphens(loaded.words))
+    if extra:
+        raise arguments.misplaced(loaded, extra)
+    args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
+    compilation_cache.keep()
+    return module.run(args) or 0
+
+
+def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
+    """Returns the parser of a subcommand, without the flags of the config.
+
+    Args:
+      name: of the subcommand.
+      module: of nst/cli.
+    """
+    parser = _Parser(
+        prog="nst" if name == PAINT else f"nst {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _introduce(words: list[str]) -> int:
+    """Prints the version, or what the commands are."""
+    if "--version" in words:
+        print(f"nst {version('nst')}")
+        return 0
+    print(__doc__)
+    for name, command in COMMANDS.items():
+        print(f"    nst {name:<10} {command.summary}")
+    return 0
+
+
+def _with_hyphens(words: Sequence[str]) -> list[str]:
+    """Returns the words with --dry_run written as --dry-run: both forms are understood."""
+    found = []
+    for word in words:
+        flag, equals, value = word.partition("=")
+        found.append(flag.replace("_", "-") + equals + value if flag.startswith("--") else word)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Measures stylised pictures, of this program or another, against their photograph and painting.
+
+nst measure --content=photo.jpg --style=painting.jpg runs/*/result.png
+nst measure --content=photo.jpg --style=a.jpg,b.jpg --images=x.png,y.png --json=out.json
+
+The same fixed instrument measures every picture, at the picture's own size (nst/metrics/instrument.py);
+nst/metrics/measures.py explains the columns of the table. --network=vgg19_slim needs no download, but its
+numbers can only be compared with each other. If a picture cannot be measured, the command prints why, and
+measures the others; the exit status is then 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nst import images
+from nst.cli import arguments
+from nst.cli.tables import markdown
+from nst.errors import UserError
+from nst.files import write_json
+from nst.metrics import instrument, measures
+from nst.runs import settings
+
+SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
+BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    add = parser.add_argument
+    add("pictures", nargs="*", help="the pictures to measure")
+    add("--content", default="", help="the photograph")
+    add("--style", action=arguments.Once, default="", help="the painting, or several separated by commas")
+    add("--images", action=arguments.Once, default="", help="more pictures to measure, separated by commas")
+    add("--network", default="vgg19", help="the network of the instrument: a value of weights.name")
+    add("--json", default="", help="a JSON file for all measures")
+
+
+def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
+    """Returns two Markdown tables: the measures of each picture, and those of single layers.
+
+    Args:
+      rows: (path of a picture, its measures).
+      judge: the name of the instrument, which stands above the paths.
+    """
+    parts = []
+    for names in (SUMMARY, BY_LAYER):
+        lines = [[_cell(picture), *(f"{values[name]:.4g}" for name in names)] for picture, values in rows]
+        parts.append(markdown((f"picture, by {_cell(judge)}", *names), lines))
+    return "\n\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    """Returns text for a cell of Markdown, which no spreadsheet takes for a formula."""
+    text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def measure_all(
+    fixed: instrument.Instrument, paths: Sequence[str], photo: np.ndarray, paintings: Sequence[np.ndarray]
+) -> list[tuple[str, dict[str, float]]]:
+    """Measures pictures; prints an error for each that cannot be measured, and a warning if shapes differ.
+
+    Args:
+      fixed: the instrument.
+      paths: of the pictures.
+      photo: `HxWx3` in [0, 1].
+      paintings: each `HxWx3` in [0, 1].
+
+    Returns:
+      (path, measures) of the pictures that could be measured.
+    """
+    rows = []
+    for path in paths:
+        try:
+            values = instrument.judge_files(fixed, path, photo, paintings)
+            warn_of_shape(path, photo)
+            rows.append((path, values))
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+    return rows
+
+
+def warn_of_shape(path: str, photo: np.ndarray) -> None:
+    """Prints a warning if a picture does not have the photograph's aspect ratio (`HxWx3`), up to rounding."""
+    height, width, _ = images.read(path).rgb_HxWx3.shape
+    expected = images.target_size(*photo.shape[:2], max(height, width), "long")
+    if max(abs(height - expected[0]), abs(width - expected[1])) > 1:
+        print(
+            f"{path}: {width}x{height} px is not the photograph's shape; the photograph was stretched "
+            "to it, so content, ssim and psnr mean little",
+            file=sys.stderr,
+        )
+
+
+def write(path: str, content) -> None:
+    """Writes a JSON file atomically; raises UserError if it cannot be written."""
+    try:
+        write_json(Path(path), content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write it ({error.strerror}); use another path") from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures the pictures of the arguments, and returns the exit status."""
+    paths, styles = [*settings.paths(args.images), *args.pictures], settings.paths(args.style)
+    if not (args.content and styles and paths):
+        raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")
+    photo, *paintings = (images.read(path).rgb_HxWx3 for path in (args.content, *styles))
+    fixed = instrument.load(args.network)
+    print(f"instrument: {fixed.name}", file=sys.stderr)
+    rows = measure_all(fixed, paths, photo, paintings)
+    if rows:
+        print(table(rows, fixed.name))
+    if args.json:
+        measured = [{"image": path, "measures": values} for path, values in rows]
+        head = {"instrument": fixed.name, "content": args.content, "style": list(styles)}
+        write(args.json, head | {"images": measured})
+    return int(len(rows) < len(paths))

@@ -1,0 +1,104 @@
+"""The process of a program: its standard streams, Ctrl-C, errors and exit status.
+
+Nothing large is imported here, so that all this holds while the rest is imported.
+"""
+
+import atexit
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from nst.errors import UserError
+
+
+def prepare() -> None:
+    """Makes Ctrl-C end the process silently until `guarded` takes over, and mends the standard streams.
+
+    The streams accept any text, whatever their encoding, and a stream that was closed leads nowhere. If its
+    descriptor stayed free, the next file that is opened would get it, and receive the compiler's messages.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            _lead_nowhere(descriptor)
+            setattr(sys, name, open(descriptor, mode, closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    atexit.register(_flush)
+
+
+def guarded(run: Callable[[], int | None], debug: bool) -> int:
+    """Runs a program, and turns an error into one line.
+
+    Args:
+      run: the program; returns its exit status, None for 0.
+      debug: whether an error is raised instead, with its traceback.
+
+    Returns:
+      The exit status.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        status = run()
+        sys.stdout.flush()  # here, so that an error is reported
+        return status or 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except (UserError, OSError) as error:
+        if debug:
+            raise
+        return complain(error)
+    except (RuntimeError, AssertionError):  # JAX raises both if it cannot start
+        from nst.devices import platform
+
+        reason = platform.failure()
+        if debug or not reason:
+            raise
+        return complain(UserError(reason))
+
+
+def _interrupt(number, frame):
+    # a handler of our own, so that `nst.stylize` leaves Ctrl-C to the program
+    raise KeyboardInterrupt
+
+
+def complain(error: Exception) -> int:
+    """Prints an error as one line, and returns the exit status.
+
+    Args:
+      error: what was raised.
+    """
+    if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as `head` does
+        return 141
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1
+
+
+def say(line: str) -> None:
+    """Prints a line at once; if nobody reads the output any more, the program goes on without it.
+
+    Args:
+      line: of text.
+    """
+    try:
+        print(line, flush=True)
+    except OSError:  # the pipe or the terminal was closed
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _flush() -> None:
+    """Writes what is left of the output before Python does so at its end, which would print an exception."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

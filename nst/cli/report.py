@@ -1,0 +1,28 @@
+"""Writes the report of a sweep: a folder with an HTML page that opens from the disk and works offline.
+
+nst report --workdir=runs/pooling
+
+The page is runs/pooling/report/index.html; the folder report/ can be copied to any other place. The command
+may run while the sweep is running, and again later: files that have not changed are not written again.
+"""
+
+import argparse
+
+from nst import report
+from nst.cli import arguments
+from nst.sweeps import results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    arguments.add_workdir(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the report of the sweep in the folder of --workdir; returns the exit status."""
+    workdir = arguments.workdir(args, "runs/pooling")
+    sweep = results.read_sweep(workdir)
+    rows = results.rows(workdir, sweep)
+    path = report.write(workdir, sweep, rows)
+    print(f"{path}: {len(rows)} points: {results.summary(rows)}")
+    return 0

@@ -1,0 +1,44 @@
+"""Makes a run in a run folder, or continues it.
+
+nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
+
+--config.devices=8 divides a picture that is too large for one device among eight; 0 stands for all. To use
+several hosts, start one process on each with the same flags and these, numbered from 0:
+
+    --config.devices=0 --coordinator=node0:12345 --processes=2 --process-id=0
+
+Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed replaces these three. All processes must see
+the same files, including the run folder; process 0 writes the files and the log.
+"""
+
+import argparse
+import signal
+
+import nst
+from nst.cli import arguments, signals
+from nst.cli.process import say
+from nst.devices import processes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    arguments.add_workdir(parser)
+    cluster = parser.add_argument_group("several processes")
+    cluster.add_argument("--distributed", action="store_true", help="the cluster provides the three below")
+    cluster.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
+    cluster.add_argument("--processes", type=int, metavar="N", help="number of processes")
+    cluster.add_argument("--process-id", type=int, metavar="N", help="number of this process, from 0")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs or continues the run that the arguments describe; returns the exit status."""
+    workdir = arguments.workdir(args, "runs/first")
+    cluster = args.coordinator, args.processes, args.process_id
+    if args.distributed or any(value is not None for value in cluster):
+        processes.initialize(*cluster, detect=args.distributed)
+    received = signals.catch()  # after `initialize`, which installs signal handlers of its own
+    result = nst.stylize(None, None, args.config, workdir, stop=lambda: bool(received), log=say)
+    if result.finished:
+        return 0
+    processes.log_on_primary(say)("the same command continues it")
+    return 128 + (received or [signal.SIGTERM])[0]  # without a signal here, another process received it

@@ -1,0 +1,63 @@
+"""Runs a sweep: every point of a config's sweep() in a run folder of its own, all measured by one instrument.
+
+nst sweep --config=sweeps/pooling --workdir=runs/pooling
+"""
+
+import argparse
+
+from nst.cli import arguments, signals
+from nst.cli.catalogue import locate
+from nst.cli.process import say
+from nst.errors import choose
+from nst.sweeps import judge, local, progress, results, space
+from nst.sweeps.launchers import LAUNCHERS, Options
+from nst.sweeps.points import make_points, select
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    defaults = Options("")
+    add = parser.add_argument
+    arguments.add_workdir(parser)
+    add("--launcher", default="local", help=f"how points are run: {', '.join(LAUNCHERS)}")
+    add("--jobs", type=arguments.count, default=defaults.jobs, help="processes of the local launcher")
+    add("--batch", type=arguments.count, default=defaults.batch, help="points in one batch, at most")
+    add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join; empty: this machine")
+    add("--only", action=arguments.Once, default="", help="indices of points to run: 3,7 or 3-7")
+    add("--dry-run", action="store_true", help="list the points and run nothing")
+    add("--retry-failed", action="store_true", help="also run the points that have failed")
+    add("--instrument", default="", help="the network that measures: a value of weights.name; empty: vgg19")
+    add("--target-loss", type=float, default=0.0, help="tabulate the seconds until this loss is reached")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the sweep of the arguments, and returns the exit status."""
+    launcher = LAUNCHERS[choose("launcher", args.launcher, LAUNCHERS)]
+    options = Options(args.instrument, args.jobs, args.batch, args.ray_address)
+    workdir = arguments.workdir(args, "runs/pooling")
+    points = make_points(args.config, space.load_sweep(locate(args.config_file)))
+    selected = select(points, args.only) if args.only else points
+    if args.dry_run:
+        # in a new folder no point is finished, whatever the instrument is
+        begun = (workdir / "sweep.json").exists()
+        name = judge.load(args.instrument, workdir, points, say)[1].name if begun else ""
+        say("\n".join(progress.list_points(workdir, selected, name)))
+        return 0
+    launcher.start(options)
+    received = signals.catch()
+    network, instrument = judge.load(args.instrument, workdir, points, say)
+    request = results.Request(
+        args.config_file, args.command, args.launcher, network, instrument.name, args.target_loss
+    )
+    results.enter(workdir, request, args.config, points)
+    pending = local.pending(workdir, selected, instrument.name, args.retry_failed)
+    say(f"{len(pending)} of {len(selected)} points to run, measured by {instrument.name}")
+    launch = local.Launch(
+        workdir=workdir,
+        instrument=instrument,
+        stop=lambda: bool(received),
+        log=lambda line: say(f"    {line}"),
+        on_end=progress.reporter(workdir, len(pending), say),
+    )
+    launcher.run(launch, pending, options._replace(network=network))
+    return progress.conclude(workdir, selected, say, *received[:1])
