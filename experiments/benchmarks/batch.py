@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import cli
 from experiments.benchmarks.contestants import LOOPS, job_of, timed
+from nst.cli.tables import markdown
 from nst.losses.problem import Loss
 from nst.optimizers import steps
 from nst.runs.job import make_problem
@@ -52,5 +52,5 @@ def measure(config: ConfigDict, size: int, points: int, count: int, rounds: int)
         times["in sequence"].append(timed(partial(in_sequence, starts)))
     medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
     rows = [[name, f"{value:.3f}", f"{points * count / value:.1f}"] for name, value in medians.items()]
-    print("\n" + cli.markdown([f"{points} points, {count} steps", "s", "steps / s"], rows))
+    print("\n" + markdown([f"{points} points, {count} steps", "s", "steps / s"], rows))
     return medians

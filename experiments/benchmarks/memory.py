@@ -23,6 +23,7 @@ from absl import flags
 
 from experiments import cli
 from experiments.benchmarks import tables
+from nst.cli.tables import markdown
 from nst.configs import classic
 from nst.devices import memory
 from nst.errors import UserError, choose
@@ -101,7 +102,7 @@ def main(argv):
     chosen = [choose("settings", setting, SETTINGS) for setting in CHOSEN.value]
     print(tables.environment_line() + "\n")
     head = ("setting", "forecast", "measured", "forecast / measured", "s / step")
-    print(cli.markdown(head, []), flush=True)
+    print(markdown(head, []), flush=True)
     for setting in chosen:
         command = [sys.executable, "-m", "experiments.benchmarks.memory", f"--alone={setting}"]
         command += [f"--size={SIZE.value}", f"--steps={STEPS.value}"]

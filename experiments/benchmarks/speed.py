@@ -30,6 +30,7 @@ from ml_collections import ConfigDict
 from experiments import cli
 from experiments.benchmarks import batch, contestants, tables
 from experiments.benchmarks.contestants import NAMES, TORCH, Contestant, timed
+from nst.cli.tables import markdown
 from nst.devices import memory
 from nst.errors import choose
 from nst.networks.table import layers_to
@@ -139,7 +140,7 @@ def table(size: int, medians: dict, entered: dict[str, Contestant], peaks: dict)
             memory.format_bytes(contestant.bytes) if contestant.bytes else "",
             *([memory.format_bytes(peaks[name])] if peaks else []),
         ])  # fmt: skip
-    return cli.markdown(head + ["process"] * bool(peaks), rows)
+    return markdown(head + ["process"] * bool(peaks), rows)
 
 
 def stacked(config: ConfigDict) -> dict[str, float]:

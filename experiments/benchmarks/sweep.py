@@ -23,6 +23,7 @@ from absl import flags
 from experiments import cli
 from experiments.benchmarks import tables
 from nst import images
+from nst.cli.tables import markdown
 from nst.configs import trial
 from nst.losses.problem import Loss
 from nst.metrics import instrument
@@ -110,7 +111,7 @@ def main(argv):
         (name, f"{1e3 * seconds:.1f}", f"{1e3 * (seconds - medians['bare']):.1f}")
         for name, seconds in medians.items()
     ]
-    print(cli.markdown(("per point", "ms", "more than bare"), rows))
+    print(markdown(("per point", "ms", "more than bare"), rows))
     print(f"\ntabulating: {1e3 * tabulating / len(points):.1f} ms per point")
     quarters = [round(len(points) * part / 4) for part in range(1, 5)]
     print(

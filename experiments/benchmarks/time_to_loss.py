@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 from experiments import cli
 from experiments.benchmarks import rivals, tables
+from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.losses import problem
 from nst.runs import compiling, pyramid, settings
@@ -62,7 +63,7 @@ def quality(config: ConfigDict) -> dict[str, dict]:
                 f"{ours:.0f}" if hit else "not reached", f"{seconds / ours:.1f}" if hit else "",
             ])  # fmt: skip
     head = ["rival", "its last loss", "s", "updates of nst", "evaluations at the last size", "s to that loss"]
-    print("\n" + cli.markdown([*head, "times as fast"], rows))
+    print("\n" + markdown([*head, "times as fast"], rows))
     return results
 
 

@@ -23,6 +23,7 @@ import nst
 from experiments import cli
 from experiments.distill.dataset import split
 from nst import images
+from nst.cli.tables import markdown
 from nst.configs import classic
 from nst.metrics import measures
 from nst.networks import checkpoints
@@ -133,9 +134,9 @@ def table(networks, rows) -> str:
     columns = ("style", "fidelity", "worst", CONTENT, f"/ {teacher}")
     return "\n\n".join(
         (
-            cli.markdown(("distance of pictures made with", *STYLE, *columns), summary),
-            cli.markdown(("fidelity by layer", *STYLE), layer_rows),
-            cli.markdown(("fidelity by pair", *others), pair_rows),
+            markdown(("distance of pictures made with", *STYLE, *columns), summary),
+            markdown(("fidelity by layer", *STYLE), layer_rows),
+            markdown(("fidelity by pair", *others), pair_rows),
         )
     )
 

@@ -23,6 +23,8 @@ from experiments.distill import export, fit, student
 from experiments.distill.checks import check
 from experiments.distill.student import State
 from experiments.distill.trainer import TEACHER, Trainer
+from nst.cli import signals
+from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.images import folders
 from nst.runs import checkpoint, folder, settings
@@ -69,7 +71,7 @@ def report(before: dict[str, float], after: dict[str, float], layers: Sequence[s
     for kind in ("features", "gram"):
         for name, errors in (("warm start", before), ("trained", after)):
             rows.append([f"{kind}, {name}", *(f"{errors[f'{kind}/{layer}']:.4f}" for layer in layers)])
-    return cli.markdown(("held-out pictures", *layers), rows) + "\n"
+    return markdown(("held-out pictures", *layers), rows) + "\n"
 
 
 def train(trainer: Trainer, state: State, seconds: float, stop: Callable[[], bool]) -> State:
@@ -186,7 +188,7 @@ def main(argv) -> int:
     del argv
     config = cli.CONFIG.value
     check(config)
-    received = cli.signals()
+    received = signals.catch()
     trainer = Trainer(config, Path(cli.workdir("runs/distill")))
     plain = settings.as_dict(config)
     with folder.locked(trainer.workdir) as workdir:

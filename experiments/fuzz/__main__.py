@@ -24,6 +24,7 @@ from absl import flags
 from experiments import cli
 from experiments.fuzz import configs, folders, harness, images, weights
 from experiments.fuzz.harness import Outcome, Task
+from nst.cli.tables import markdown
 from nst.errors import UserError, choose
 
 MAKERS = {
@@ -80,7 +81,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         slowest, largest = max(case.seconds for case in mine), max(case.bytes for case in mine)
         numbers = [str(len(mine)), *(str(counts[verdict]) for verdict in verdicts)]
         rows.append([kind, *numbers, f"{slowest:.1f} s", f"{largest / 1e6:.0f} MB"])
-    return cli.markdown(HEAD, rows)
+    return markdown(HEAD, rows)
 
 
 def describe(outcome: Outcome) -> str:

@@ -7,6 +7,7 @@ path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's o
 
 import argparse
 import ast
+import difflib
 import itertools
 import os
 import re
@@ -142,16 +143,19 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
     return Loaded(holder.value, values["config"].config_filename, rest[1:], command, values)
 
 
-def misplaced(loaded: Loaded, extra: Sequence[str]) -> UserError:
+def misplaced(loaded: Loaded, extra: Sequence[str], flags: Sequence[str] = ()) -> UserError:
     """Returns an error that shows the right form of words that belong to no flag.
 
     Args:
       loaded: of the command.
       extra: the words.
+      flags: those that the command has, such as --workdir.
     """
     flag = next((word for word in extra if word.startswith("-")), None)
     if flag:
-        return UserError(f"there is no flag {flag.partition('=')[0]}")
+        flag = flag.partition("=")[0]
+        near = difflib.get_close_matches(flag, flags, n=1)
+        return UserError(f"there is no flag {flag}" + (f"; did you mean {near[0]}?" if near else ""))
     return UserError(f"{extra[0]!r} belongs to no flag: {_right_form(loaded.command, extra, loaded.values)}")
 
 

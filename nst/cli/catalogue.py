@@ -4,13 +4,13 @@ import difflib
 import os
 from pathlib import Path
 
-from nst import configs
+from nst.configs import default
 from nst.errors import UserError
 
 
 def names() -> dict[str, Path]:
     """Returns the files of the configs that come with nst by name, in alphabetical order."""
-    folder = Path(next(iter(configs.__path__)))
+    folder = Path(default.__file__).parent
     found = sorted(folder.rglob("[!_]*.py"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 

@@ -75,7 +75,8 @@ def _run(words: list[str]) -> int:
     loaded = arguments.load(words, command.config)
     args, extra = parser.parse_known_args(_with_hyphens(loaded.words))
     if extra:
-        raise arguments.misplaced(loaded, extra)
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        raise arguments.misplaced(loaded, extra, flags)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
     compilation_cache.keep()
     return module.run(args) or 0

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import types
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +15,10 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from experiments import cli, measure
 from nst import images
+from nst.cli import measure
+from nst.cli.main import make_parser
+from nst.cli.tables import markdown
 from nst.devices import memory
 from nst.errors import UserError
 from nst.files import digest
@@ -289,7 +290,7 @@ def test_a_network_that_is_not_there_is_named():
 
 @pytest.fixture
 def program(fixed, tmp_path, monkeypatch):
-    """Runs measure.main in a folder of pictures; returns its status and the JSON."""
+    """Runs measure.run in a folder of pictures; returns its status and the JSON."""
     for name, rgb in (
         ("photo", picture(0, 64, 80)), ("a", picture(1)), ("b", picture(2)), ("x", picture(3)),
         ("y|z", picture(4, 64, 80)), ("square", picture(5, 40, 40)), ("tiny", picture(6, 8, 10)),
@@ -300,9 +301,8 @@ def program(fixed, tmp_path, monkeypatch):
 
     def call(*positional, **values):
         values = dict(content="photo.png", style="a.png,b.png", images="", network="random", json="") | values
-        for name, value in values.items():
-            monkeypatch.setattr(measure, name.upper(), types.SimpleNamespace(value=value))
-        status = measure.main(["measure", *positional])
+        flags = [f"--{name}={value}" for name, value in values.items()]
+        status = measure.run(make_parser("measure", measure).parse_args([*positional, *flags]))
         return status, json.loads(Path(values["json"]).read_text()) if values["json"] else None
 
     return call
@@ -414,8 +414,8 @@ def test_the_command(tmp_path):
 def test_wrong_commands_are_one_line():
     cases = [
         ([], "give --content=photo.jpg"),
-        (["--config=configs/default.py"], "this program takes no --config"),
-        (["--contents=x"], "Unknown command line flag 'contents'"),
+        (["--config=configs/default.py"], "this command takes no --config"),
+        (["--contents=x"], "there is no flag --contents; did you mean --content?"),
     ]
     ends = run_each("experiments.measure", [flags for flags, _ in cases])
     check_one_line_errors(cases, ends)
@@ -423,4 +423,4 @@ def test_wrong_commands_are_one_line():
 
 
 def test_a_table():
-    assert cli.markdown(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert markdown(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

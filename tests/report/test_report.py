@@ -235,9 +235,9 @@ def test_the_stylize_command_gives_the_values_of_the_point(field, value, monkeyp
     sweep = {"base": base(), "config": "configs/default.py", "command": []}
     point = {"index": 0, "name": "a point", "overrides": {field: value}}
     words = shlex.split(commands.stylize_command(sweep, "runs/x/", point))
-    assert words[:4] == ["python", "-m", "experiments.stylize", "--config=configs/default.py"]
+    assert words[:3] == ["nst", "stylize", "--config=configs/default.py"]
     assert words[-1] == "--workdir=runs/x_again/a point"
-    config = fields.flatten(parse_config(words[4:-1], monkeypatch))
+    config = fields.flatten(parse_config(words[3:-1], monkeypatch))
     assert config[field] == value and type(config[field]) in (type(value), float)
 
 
@@ -261,7 +261,7 @@ def test_the_sweep_command_repeats_the_flags_of_the_sweep():
     sweep = {"base": base(), "config": "a b.py", "command": argv}
     row = {"index": 12, "status": "finished"}
     expected = [
-        "python", "-m", "experiments.sweep", "--config=a b.py", "--config.size=64", "--config.steps=5",
+        "nst", "sweep", "--config=a b.py", "--config.size=64", "--config.steps=5",
         "--noconfig.optimizer.clamp", "--config.log.tensorboard", "--config.seed=3",
         "--instrument=vgg19_slim", "--workdir=runs/x", "--only=12",
     ]  # fmt: skip

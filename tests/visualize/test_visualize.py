@@ -2,16 +2,14 @@
 
 import csv
 import xml.etree.ElementTree
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
-from experiments import cli, visualize
 from nst import images
+from nst.cli import visualize
+from nst.cli.main import make_parser
 from nst.configs import trial
 from nst.errors import UserError
 from nst.visualize import figures, network
@@ -33,11 +31,13 @@ def show(tmp_path, monkeypatch):
         config.content, config.style = str(tmp_path / "0.png"), (str(tmp_path / "1.png"),)
         config.size, config.steps, config.pyramid.min_size = 64, 4, 0
         config.update_from_flattened_dict(dict(changes))
-        monkeypatch.setattr(cli, "CONFIG", SimpleNamespace(value=config))
-        flags.FLAGS.mark_as_parsed()
         given = {"layers": "relu1_1,relu2_1", "count": 2, "folder": str(folder)} | given
-        with flagsaver.flagsaver(workdir=str(tmp_path / "seen"), **given):
-            visualize.main(["visualize", *command])
+        flags = [f"--{name}={value}" for name, value in given.items()]
+        args = make_parser("visualize", visualize).parse_args(
+            [*command, f"--workdir={tmp_path / 'seen'}", *flags]
+        )
+        args.config = config
+        visualize.run(args)
         return {path.name: path for path in (tmp_path / "seen").iterdir()}
 
     return run

@@ -29,6 +29,7 @@ from experiments.benchmarks import tables as environment
 from experiments.benchmarks.quality import judging, pairs, recipes, results, sheets, tables
 from experiments.benchmarks.quality.results import Task
 from nst import data
+from nst.cli import signals
 from nst.errors import UserError
 from nst.files import replacing
 
@@ -148,9 +149,9 @@ def main(argv) -> int:
         raise UserError(f"images = {IMAGES.value}: no pair has both of its pictures there")
     out.mkdir(parents=True, exist_ok=True)
     judge = judging.load(JUDGE.value or WEIGHTS.value)
-    signals = cli.signals()
+    received = signals.catch()
     records, failed = results.obtain_all(
-        tasks, out, judge, stop=lambda: bool(signals), keep=lambda records: write_tables(records, out, judge)
+        tasks, out, judge, stop=lambda: bool(received), keep=lambda records: write_tables(records, out, judge)
     )
     if records:
         print("\n" + write_tables(records, out, judge))

@@ -4,9 +4,9 @@ import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 
-from experiments import cli
 from experiments.benchmarks.quality import comparison
 from experiments.benchmarks.quality.judging import COLUMNS
+from nst.cli.tables import markdown
 
 # distances from the painting; a recipe is at an advantage where its own loss is the distance
 STYLES = ("style", "moments")
@@ -43,7 +43,7 @@ def recipes(records: Sequence[Mapping]) -> str:
         rows.append(
             [*cells, *(f"{statistics.median(record[cost] for record in group):.4g}" for cost in COSTS)]
         )
-    return cli.markdown(("recipe", "factor", "pairs", *COLUMNS, *COSTS), rows)
+    return markdown(("recipe", "factor", "pairs", *COLUMNS, *COSTS), rows)
 
 
 def comparisons(records: Sequence[Mapping], factor: float) -> str:
@@ -65,7 +65,7 @@ def comparisons(records: Sequence[Mapping], factor: float) -> str:
         "pairs on which A lies outside B's range."
     )
     head = ("A", "B", "style by", "both", "one", "none", "style of B / A", "content of B / A", "outside")
-    return f"{meaning}\n\n{cli.markdown(head, rows)}"
+    return f"{meaning}\n\n{markdown(head, rows)}"
 
 
 def pairs(records: Sequence[Mapping]) -> str:
@@ -81,7 +81,7 @@ def pairs(records: Sequence[Mapping]) -> str:
         ]
         cells += [f"{record['measures'][name]:.3g}" for name in COLUMNS]
         rows.append([*cells, *(f"{record[cost]:.4g}" for cost in COSTS)])
-    return cli.markdown(("photo", "painting", "kind", "recipe", "factor", *COLUMNS, *COSTS), rows)
+    return markdown(("photo", "painting", "kind", "recipe", "factor", *COLUMNS, *COSTS), rows)
 
 
 def _grouped(records: Sequence[Mapping], *fields: str) -> dict[tuple, list[Mapping]]:
