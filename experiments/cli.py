@@ -44,6 +44,7 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True, words:
             sys.exit(process.complain(error))
 
     compilation_cache.keep()
+    process.handle_interrupts()
     app.run(lambda argv: process.guarded(lambda: main(argv), DEBUG.value), flags_parser=parse)
 
 

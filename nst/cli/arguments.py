@@ -5,14 +5,12 @@ path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's o
 --config.style="('a.jpg', 'b.jpg')".
 """
 
-import argparse
 import ast
 import difflib
 import itertools
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
@@ -279,51 +277,3 @@ def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
     if index > 2 and command[index - 2].startswith("-") and "=" not in command[index - 2]:
         return command[index - 2], before
     return "", ""
-
-
-def add_workdir(parser: argparse.ArgumentParser) -> None:
-    """Adds --workdir to a parser."""
-    parser.add_argument("--workdir", metavar="FOLDER", help="the run folder; give it again to continue")
-
-
-def workdir(args: argparse.Namespace, example: str) -> Path:
-    """Returns the folder of --workdir.
-
-    Args:
-      args: of a parser that has `add_workdir`.
-      example: a value that the error suggests.
-
-    Raises:
-      UserError: --workdir was not given.
-    """
-    if not args.workdir:
-        raise UserError(f"give a folder for the run: --workdir={example}")
-    return Path(args.workdir)
-
-
-def count(text: str) -> int:
-    """Returns a whole number of at least 1, for a flag of argparse.
-
-    Args:
-      text: the number as it was typed.
-
-    Raises:
-      ArgumentTypeError: it is no such number.
-    """
-    try:
-        found = kinds.whole_number(text)
-    except (TypeError, ValueError, OverflowError):
-        found = 0
-    if found < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number, at least 1")
-    return found
-
-
-class Once(argparse.Action):
-    """Stores a sequence that is typed with commas, and refuses a second one."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        """Stores the text."""
-        if getattr(namespace, self.dest) != self.default:
-            parser.error(f"{option_string} is given twice; give it once, with commas")
-        setattr(namespace, self.dest, values)

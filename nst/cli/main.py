@@ -79,6 +79,7 @@ def _run(words: list[str]) -> int:
         raise arguments.misplaced(loaded, extra, flags)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
     compilation_cache.keep()
+    process.handle_interrupts()
     return module.run(args) or 0
 
 

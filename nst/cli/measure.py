@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nst import images
-from nst.cli import arguments
+from nst.cli import options
 from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.files import write_json
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("pictures", nargs="*", help="the pictures to measure")
     add("--content", default="", help="the photograph")
-    add("--style", action=arguments.Once, default="", help="the painting, or several separated by commas")
-    add("--images", action=arguments.Once, default="", help="more pictures to measure, separated by commas")
+    add("--style", action=options.Once, default="", help="the painting, or several separated by commas")
+    add("--images", action=options.Once, default="", help="more pictures to measure, separated by commas")
     add("--network", default="vgg19", help="the network of the instrument: a value of weights.name")
     add("--json", default="", help="a JSON file for all measures")
 
@@ -105,7 +105,11 @@ def write(path: str, content) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures the pictures of the arguments, and returns the exit status."""
+    """Measures the pictures of the arguments, and returns the exit status.
+
+    Raises:
+      UserError: pictures are missing from the command.
+    """
     paths, styles = [*settings.paths(args.images), *args.pictures], settings.paths(args.style)
     if not (args.content and styles and paths):
         raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")

@@ -13,7 +13,7 @@ from nst.errors import UserError
 
 
 def prepare() -> None:
-    """Makes Ctrl-C end the process silently until `guarded` takes over, and mends the standard streams.
+    """Makes Ctrl-C end the process silently until `handle_interrupts`, and mends the standard streams.
 
     The streams accept any text, whatever their encoding, and a stream that was closed leads nowhere. If its
     descriptor stayed free, the next file that is opened would get it, and receive the compiler's messages.
@@ -39,8 +39,6 @@ def guarded(run: Callable[[], int | None], debug: bool) -> int:
     Returns:
       The exit status.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupt)
     try:
         status = run()
         sys.stdout.flush()  # here, so that an error is reported
@@ -58,6 +56,12 @@ def guarded(run: Callable[[], int | None], debug: bool) -> int:
         if debug or not reason:
             raise
         return complain(UserError(reason))
+
+
+def handle_interrupts() -> None:
+    """Makes Ctrl-C raise KeyboardInterrupt from now on, when everything has been imported."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(number, frame):

@@ -9,18 +9,18 @@ may run while the sweep is running, and again later: files that have not changed
 import argparse
 
 from nst import report
-from nst.cli import arguments
+from nst.cli import options
 from nst.sweeps import results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
-    arguments.add_workdir(parser)
+    options.add_workdir(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Writes the report of the sweep in the folder of --workdir; returns the exit status."""
-    workdir = arguments.workdir(args, "runs/pooling")
+    workdir = options.workdir(args, "runs/pooling")
     sweep = results.read_sweep(workdir)
     rows = results.rows(workdir, sweep)
     path = report.write(workdir, sweep, rows)

@@ -15,14 +15,14 @@ import argparse
 import signal
 
 import nst
-from nst.cli import arguments, signals
+from nst.cli import options, signals
 from nst.cli.process import say
 from nst.devices import processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
-    arguments.add_workdir(parser)
+    options.add_workdir(parser)
     cluster = parser.add_argument_group("several processes")
     cluster.add_argument("--distributed", action="store_true", help="the cluster provides the three below")
     cluster.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs or continues the run that the arguments describe; returns the exit status."""
-    workdir = arguments.workdir(args, "runs/first")
+    workdir = options.workdir(args, "runs/first")
     cluster = args.coordinator, args.processes, args.process_id
     if args.distributed or any(value is not None for value in cluster):
         processes.initialize(*cluster, detect=args.distributed)

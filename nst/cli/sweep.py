@@ -5,7 +5,7 @@ nst sweep --config=sweeps/pooling --workdir=runs/pooling
 
 import argparse
 
-from nst.cli import arguments, signals
+from nst.cli import options, signals
 from nst.cli.catalogue import locate
 from nst.cli.process import say
 from nst.errors import choose
@@ -18,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     defaults = Options("")
     add = parser.add_argument
-    arguments.add_workdir(parser)
+    options.add_workdir(parser)
     add("--launcher", default="local", help=f"how points are run: {', '.join(LAUNCHERS)}")
-    add("--jobs", type=arguments.count, default=defaults.jobs, help="processes of the local launcher")
-    add("--batch", type=arguments.count, default=defaults.batch, help="points in one batch, at most")
+    add("--jobs", type=options.count, default=defaults.jobs, help="processes of the local launcher")
+    add("--batch", type=options.count, default=defaults.batch, help="points in one batch, at most")
     add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join; empty: this machine")
-    add("--only", action=arguments.Once, default="", help="indices of points to run: 3,7 or 3-7")
+    add("--only", action=options.Once, default="", help="indices of points to run: 3,7 or 3-7")
     add("--dry-run", action="store_true", help="list the points and run nothing")
     add("--retry-failed", action="store_true", help="also run the points that have failed")
     add("--instrument", default="", help="the network that measures: a value of weights.name; empty: vgg19")
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the sweep of the arguments, and returns the exit status."""
     launcher = LAUNCHERS[choose("launcher", args.launcher, LAUNCHERS)]
-    options = Options(args.instrument, args.jobs, args.batch, args.ray_address)
-    workdir = arguments.workdir(args, "runs/pooling")
+    chosen = Options(args.instrument, args.jobs, args.batch, args.ray_address)
+    workdir = options.workdir(args, "runs/pooling")
     points = make_points(args.config, space.load_sweep(locate(args.config_file)))
     selected = select(points, args.only) if args.only else points
     if args.dry_run:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         name = judge.load(args.instrument, workdir, points, say)[1].name if begun else ""
         say("\n".join(progress.list_points(workdir, selected, name)))
         return 0
-    launcher.start(options)
+    launcher.start(chosen)
     received = signals.catch()
     network, instrument = judge.load(args.instrument, workdir, points, say)
     request = results.Request(
@@ -59,5 +59,5 @@ def run(args: argparse.Namespace) -> int:
         log=lambda line: say(f"    {line}"),
         on_end=progress.reporter(workdir, len(pending), say),
     )
-    launcher.run(launch, pending, options._replace(network=network))
+    launcher.run(launch, pending, chosen._replace(network=network))
     return progress.conclude(workdir, selected, say, *received[:1])

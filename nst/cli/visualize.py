@@ -25,7 +25,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.cli import arguments
+from nst.cli import options
 from nst.devices import memory
 from nst.errors import UserError
 from nst.images import folders
@@ -258,11 +258,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     add = parser.add_argument
     add("what", choices=COMMANDS, metavar="WHAT", help=f"what to show: {', '.join(COMMANDS)}")
-    arguments.add_workdir(parser)
-    once = {"action": arguments.Once, "default": ""}
+    options.add_workdir(parser)
+    once = {"action": options.Once, "default": ""}
     add("--layers", **once, help="layers, separated by commas; those of style_loss if not given")
     add("--channels", **once, help="channels, separated by commas; the strongest if not given")
-    add("--count", type=arguments.count, default=9, help="number of channels, units or neighbours")
+    add("--count", type=options.count, default=9, help="number of channels, units or neighbours")
     add("--folder", default="", help="a folder of pictures, for patches and distances")
     add("--rule", choices=deconvnet.RULES, default="deconvnet", help="how patches are projected to pixels")
 
@@ -273,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       UserError: a size that is not a number.
     """
-    workdir, args.config = arguments.workdir(args, "runs/seen"), settings.resolve(args.config)
+    workdir, args.config = options.workdir(args, "runs/seen"), settings.resolve(args.config)
     if args.config.size == settings.AUTO:
         raise UserError("size = auto: only nst stylize chooses it; give pixels: --config.size=256")
     for output in COMMANDS[args.what](args):

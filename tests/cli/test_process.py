@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.programs import ROOT
 
 pytestmark = pytest.mark.processes
-AS_PROGRAM = "import sys; sys.argv[0] = '-m'; import nst.cli.process as process; process.prepare(); from nst.cli.process import say; "
+AS_PROGRAM = "import sys; from nst.cli.process import prepare, say; prepare(); "
 
 
 def run(code, *shell, **environment):

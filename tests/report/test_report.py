@@ -1,5 +1,6 @@
 """The report of a sweep: the folder that Python writes, and its program."""
 
+import argparse
 import json
 import os
 import re
@@ -9,14 +10,11 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags
-from ml_collections import config_flags
 from PIL import Image
 
-from experiments import cli
-from experiments import report as program
 from nst import images, report
-from nst.configs import default
+from nst.cli import arguments
+from nst.cli import report as program
 from nst.errors import UserError
 from nst.files import read_json, write_json
 from nst.report import commands, curves, fields, pictures
@@ -213,13 +211,9 @@ def test_long_curves_keep_their_ends_and_their_course(tmp_path):
 # --- commands
 
 
-def parse_config(arguments, monkeypatch):
-    """The config of flags, as the programs read them."""
-    monkeypatch.setattr(sys, "argv", ["program", *arguments])
-    values = flags.FlagValues()
-    held = config_flags.DEFINE_config_dict("config", default.get_config(), flag_values=values)
-    values(sys.argv)
-    return settings.as_dict(held.value)
+def parse_config(words):
+    """The config of flags, as the commands read them."""
+    return settings.as_dict(arguments.load(words, "default").config)
 
 
 @pytest.mark.parametrize(
@@ -231,13 +225,13 @@ def parse_config(arguments, monkeypatch):
         ("optimizer.options", "b1=0.9,b2=0.99"),
     ],
 )  # fmt: skip
-def test_the_stylize_command_gives_the_values_of_the_point(field, value, monkeypatch):
+def test_the_stylize_command_gives_the_values_of_the_point(field, value):
     sweep = {"base": base(), "config": "configs/default.py", "command": []}
     point = {"index": 0, "name": "a point", "overrides": {field: value}}
     words = shlex.split(commands.stylize_command(sweep, "runs/x/", point))
     assert words[:3] == ["nst", "stylize", "--config=configs/default.py"]
     assert words[-1] == "--workdir=runs/x_again/a point"
-    config = fields.flatten(parse_config(words[3:-1], monkeypatch))
+    config = fields.flatten(parse_config(words[3:-1]))
     assert config[field] == value and type(config[field]) in (type(value), float)
 
 
@@ -276,7 +270,7 @@ def test_the_sweep_command_repeats_the_flags_of_the_sweep():
 @pytest.mark.parametrize(
     "state, says", [("finished", "2 finished, 1 waiting"), ("failed", "2 failed, 1 waiting")]
 )
-def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says):
+def test_the_program_reports_a_sweep(tmp_path, capsys, state, says):
     sweep, _ = make(tmp_path, [{"seed": seed} for seed in range(3)], {2: "waiting"})
     write_json(tmp_path / "sweep.json", sweep)
     for index in range(2):
@@ -286,8 +280,7 @@ def test_the_program_reports_a_sweep(tmp_path, monkeypatch, capsys, state, says)
         else:
             found = IDENTITY | {"instrument": INSTRUMENT, "measures": {"style": 0.1 + index, "content": 0.5}}
             write_json(folder / "measures.json", found)
-    monkeypatch.setattr(cli, "workdir", lambda example: str(tmp_path))
-    program.main([])
+    assert program.run(argparse.Namespace(workdir=str(tmp_path))) == 0
     path = tmp_path / "report" / "index.html"
     assert capsys.readouterr().out == f"{path}: 3 points: {says}\n"
     rows = [run["row"] for run in contents(path)["runs"]]
