@@ -10,6 +10,7 @@ import difflib
 import itertools
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -73,7 +74,10 @@ class _ConfigFile(flags.ArgumentParser):
     def parse(self, path):
         file = path.split(":")[0]
         try:
-            config = self.loader.parse(locate(path))
+            with warnings.catch_warnings():
+                # ml_collections loads files in a way that Python is giving up
+                warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
+                config = self.loader.parse(locate(path))
         except UserError:
             raise
         except Exception as error:  # whatever the code of the config raises

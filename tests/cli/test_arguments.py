@@ -9,8 +9,6 @@ from nst.errors import UserError
 from nst.runs import settings
 from tests.helpers.programs import check_one_line_errors, run_each
 
-# ml_collections loads the files of configs in a way that Python is giving up
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 DEFAULT = "--config=configs/default.py"
 
 
