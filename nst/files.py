@@ -29,6 +29,7 @@ from nst.errors import UserError
 
 # bytes of a file; the largest of ours, such as the records of 100,000 steps, have a tenth of it
 _MOST_JSON, _MOST_LINES = 16 << 20, 256 << 20
+_DEEPEST = 50  # lists and objects in each other
 _KINDS = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null",
     dict: "an object", list: "a list",
@@ -176,7 +177,9 @@ def _parse(data: bytes, schema, where: str):
             parse_float=_finite,
             parse_int=_int,
         )
-        wrong = _mismatch(value, schema)
+        # fewer brackets cannot nest too deeply for code that walks through the value by recursion
+        deep = data.count(b"{") + data.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST
+        wrong = "nested too deeply" if deep else _mismatch(value, schema)
     except RecursionError:
         wrong = "nested too deeply"
     except ValueError as error:  # of the JSON, of its encoding, or of one of the functions above
@@ -184,6 +187,15 @@ def _parse(data: bytes, schema, where: str):
     if wrong:
         raise UserError(f"{where}: damaged ({wrong}); move it away or use another folder")
     return value
+
+
+def _depth(value) -> int:
+    """Returns how many lists and objects lie in each other."""
+    depth, level = 0, [value]
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        depth += 1
+        level = [item for part in level for item in (part.values() if isinstance(part, dict) else part)]
+    return depth
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict:

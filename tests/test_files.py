@@ -48,6 +48,7 @@ def test_what_is_written_is_read(tmp_path):
     ('{"step": 3, "loss": 1', "Expecting"),
     ("", "Expecting value"),
     ("[" * 200_000, "nested too deeply"),
+    ('{"step": 3, "loss": 1, "rest": ' + '{"a": ' * 50 + "1" + "}" * 51, "nested too deeply"),
     (b'{"step": 3, "loss": 1, "name": "\xff"}', "can't decode byte 0xff"),
     (json.dumps({"step": 3, "loss": 1}).encode("utf-16"), "can't decode byte 0xff"),
 ])  # fmt: skip
@@ -59,6 +60,11 @@ def test_what_is_not_ours_is_said_in_one_line(tmp_path, text, wrong):
     said = str(error.value)
     assert said.startswith(f"{path}: damaged (") and wrong in said and "\n" not in said and len(said) < 400
     assert said.endswith("; move it away or use another folder")
+
+
+def test_many_brackets_side_by_side_are_not_deep(tmp_path):
+    write_json(tmp_path / "a.json", [[{}]] * 100)
+    assert read_json(tmp_path / "a.json", [[dict]]) == [[{}]] * 100
 
 
 def test_values_of_other_keys(tmp_path):

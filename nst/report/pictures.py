@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from nst import images
-from nst.errors import UserError
 from nst.report.assets import Assets, add
 
 THUMBNAIL = 256  # pixels of the long edge
@@ -50,7 +49,7 @@ def write(assets: Assets, name: str, folder: Path) -> dict | None:
         path, finished = found
         step = path.stem.removeprefix("step_").lstrip("0") or "0"
         return _write(assets, name, path) | {"label": "" if finished else f"step {step}"}
-    except (OSError, UserError) as error:
+    except (OSError, ValueError) as error:
         return {"problem": str(error)}
 
 
@@ -67,7 +66,7 @@ def write_thumbnail(assets: Assets, name: str, path: Path) -> str | None:
     """
     try:
         return _add_thumbnail(assets, name, path, path.read_bytes())
-    except (OSError, UserError):
+    except (OSError, ValueError):  # a UserError, or a path with a null character
         return None
 
 

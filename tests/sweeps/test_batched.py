@@ -201,7 +201,7 @@ def test_memory_that_does_not_hold_one_point_is_said_for_each(tmp_path):
     made = enter(tmp_path / "sweep", tmp_path, MANY, memory_limit_gb=1e-5)
     launcher, told = launching(tmp_path / "sweep")
     sweep_batched.batched(launcher, made)
-    assert len(told) == 5 and all("failed: " in line and "are needed" in line for _, line in told)
+    assert len(told) == 5 and all("failed: " in line and "are available" in line for _, line in told)
     assert {row["status"] for row in table(tmp_path / "sweep")} == {"failed"}
 
 

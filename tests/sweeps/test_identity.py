@@ -61,7 +61,9 @@ def test_a_point_of_another_photograph_of_the_same_name_is_run(tmp_path):
     assert tables[0]["style"] != tables[1]["style"] and tables[0]["folder"] != tables[1]["folder"]
 
 
-@pytest.mark.parametrize("launcher", [local.run_points, batched.batched])
+@pytest.mark.parametrize(
+    "launcher", [local.run_points, pytest.param(batched.batched, marks=pytest.mark.slow)]
+)
 def test_a_painting_that_was_replaced_in_place_is_refused_and_its_numbers_are_not_shown(tmp_path, launcher):
     workdir = tmp_path / "sweep"
     made = enter(workdir, tmp_path, [{"seed": 0}, {"seed": 1}], **{"init.kind": "noise"})
