@@ -7,7 +7,6 @@ palettes, CMYK and 16-bit values are converted. The alpha channel is kept separa
 import os
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +24,6 @@ Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
 # The formats that Pillow may open; others start programs (EPS), or look different in every program (PSD).
 # HEIC is added where its decoder is installed, and JPEG XL is read without Pillow.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000")
-
-# the errors that decoders raise for a damaged file; those of imagecodecs are RuntimeErrors
-_BROKEN = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, RuntimeError),
-    *(struct.error, zlib.error),
-)
 
 
 class Picture(NamedTuple):
@@ -91,15 +84,18 @@ def _errors(name: str | os.PathLike, max_megapixels: float) -> Iterator[None]:
         pixels = int(re.findall(r"\d+", str(error))[0])  # of a frame, or beyond twice the limit
         raise limits.too_large(name, pixels, max_megapixels) from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{name}: not an image in a known format ({', '.join(FORMATS)}, ...)") from error
+        raise UserError(
+            f"{name}: not an image in a known format; save it as one of these: {', '.join(FORMATS)}"
+        ) from error
     except PermissionError as error:
         raise UserError(f"{name}: no permission to read it") from error
     except MemoryError as error:
         raise UserError(f"{name}: not enough memory to read it; save it with fewer pixels") from error
     except UserError:
         raise
-    except _BROKEN as error:
-        reason = type(error).__name__ if isinstance(error, LookupError) else " ".join(str(error).split())
+    except Exception as error:  # decoders raise errors of all kinds for damaged files
+        told = isinstance(error, OSError | ValueError | RuntimeError | SyntaxError)
+        reason = " ".join(str(error).split()) if told else type(error).__name__
         raise UserError(f"{name}: truncated or damaged image ({reason}); export it again") from error
 
 
@@ -249,7 +245,8 @@ def _from_pillow(image: Image.Image, name, notes: tuple[str, ...]) -> Picture:
     if profile and not profiles.is_srgb(profile):
         image, note = profiles.convert_8bit(image, profile)
         notes += (note,)
-    rgb = np.array(image.convert("RGB"), np.float32)
+    image = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+    rgb = np.array(image, np.float32)
     rgb /= 255
     return Picture(rgb, alpha, notes)
 

@@ -59,7 +59,7 @@ def too_large(name: str | PathLike, pixels: int, max_megapixels: float) -> UserE
     need = math.ceil(pixels / 1e6)
     return UserError(
         f"{name}: {need} megapixels, more than max_megapixels = {max_megapixels:g}; if it is really that "
-        f"large, raise the limit: --config.max_megapixels={need} (reading takes about {need / 50:.1f} GB)"
+        f"large, raise the limit: --config.max_megapixels={need} (reading takes about {need / 40:.1f} GB)"
     )
 
 

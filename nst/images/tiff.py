@@ -101,7 +101,8 @@ def _values(path, page: tifffile.TiffPage) -> np.ndarray:
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         array = top - array
     elif page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
-        raise UserError(f"{path}: 16-bit {page.photometric.name} TIFF; save it as RGB")
+        kind = tifffile.PHOTOMETRIC(page.photometric).name
+        raise UserError(f"{path}: 16-bit {kind} TIFF; save it as RGB")
     if page.axes == "SYX":  # one plane for each channel
         array = np.moveaxis(array, 0, -1)
     if page.extrasamples:

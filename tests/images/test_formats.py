@@ -64,7 +64,7 @@ def test_postscript_starts_no_program(tmp_path, monkeypatch, suffix):
     path = (tmp_path / "picture.eps").rename(tmp_path / f"photo.{suffix}")
     monkeypatch.setattr(os, "execve", None)
     monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("a program was started"))
-    assert "not an image in a known format (JPEG, PNG" in complaint(path)
+    assert "not an image in a known format; save it as one of these: JPEG, PNG" in complaint(path)
 
 
 @pytest.mark.parametrize("format", ["PCX", "TGA", "SGI", "ICO", "MSP", "DDS", "PDF"])

@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nst import images
 from nst.errors import UserError
@@ -175,6 +175,12 @@ def test_tiles_larger_than_the_picture(tmp_path, bits, tags):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("tags", [{322: 0}, {262: 999}, {259: 999}, {258: 0}, {277: 0}], ids=str)
+def test_tags_that_mean_nothing(tmp_path, bits, tags):
+    refused(tmp_path, tiff(bits, tags, tile=(32, 32)))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
 def test_a_tiff_with_60000_channels(tmp_path, bits):
     assert "60000 channels" in refused(tmp_path, tiff(bits, {277: 60000}))
 
@@ -227,5 +233,5 @@ def test_memory_that_runs_out_is_one_line(tmp_path, monkeypatch):
     def fail(*args):
         raise MemoryError
 
-    monkeypatch.setattr(Image.Image, "convert", fail)
+    monkeypatch.setattr(ImageOps, "exif_transpose", fail)
     assert "not enough memory" in complaint(tmp_path / "picture.png")
