@@ -1,7 +1,7 @@
 """A run that is open in this process: its job, recorder and state, while its folder is locked."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -41,13 +41,16 @@ class Result(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(job: Job, level: Level, log: Callable[[str], None]) -> Iterator[Run]:
+def opened(
+    job: Job, level: Level, log: Callable[[str], None], smaller: Sequence[Level] = ()
+) -> Iterator[Run]:
     """Opens a run, and locks its folder until the end of the `with` block; until `begin`, nothing is written.
 
     Args:
       job: from `prepare`.
       level: the config that the job was made from, and the run folder.
       log: receives one line of text.
+      smaller: the sizes that a new run makes first, whose folders must hold no other run, either.
 
     Raises:
       UserError: another process has locked the folder, or the folder holds another run or cannot be written.
@@ -63,7 +66,10 @@ def opened(job: Job, level: Level, log: Callable[[str], None]) -> Iterator[Run]:
     try:
         with folder.locked(workdir), contextlib.closing(recorder):
             folder.check(workdir, whose)
-            yield Run(job, config, recorder, _restore(recorder, job))
+            state = _restore(recorder, job)
+            for before in smaller if state is None else ():
+                folder.check(before.workdir, before.identity)
+            yield Run(job, config, recorder, state)
     except OSError as error:
         raise recorder.explain(error) from error
 

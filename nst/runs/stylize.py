@@ -71,7 +71,7 @@ def stylize(
     # the full size is prepared first, so that its errors are reported before any step is made
     job = prepare(content, style, config, load)
     *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
-    with opened(job, full, log) as run:
+    with opened(job, full, log, smaller) as run:
         program = _begin(run)
         with interrupt.deferred() as interrupted:
             ended = lambda: stop() or interrupted()  # noqa: E731

@@ -119,7 +119,7 @@ def _open(
     config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
     job = prepare(None, None, config, load)
     *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
-    run = stack.enter_context(opened(job, full, quiet))
+    run = stack.enter_context(opened(job, full, quiet, smaller))
     begin(run)
     if run.state is None:
         last = climb(None, None, smaller, stop=launch.stop, log=quiet, load=load)

@@ -37,6 +37,11 @@ def records(workdir):
     return lines
 
 
+def contents(workdir):
+    """The bytes of every file in a folder, without the lock."""
+    return {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
 def stop_after(steps):
     """Returns a `stop` that is False for the first `steps` calls, and then True."""
     left = iter(range(steps))
