@@ -61,9 +61,10 @@ def number(*, least: float | None = None, above: float | None = None, most: floa
 
     def read(field, value) -> float:
         found = _float(value)
-        # zero in float32 is not a positive number there
-        inside = (least is None or found >= least) and (above is None or np.float32(found) > above)
-        if not (inside and (most is None or found <= most) and (below is None or found < below)):
+        # a number that float32 rounds to a bound is not above or below it there
+        rounded = np.float32(found)
+        inside = (least is None or found >= least) and (above is None or rounded > above)
+        if not (inside and (most is None or found <= most) and (below is None or rounded < below)):
             raise ValueError
         return found
 

@@ -65,7 +65,7 @@ def make_mmd_polynomial(
 ) -> Representation:
     """Returns the representation by k(x, y) = (x . y + offset)^degree; degree 3 on uses `features`."""
     offset = number("offset", offset, least=0.0)
-    if whole("degree", degree) == 1:
+    if whole("degree", degree, most=64) == 1:
         return make_mmd_linear(normalization)  # in which an offset cancels
     if degree == 2:
         distance = partial(quadratic_distance, offset=offset)

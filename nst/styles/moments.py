@@ -76,7 +76,7 @@ def central_distance(statistics: Moments, target: Moments, channels: int) -> jax
 
 def make_moments_k(normalization: str, order: int = 4) -> Representation:
     """Returns the representation by `central_distance`."""
-    describe = partial(moments, order=whole("order", order, 2))
+    describe = partial(moments, order=whole("order", order, 2, most=20))
     return normalized(of_one_layer(describe), central_distance, normalization, rotates=False)
 
 

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from nst import numerics
-from nst.errors import UserError, choose
+from nst.errors import UserError, choose, shown
 from nst.styles.positions import Positions
 
 NORMALIZATIONS = ("none", "relative")  # of every representation but the Gram matrices
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 Layers = tuple[str, ...]
 
@@ -92,18 +95,20 @@ def normalized(
     return Representation(describe, relative_distance, relative_target, **properties)
 
 
-def whole(name: str, value: int, least: int = 1) -> int:
-    """Returns an option that must be a whole number; raises UserError if it is not, or below `least`."""
-    if type(value) is not int or value < least:
-        raise UserError(f"style_loss.options: {name} = {value!r}: give a whole number, at least {least}")
+def whole(name: str, value: int, least: int = 1, most: int = 2**31 - 1) -> int:
+    """Returns an option that must be a whole number; raises UserError if it is not, or out of its range."""
+    if type(value) is not int or not least <= value <= most:
+        raise UserError(
+            f"style_loss.options: {name} = {shown(value)}: give a whole number, from {least} to {most}"
+        )
     return value
 
 
 def number(name: str, value: float, least: float = -math.inf) -> float:
     """Returns an option that must be a finite number; raises UserError if it is not, or below `least`."""
-    if type(value) not in (int, float) or not math.isfinite(value) or value < least:
+    if type(value) not in (int, float) or not abs(value) <= _LARGEST or value < least:
         bound = "" if least == -math.inf else f", at least {least}"
-        raise UserError(f"style_loss.options: {name} = {value!r}: give a number{bound}")
+        raise UserError(f"style_loss.options: {name} = {shown(value)}: give a finite number{bound}")
     return float(value)
 
 

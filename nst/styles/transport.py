@@ -197,7 +197,10 @@ def bures_distance(
 
 def make_wasserstein_gaussian(normalization: str, floor: float = 1e-4, iterations: int = 0) -> Representation:
     """Returns the representation by `bures_distance`."""
-    settings = {"floor": number("floor", floor, 0.0), "iterations": whole("iterations", iterations, 0)}
+    settings = {
+        "floor": number("floor", floor, 0.0),
+        "iterations": whole("iterations", iterations, 0, most=1000),
+    }
     distance, target = partial(bures_distance, **settings), partial(bures_target, **settings)
     return normalized(of_one_layer(raw_moments), distance, normalization, target, linear=True)
 

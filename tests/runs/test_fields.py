@@ -72,6 +72,7 @@ def test_resolve_refuses_hostile_values_of_any_field(value):
     ("memory_limit_gb", math.inf), ("laplacian.pool", 0), ("content_loss.samples", 0),
     ("optimizer.memory", 10**11), ("optimizer.bands", 10**11), ("pyramid.factor", 1.0),
     ("pyramid.steps", math.nan), ("pyramid.factor", math.inf), ("tv.beta", 0.0),
+    ("optimizer.ema", 1 - 1e-9), ("pyramid.factor", 1 + 1e-9),
     ("network.pooling_gain", -1.0), ("init.noise_scale", -0.1), ("style_loss.layers", None),
     ("style_loss.layer_weights", ("a",)), ("style_loss.layer_weights", (-1.0,)), ("tv.weight", 1e39),
     ("network.pooling_p", 1e-300), ("pyramid.carry", 1), ("steps", True), ("content", "a\0.jpg"),
