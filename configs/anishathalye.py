@@ -1,6 +1,6 @@
 """anishathalye/neural-style with its defaults (commit d0a1148), to the letter.
 
-    python -m experiments.stylize --config=configs/anishathalye.py --config.content=photo.jpg \
+    nst stylize --config=anishathalye --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/anishathalye
 
 Style is the mean square of Gram / (HWC) with a fifth of the weight 500 on each of relu1_1 .. relu5_1; content

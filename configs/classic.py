@@ -1,6 +1,6 @@
 """The plain choices of 2015 and 2016, from which the papers' configs start; see configs/gatys2016.py.
 
-    python -m experiments.stylize --config=configs/classic.py --config.content=photo.jpg \
+    nst stylize --config=classic --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/classic
 
 One size, one content layer, and nothing that keeps the pixels in [0, 1]. The losses are means of squares, as

@@ -1,6 +1,6 @@
 """crowsonkb/style-transfer-pytorch with its defaults (commit e7e2c71), to the letter.
 
-    python -m experiments.stylize --config=configs/crowsonkb.py --config.content=photo.jpg \
+    nst stylize --config=crowsonkb --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/crowsonkb
 
 Style is the Gaussian Wasserstein distance (mean and covariance with 1e-4 on the diagonal, square roots by 12

@@ -1,6 +1,6 @@
 """crowsonkb/style-transfer-pytorch as it was until 2023 (commit 1107fe6): Gram matrices, scaled losses.
 
-    python -m experiments.stylize --config=configs/crowsonkb_gram.py --config.content=photo.jpg \
+    nst stylize --config=crowsonkb_gram --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/crowsonkb_gram
 
 It differs from configs/crowsonkb.py in these points: style is Gram / (HW); the style and content losses are

@@ -1,6 +1,6 @@
 """cysmith/neural-style-tf with its defaults (commit a2c374f).
 
-    python -m experiments.stylize --config=configs/cysmith.py --config.content=photo.jpg \
+    nst stylize --config=cysmith --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/cysmith
 
 Style is the loss of Gatys et al. (eq. 4) with average pooling. That program divides the layers' weights by

@@ -12,7 +12,7 @@ hardly touched, at 1 both are there, and at 10 little but the style is left.
 
 configs/classic.py has the plain choices of 2015 and 2016 instead, from which the papers' configs start.
 
-    python -m experiments.stylize --config=configs/default.py --config.content=photo.jpg \
+    nst stylize --config=default --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first
 """
 

@@ -1,6 +1,6 @@
 """Li, Wang, Liu & Hou 2017, *Demystifying Neural Style Transfer*: style as a distribution, four kernels.
 
-    python -m experiments.stylize --config=configs/demystifying.py:polynomial --config.content=photo.jpg \
+    nst stylize --config=demystifying:polynomial --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/demystifying
 
 The word after the colon is `linear`, `polynomial` (which is the Gram loss), `gaussian` or `moments` (batch

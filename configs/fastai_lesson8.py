@@ -1,6 +1,6 @@
 """fast.ai, *Cutting Edge Deep Learning for Coders*, lesson 8 (2017): style transfer in Keras.
 
-    python -m experiments.stylize --config=configs/fastai_lesson8.py --config.content=photo.jpg \
+    nst stylize --config=fastai_lesson8 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/fastai
 
 The network is VGG-16 with average pooling. Style is the mean square of Gram / (CHW) on the second convolution

@@ -1,6 +1,6 @@
 """Gatys, Ecker & Bethge 2015, *A Neural Algorithm of Artistic Style* (arXiv 1508.06576).
 
-    python -m experiments.stylize --config=configs/gatys2015.py --config.content=photo.jpg \
+    nst stylize --config=gatys2015 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2015
 
 Content is on conv4_2 (eq. 1) and style on conv1_1 .. conv5_1 with w_l = 1/5 (eqs. 3-5), with average pooling

@@ -1,6 +1,6 @@
 """Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*: the CVPR paper.
 
-    python -m experiments.stylize --config=configs/gatys2016.py --config.content=photo.jpg \
+    nst stylize --config=gatys2016 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2016
 
 These are the paper's equations (content eq. 1, style eqs. 3-5, total eq. 7) at 512 px: content on conv4_2,

@@ -1,6 +1,6 @@
 """Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*: the high-resolution recipe.
 
-    python -m experiments.stylize --config=configs/gatys2017.py --config.content=photo.jpg \
+    nst stylize --config=gatys2017 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2017
 
 As in section 5 and the authors' code, the result of 500 updates on 512^2 pixels is enlarged, and 200 updates

@@ -1,6 +1,6 @@
 """The notebook of leongatys/PytorchNeuralStyleTransfer (2017), to the letter: the numeric reference.
 
-    python -m experiments.stylize --config=configs/gatys_notebook.py --config.content=photo.jpg \
+    nst stylize --config=gatys_notebook --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/notebook
 
 The short edge has 512 px. Weights are Caffe's (BGR, 0 to 255) with max pooling; style is the mean square of

@@ -1,6 +1,6 @@
 """4096 pixels overnight in 8 GB: from small to large, the largest sizes strip by strip.
 
-    python -m experiments.stylize --config=configs/large.py --config.content=photo.jpg \
+    nst stylize --config=large --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/large
 
 This follows Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: the

@@ -1,6 +1,6 @@
 """Li & Wand 2016, *Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis*.
 
-    python -m experiments.stylize --config=configs/li_wand.py --config.content=photo.jpg \
+    nst stylize --config=li_wand --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/li_wand
 
 Every 3x3 patch of relu3_1 and relu4_1, at every second position, is pulled towards the most similar patch of

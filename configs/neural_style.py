@@ -1,6 +1,6 @@
 """jcjohnson/neural-style (Lua, 2015-2017) with its defaults.
 
-    python -m experiments.stylize --config=configs/neural_style.py --config.content=photo.jpg \
+    nst stylize --config=neural_style --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/neural_style
 
 The long edge has 512 px. Content is the mean square on relu4_2 with weight 5; style is the mean square of

@@ -1,6 +1,6 @@
 """ProGamerGov/neural-style-pt with its defaults (neural_style.py, commit 7251405), to the letter.
 
-    python -m experiments.stylize --config=configs/neural_style_pt.py --config.content=photo.jpg \
+    nst stylize --config=neural_style_pt --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/neural_style_pt
 
 Content is the mean square with weight 5; style is the mean square of Gram / (CHW) with weight 100 on each of

@@ -1,6 +1,6 @@
 """pystiche_papers' gatys_ecker_bethge_2016 with its default `impl_params=True` (commit a8a87f4).
 
-    python -m experiments.stylize --config=configs/pystiche_gatys2016.py --config.content=photo.jpg \
+    nst stylize --config=pystiche_gatys2016 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/pystiche
 
 The weights are Caffe's, with relu layers and max pooling. Content is the mean square on relu4_2; style is the

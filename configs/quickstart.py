@@ -1,6 +1,6 @@
 """The first picture, with nothing to download: a network and pictures that come with the code.
 
-    python -m experiments.stylize --config=configs/quickstart.py --workdir=runs/quickstart
+    nst stylize --config=quickstart --workdir=runs/quickstart
 
 The network is VGG-19 distilled to a fifth of the work (nst/data/vgg19_slim.md). Set --config.content and
 --config.style to use other pictures of nst/data/images or your own. The full network is

@@ -1,6 +1,6 @@
 """Kolkin, Salavon & Shakhnarovich 2019, *Style Transfer by Relaxed Optimal Transport and Self-Similarity*.
 
-    python -m experiments.stylize --config=configs/strotss.py --config.content=photo.jpg \
+    nst stylize --config=strotss --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/strotss
 
 The features are hypercolumns of nine layers of torchvision's VGG-16 and of the image itself, at 1024

@@ -1,6 +1,6 @@
 """One choice at a time, quickly: the base of the sweeps and of the reconstructions, with nothing to download.
 
-    python -m experiments.stylize --config=configs/trial.py --workdir=runs/trial
+    nst stylize --config=trial --workdir=runs/trial
 
 The network is the small one, and the pictures come with the code. There is one size, one content layer and
 one kind of statistic, so that what a sweep varies is the only thing that varies. The losses are relative to

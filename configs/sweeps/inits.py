@@ -1,6 +1,6 @@
 """Which start? The photograph, the painting, grey, noise, blends: Gatys et al. 2016, figure 6.
 
-    python -m experiments.sweep --config=configs/sweeps/inits.py --workdir=runs/inits
+    nst sweep --config=sweeps/inits --workdir=runs/inits
 
 The paper (section 3.3) says that the start has no strong effect, but that the picture is biased towards its
 start, and that only noise gives more than one picture. There are 10 points: content (A in the figure), style

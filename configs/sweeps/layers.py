@@ -1,6 +1,6 @@
 """Which layers? How deep the style goes, and where the content is matched.
 
-    python -m experiments.sweep --config=configs/sweeps/layers.py --workdir=runs/layers
+    nst sweep --config=sweeps/layers --workdir=runs/layers
 
 - Style from the first layer, the first two, ... up to relu5_1: the rows of Gatys et al. 2015, figure 3, and
   the style reconstructions of 2016, figure 1. The more layers, the larger the structures that are

@@ -1,6 +1,6 @@
 """Which network? VGG-19, the small one that comes with the code, VGG-16, torchvision's VGG-19, untrained.
 
-    python -m experiments.sweep --config=configs/sweeps/networks.py --workdir=runs/networks
+    nst sweep --config=sweeps/networks --workdir=runs/networks
 
 Gatys et al. 2015 and 2016 use VGG-19. The layers here (relu1_1 .. relu5_1, relu4_2) are in all of them, and
 the losses are relative to the targets' energies, so that the weights mean the same for each. `random` is an

@@ -1,6 +1,6 @@
 """Which optimiser? L-BFGS with each line search, and first-order methods, by evaluations and by seconds.
 
-    python -m experiments.sweep --config=configs/sweeps/optimisers.py --workdir=runs/optimisers \
+    nst sweep --config=sweeps/optimisers --workdir=runs/optimisers \
         --target_loss=2
 
 Gatys et al. 2016 (section 2.3) found L-BFGS to work best. All make the same number of updates, for which a

@@ -1,7 +1,7 @@
 """Which pooling? Every variant of nst/networks/pooling.py, with a gain of 1 and with a matched gain.
 
-    python -m experiments.sweep --config=configs/sweeps/pooling.py --workdir=runs/pooling
-    python -m experiments.report --workdir=runs/pooling
+    nst sweep --config=sweeps/pooling --workdir=runs/pooling
+    nst report --workdir=runs/pooling
 
 Gatys et al. replace max pooling by average pooling, which "improves the gradient flow" (2015, methods) and
 "yields slightly more appealing results" (2016, section 2). There are 13 points. A gain of 0 scales the pooled

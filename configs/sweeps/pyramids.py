@@ -1,7 +1,7 @@
 """Coarse to fine or at once? The same picture at 512 px, by seconds.
 
-    python -m experiments.sweep --config=configs/sweeps/pyramids.py --workdir=runs/pyramids
-    python -m experiments.report --workdir=runs/pyramids
+    nst sweep --config=sweeps/pyramids --workdir=runs/pyramids
+    nst report --workdir=runs/pyramids
 
 Gatys et al. 2017 (*Controlling Perceptual Factors*, section 5) use two sizes for the sake of large
 structures; the question here is how much time the smaller sizes save. There are 9 points: 512 px alone with

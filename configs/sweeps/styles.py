@@ -1,7 +1,7 @@
 """What is style? Every representation of nst/styles/table.py on the same two pairs.
 
-    python -m experiments.sweep --config=configs/sweeps/styles.py --workdir=runs/styles
-    python -m experiments.report --workdir=runs/styles
+    nst sweep --config=sweeps/styles --workdir=runs/styles
+    nst report --workdir=runs/styles
 
 Each distance is relative, that is, 1 for an image without features, so that one weight nearly balances each
 of them against the content. Where a representation has one or two terms instead of five, or few large ones,

@@ -1,7 +1,7 @@
 """How much style? alpha / beta over four decades, on two pairs of pictures.
 
-    python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights
-    python -m experiments.sweep --config=configs/sweeps/weights.py --workdir=runs/weights --launcher=batched
+    nst sweep --config=sweeps/weights --workdir=runs/weights
+    nst sweep --config=sweeps/weights --workdir=runs/weights --launcher=batched
 
 Gatys et al. 2015, figure 3 (columns: alpha / beta from 1e-5 to 1e-2), and 2016, figure 4 (1e-4 to 1e-1), go
 from a texture with a trace of the photograph to the photograph with a trace of the style. Their losses are

@@ -1,6 +1,6 @@
 """Content reconstruction: what a layer keeps of the photograph (Gatys et al. 2015, figure 1, above).
 
-    python -m experiments.stylize --config=configs/visualize/content.py:relu3_1 \
+    nst stylize --config=visualize/content:relu3_1 \
         --config.content=photo.jpg --workdir=runs/content
 
 The word after the colon is the layer. An image is optimised from noise, without a style, until its

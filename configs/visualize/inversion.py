@@ -1,6 +1,6 @@
 """Mahendran & Vedaldi 2015, *Understanding Deep Image Representations by Inverting Them*.
 
-    python -m experiments.stylize --config=configs/visualize/inversion.py:relu4_1 \
+    nst stylize --config=visualize/inversion:relu4_1 \
         --config.content=photo.jpg --workdir=runs/inversion
 
 The word after the colon is the layer. The loss is the relative distance of activations, |F - P|^2 / |P|^2,

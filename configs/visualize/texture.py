@@ -1,6 +1,6 @@
 """Texture synthesis: the style of a painting at some layers (Gatys et al. 2015, figure 1, below; 2015b).
 
-    python -m experiments.stylize --config=configs/visualize/texture.py:relu3_1 \
+    nst stylize --config=visualize/texture:relu3_1 \
         --config.style=painting.jpg --workdir=runs/texture
 
 The word after the colon is a layer, which stands for the first layer of each block up to its own, or several

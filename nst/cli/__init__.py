@@ -12,6 +12,9 @@
     sweep       every point of a sweep; report: its page
     measure     pictures against their photograph and painting
     visualize   what the layers of a network represent
+    animate     a film of a run
+    configs     the configs that come with nst
+    doctor      what is found on this machine, and what is missing
 
 A subcommand has `add_arguments(parser)` and `run(args)`, which returns the exit status. This is the highest
 level of nst: nothing else imports it but experiments/.

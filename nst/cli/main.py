@@ -35,6 +35,9 @@ COMMANDS = {
     "report": Command("write the page of a sweep", config=None),
     "measure": Command("measure pictures against their photograph and painting", config=None),
     "visualize": Command("draw what the layers of a network represent", config="trial"),
+    "animate": Command("make a film of a run from its previews", config=None),
+    "configs": Command("list the configs that come with nst, or show one", config=None),
+    "doctor": Command("say what is found on this machine, and what is missing", config=None),
 }
 
 

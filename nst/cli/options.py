@@ -45,6 +45,24 @@ def count(text: str) -> int:
     return found
 
 
+def positive(text: str) -> float:
+    """Returns a number above 0, for a flag of argparse.
+
+    Args:
+      text: the number as it was typed.
+
+    Raises:
+      ArgumentTypeError: it is no such number.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
+    return found
+
+
 class Once(argparse.Action):
     """Stores a sequence that is typed with commas, and refuses a second one."""
 

@@ -215,6 +215,26 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
         except UserError as error:
             raise UserError(f"weights.name: {error}") from error
         return _path(name)
+    path = on_disk(name, layers)
+    if path:
+        return path
+    checkpoint = CHECKPOINTS[name]
+    return download(name, checkpoint.url, checkpoint.hash, checkpoint.size, cache_folder("weights"))
+
+
+def on_disk(name: str, layers: Sequence[str] = ()) -> Path | None:
+    """Finds the file of a named checkpoint without a network, as `find` does.
+
+    Args:
+      name: a name in CHECKPOINTS.
+      layers: as for `find`.
+
+    Returns:
+      The file; None: it would have to be downloaded.
+
+    Raises:
+      UserError: `NST_WEIGHTS_DIR` cannot be read, or none of its files of this checkpoint can be used.
+    """
     checkpoint = CHECKPOINTS[name]
     if _is_shipped(name):
         return DATA / checkpoint.url
@@ -224,9 +244,7 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
         if path:
             return path
     cached = cache_folder("weights") / Path(checkpoint.url).name
-    if os.path.isfile(cached):
-        return cached
-    return download(name, checkpoint.url, checkpoint.hash, checkpoint.size, cached.parent)
+    return cached if os.path.isfile(cached) else None
 
 
 def _path(name: str) -> Path:

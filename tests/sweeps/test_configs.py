@@ -47,7 +47,7 @@ def test_every_point_of_every_sweep_can_run(path):
 def test_every_sweep_has_a_runbook(path):
     module, made = load(path)
     words = module.__doc__
-    command = f"python -m experiments.sweep --config=configs/sweeps/{path.name} --workdir=runs/{path.stem}"
+    command = f"nst sweep --config=sweeps/{path.stem} --workdir=runs/{path.stem}"
     assert command in words and "Gatys" in words
     assert re.search(r"(\d+)\s+points", words)[1] == str(len(made))
     assert {point.config.size for point in made} == {512 if path.stem == "pyramids" else 256}

@@ -1,0 +1,58 @@
+"""Makes a film of a run from its previews, the smaller sizes first: GIF, WebP or MP4.
+
+nst animate runs/first -o film.mp4
+nst animate photo_painting.nst -o film.webp --seconds=6
+
+A run writes a preview every log.preview_every steps, so a smooth film needs a run with, for example,
+--config.log.preview_every=5. `nst photo.jpg painting.jpg` keeps its run folder if --keep is given.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from nst.cli import options
+from nst.cli.process import say
+from nst.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    parser.add_argument("run", metavar="FOLDER", help="the run folder")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="film.gif, .webp or .mp4")
+    parser.add_argument("--seconds", type=options.positive, default=8.0, help="length of the film (8)")
+    parser.add_argument("--hold", type=options.positive, default=2.0, help="seconds of the last picture (2)")
+    parser.add_argument("--width", type=options.count, default=0, help="pixels; those of the result")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the film of the arguments; returns the exit status."""
+    from nst.report import film
+
+    paths = list(frames(Path(args.run)))
+    count = film.write(Path(args.output), paths, args.seconds, args.hold, args.width)
+    say(f"{args.output}: {count} pictures, {args.seconds + args.hold:g} seconds")
+    return 0
+
+
+def frames(folder: Path) -> Iterator[Path]:
+    """Yields the previews of a run in the order in which they were made, and the result.
+
+    Args:
+      folder: the run folder.
+
+    Raises:
+      UserError: the folder holds no previews.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder of a run, such as runs/first")
+    smaller = [path for path in folder.glob("size_*") if path.name[5:].isdecimal()]
+    found = [
+        path
+        for level in (*sorted(smaller, key=lambda path: int(path.name[5:])), folder)
+        for path in sorted((level / "previews").glob("step_*.jpg"))
+    ]
+    if not found:
+        raise UserError(f"{folder}: no previews; run it with --config.log.preview_every=5 for a film")
+    yield from found
+    yield from sorted(path for path in folder.glob("result.*") if path.suffix != ".json")[:1]

@@ -1,0 +1,94 @@
+"""Lists the configs that come with nst, or shows one of them.
+
+nst configs                 their names, with a line about each
+nst configs gatys2016       its description, and the fields in which it differs from the default
+nst configs default         every field, with its meaning
+
+A path of a config shows that config, and an argument follows a colon: demystifying:linear.
+"""
+
+import argparse
+import ast
+import io
+import re
+import textwrap
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nst.cli import arguments, catalogue
+from nst.cli.process import say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a config; without one, all are listed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Lists the configs, or shows the one of the arguments; returns the exit status."""
+    if args.name is None:
+        found = catalogue.names()
+        width = max(map(len, found))
+        say("\n".join(f"{name:<{width}}  {_docstring(path).splitlines()[0]}" for name, path in found.items()))
+        return 0
+    path = Path(catalogue.locate(args.name).partition(":")[0])
+    config = _fields(arguments.load([f"--config={args.name}"], "default").config)
+    say(_as_typed(_docstring(path)))
+    default = _fields(arguments.load([], "default").config)
+    if config == default:
+        say("\n".join(_with_meanings(config, path)))
+        return 0
+    say("\nWhat differs from default (`nst configs default` explains the fields):\n")
+    lines = [(name, value) for name, value in config.items() if default.get(name, ...) != value]
+    width = max(len(name) for name, _ in lines)
+    say("\n".join(f"    {name:<{width}} = {value!r}" for name, value in lines))
+    return 0
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or path.stem
+
+
+def _as_typed(text: str) -> str:
+    """Returns a docstring with the ends of lines that a backslash has joined in its commands."""
+    return re.sub(r"(?<=\S) {5,}(?=\S)", " \\\\\n        ", text)
+
+
+def _fields(config, prefix: str = "") -> dict[str, Any]:
+    """Returns the values of all fields by their dotted names."""
+    found = {}
+    for name in config:
+        value = config[name]
+        deeper = hasattr(value, "to_json")  # a group of fields
+        found |= _fields(value, f"{prefix}{name}.") if deeper else {prefix + name: value}
+    return found
+
+
+def _with_meanings(fields: dict[str, Any], path: Path) -> Iterator[str]:
+    """Yields each field with the comments that stand at its line of the file, in the order of the file."""
+    for name, meaning in _comments(path).items():
+        if name not in fields:
+            yield f"\n{name}: {meaning}" if meaning else f"\n{name}"
+            continue
+        yield f"    {name} = {fields[name]!r}"
+        yield textwrap.indent(textwrap.fill(meaning, 96), " " * 8)
+
+
+def _comments(path: Path) -> dict[str, str]:
+    """Returns the comments of the lines `config.NAME = ...` by name: those above and the one at the end."""
+    found, above, name = {}, [], ""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        line = token.line.strip()
+        if token.type == tokenize.COMMENT and line.startswith("#"):
+            above.append(token.string.lstrip("# "))
+        elif token.type == tokenize.NAME and line.startswith("config.") and " = " in line and not name:
+            name = line.partition(" = ")[0].removeprefix("config.")
+        elif token.type == tokenize.COMMENT:
+            above.append(token.string.lstrip("# "))
+        elif token.type == tokenize.NEWLINE:
+            if name:
+                found[name] = " ".join(above)
+            above, name = [], ""
+    return found

@@ -1,0 +1,84 @@
+"""Films of a run: its previews, one after the other, as GIF, WebP or MP4."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nst import images
+from nst.errors import UserError, choose
+from nst.files import replacing
+
+_RATE = 30  # pictures a second of an MP4; each frame is repeated as often as it lasts
+
+
+def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width: int = 0) -> int:
+    """Writes a film.
+
+    Args:
+      path: of the film, whose suffix chooses the format: .gif, .webp or .mp4.
+      frames: the pictures in their order; smaller ones are enlarged to the size of the last.
+      seconds: the length of the film without the time that the last picture is held.
+      hold: the seconds for which the last picture stays.
+      width: in pixels; 0: that of the last picture.
+
+    Returns:
+      The number of pictures.
+
+    Raises:
+      UserError: an unknown suffix, a picture that cannot be read, a file that cannot be written, or MP4
+        without PyAV.
+    """
+    encode = _FORMATS[choose(f"{path}: suffix", path.suffix.lower(), _FORMATS)]
+    last = images.read(frames[-1]).rgb_HxWx3
+    width = width or last.shape[1]
+    height = round(last.shape[0] * width / last.shape[1])
+    # an MP4 has half as many values of colour along both edges
+    height, width = max(2, height - height % 2), max(2, width - width % 2)
+    pictures = [_frame(images.read(frame).rgb_HxWx3, height, width) for frame in frames]
+    durations = [seconds / max(1, len(pictures) - 1)] * (len(pictures) - 1) + [hold]
+    try:
+        with replacing(path) as file:
+            encode(file, pictures, durations)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write it ({error.strerror or error}); use another path") from error
+    return len(pictures)
+
+
+def _frame(rgb_HxWx3: np.ndarray, height: int, width: int) -> Image.Image:
+    resized = images.resize(rgb_HxWx3, height, width, "lanczos")
+    return Image.fromarray(np.rint(np.clip(resized, 0, 1) * 255).astype(np.uint8))
+
+
+def _by_pillow(format: str, **options) -> Callable:
+    def encode(file, pictures: Sequence[Image.Image], durations: Sequence[float]) -> None:
+        first, *others = pictures
+        milliseconds = [max(20, round(1000 * duration)) for duration in durations]
+        first.save(
+            file, format, save_all=True, append_images=others, duration=milliseconds, loop=0, **options
+        )
+
+    return encode
+
+
+def _mp4(file, pictures: Sequence[Image.Image], durations: Sequence[float]) -> None:
+    try:
+        import av
+    except ImportError as error:
+        raise UserError("an MP4 needs PyAV: pip install 'nst[film]'; or write a .webp or .gif") from error
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=_RATE)
+        stream.width, stream.height = pictures[0].size
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "18"}
+        for picture, duration in zip(pictures, durations, strict=True):
+            for _ in range(max(1, round(duration * _RATE))):
+                container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+
+
+_FORMATS = {
+    ".gif": _by_pillow("GIF"),
+    ".webp": _by_pillow("WEBP", quality=90, method=4),
+    ".mp4": _mp4,
+}
