@@ -45,9 +45,9 @@ def run(*words, cwd):
 
 
 def files(folder):
-    """The files of a folder of the checkout, relative to its root."""
-    found = (path for path in (ROOT / folder).rglob("*") if path.is_file())
-    return {path.relative_to(ROOT).as_posix() for path in found if "__pycache__" not in path.parts}
+    """The files of a folder of the checkout, relative to its root, without those that are generated."""
+    found = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file())
+    return {path.as_posix() for path in found if not {"__pycache__", "generated"} & set(path.parts)}
 
 
 def test_nst_and_its_configs_are_those_of_the_same_checkout():

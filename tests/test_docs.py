@@ -1,0 +1,245 @@
+"""The pages: their commands and links are right, none repeats another, and the site is built from them."""
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst.cli import catalogue, main, process
+from nst.data import IMAGES
+from nst.devices import compilation_cache
+from nst.runs import settings
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOK = ROOT / "docs/nst.ipynb"
+
+
+def ids(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(page, language):
+    """The code blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf8"), re.M | re.S)
+
+
+def prose(page):
+    """The text of a page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text("utf8"), flags=re.M | re.S)
+
+
+def commands(page):
+    """The words of each command of nst or of its programs; a line of options belongs to `nst stylize`."""
+    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    lines = [part for line in lines for part in re.split(r" && ", line)]
+    lines += [
+        " ".join(code.split()) for code in re.findall(r"`((?:nst|python -m) [^`]* --[^`]*)`", prose(page))
+    ]
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words = words[1:]
+        if words and words[0].startswith("--"):
+            words = ["nst", "stylize", *words]
+        if words[:1] in (["nst"], [".venv/bin/nst"]):
+            yield words
+        elif words[1:3] and words[1] == "-m" and words[2].startswith("experiments."):
+            yield words
+
+
+COMMANDS = [(page, words) for page in PAGES for words in commands(page)]
+
+
+def parsed(words, monkeypatch):
+    """The arguments that a subcommand of nst would be run with."""
+    found = []
+    name = words[0] if words[0] in main.COMMANDS else main.PAINT
+    module = importlib.import_module(f"nst.cli.{name}")
+    monkeypatch.setattr(module, "run", found.append)
+    monkeypatch.setattr(process, "handle_interrupts", lambda: None)
+    monkeypatch.setattr(compilation_cache, "keep", lambda: None)
+    assert main._run(list(words)) == 0
+    return found[0]
+
+
+def flags_of(module):
+    """The flags that a program of experiments/ and experiments/cli.py define."""
+    path = ROOT / module.replace(".", "/")
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    calls = [
+        node
+        for source in (path, ROOT / "experiments/cli.py")
+        for node in ast.walk(ast.parse(source.read_text("utf8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_")
+    ]
+    return {call.args[0].value for call in calls} | {"config"}
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), COMMANDS, ids=[f"{ids(page)}: {shlex.join(words)}"[:90] for page, words in COMMANDS]
+)
+def test_a_command_of_a_page_is_understood(page, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if words[0].endswith("nst"):
+        settings_of = parsed(words[1:], monkeypatch)
+        if settings_of.config is not None:
+            settings.resolve(settings_of.config)
+        return
+    module, *options = words[2:]
+    known = flags_of(module)
+    given = {word.lstrip("-").partition("=")[0] for word in options if word.startswith("--")}
+    assert {flag for flag in given if not flag.startswith("config.")} <= known
+    if fields := [word for word in options if word.startswith("--config")]:
+        parsed(["stylize", *fields], monkeypatch)
+
+
+def test_the_pages_have_commands():
+    assert len(COMMANDS) > 20
+    assert sum(page == README for page, _ in COMMANDS) >= 5
+
+
+def test_the_reference_names_every_subcommand_and_config():
+    text = (ROOT / "docs/reference.md").read_text("utf8")
+    assert all(f"`nst {name}`" in text for name in main.COMMANDS)
+    sweeps = (ROOT / "docs/sweeps.md").read_text("utf8")
+    assert all(f"(../configs/{name}.py)" in text + sweeps for name in catalogue.names())
+
+
+def test_the_readme_is_one_page():
+    assert len(README.read_text("utf8").splitlines()) <= 120
+
+
+def anchors(page):
+    """The anchors that code hosts and the site give to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_the_links_of_a_page_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    for target in (target for target in targets if not target.startswith("http")):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_no_page_repeats_another():
+    holders = {}
+    for page in PAGES:
+        for paragraph in prose(page).split("\n\n"):
+            words = paragraph.split()
+            for k in range(len(words) - 24):
+                holders.setdefault(" ".join(words[k : k + 25]), set()).add(ids(page))
+    assert {text: pages for text, pages in holders.items() if len(pages) > 1} == {}
+
+
+def test_every_page_is_on_the_site_and_on_its_first_page():
+    index = (ROOT / "docs/index.md").read_text("utf8")
+    for name in (page.stem for page in PAGES if page.parent == ROOT / "docs" and page.stem != "index"):
+        assert f"]({name}.md)" in index
+        assert re.search(rf"^{name}$", index, re.M), f"no toctree has {name}"
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_site_is_built_without_a_warning(tmp_path):
+    build = [sys.executable, "-m", "sphinx", "-q", "-W", "-E", "-b", "html", "docs", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    grams = (tmp_path / "generated/nst.styles.html").read_text("utf8")
+    assert 'id="nst.styles.grams.gram"' in grams and "Computes the Gram matrix" in grams
+    assert 'href="generated/nst.losses.html' in (tmp_path / "tour.html").read_text("utf8")
+    assert "<math" in (tmp_path / "tour.html").read_text("utf8")
+
+
+def cells():
+    """The code cells of the notebook."""
+    notebook = json.loads(NOTEBOOK.read_text("utf8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_the_notebook_is_stored_without_outputs():
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells())
+
+
+@pytest.mark.slow
+def test_the_cells_of_the_notebook_run(tmp_path, monkeypatch):
+    for name in ("cat.jpg", "swirls.jpg"):
+        shutil.copy(IMAGES / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    chosen = iter(("cat.jpg", "swirls.jpg"))
+    colab = types.ModuleType("google.colab")
+    colab.files = types.SimpleNamespace(upload=lambda: {next(chosen): b""})
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    first, *others = ["".join(cell["source"]) for cell in cells()]
+    names = {}
+    exec(first, names)
+    names |= {"SIZE": 32, "STEPS": 3, "UPLOAD": True}
+    for code in others:
+        exec(code, names)
+    assert (names["photo"], names["painting"]) == ("cat.jpg", "swirls.jpg")
+    height, width, _ = names["result"].image.shape
+    assert max(height, width) == 32
+    with Image.open("result.png") as saved:
+        assert np.array_equal(np.asarray(saved), np.asarray(names["shown"](names["result"].image)))
+    distances = [np.abs(picture - names["row"][0]).mean() for picture in names["row"]]
+    assert 0 == distances[0] < distances[1] < distances[2]
+
+
+def instructions():
+    """(name, words) of each instruction of the Dockerfile."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text("utf8"), flags=re.M)
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.strip():
+            name, _, rest = line.partition(" ")
+            yield name, json.loads(rest) if rest.startswith("[") else rest.split()
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_what_the_dockerfile_copies_can_be_installed_and_has_its_entry_point(tmp_path):
+    steps = list(instructions())
+    assert steps[0][0] == "FROM" and steps[0][1][0].startswith("python:3.")
+    for _, words in (step for step in steps if step[0] == "COPY"):
+        *sources, target = words
+        folder = tmp_path / target.strip("/")
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                folder.mkdir(exist_ok=True)
+                shutil.copy(ROOT / source, folder)
+    installs = next(words for name, words in steps if name == "RUN" and words[:2] == ["pip", "install"])
+    assert '"/source[heic]"' in installs
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(build, cwd=tmp_path / "source", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("nst-*.whl"))
+    project = tomllib.loads((tmp_path / "source/pyproject.toml").read_text("utf8"))["project"]
+    (entry,) = dict(steps)["ENTRYPOINT"]
+    assert entry in project["scripts"] and "heic" in project["optional-dependencies"]
+    assert [name for name, _ in steps].index("USER") < [name for name, _ in steps].index("ENTRYPOINT")
+
+
+def test_the_workflow_checks_the_supported_pythons():
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text("utf8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    supported = re.findall(r":: (3\.\d+)'", str(project["classifiers"]))
+    assert json.loads(re.search(r"python: (\[.*\])", workflow)[1]) == supported
+    assert "- run: .ci/run\n" in workflow and (ROOT / ".ci/run").stat().st_mode & 0o100
