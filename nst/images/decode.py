@@ -25,6 +25,8 @@ Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
 # HEIC is added where its decoder is installed, and JPEG XL is read without Pillow.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000")
 
+_BYTES = {"1": 1 / 8, "I": 4, "F": 4}  # of a channel, where it is not one
+
 
 class Picture(NamedTuple):
     """A picture that has been read."""
@@ -127,7 +129,8 @@ def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
     if found and found.values is not None:
         return _from_values(found.values, found.orientation, found.profile, found.notes, path)
     with Image.open(path, formats=_formats(path, head)) as image:
-        limits.check(path, *image.size, max_megapixels, size)
+        depth = len(image.getbands()) * _BYTES.get(image.mode, 1) * (2 if _is_16bit_png(image) else 1)
+        limits.check(path, *image.size, max_megapixels, size, depth)
         if found:
             image.seek(found.page)
             return _from_pillow(image, path, found.notes)

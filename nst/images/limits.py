@@ -15,16 +15,21 @@ from nst.errors import UserError
 MEGAPIXELS = 250.0  # `config.max_megapixels` of configs/default.py
 EDGE = 1_000_000  # decoders keep some bytes for each row; scans of film and lines have fewer than half of it
 SMALL = 2**24  # pixels; below that, a picture takes no more than about 0.4 GB while it is read
-# A photograph has 1 to 30 pixels per byte, and a page of text at 600 dpi some 400; a file made to fill the
-# memory has thousands
-PIXELS_PER_BYTE = 500
+# how many times as large as its file a picture is when it is decoded: a photograph 5 to 100 times, a page of
+# text in black and white some 60; a file made to fill the memory 1000 times and far more
+EXPANSION = 300
 
 _LOGS = ("tifffile", "PIL.TiffImagePlugin")  # they write to stderr about odd tags
 _READING = threading.Lock()
 
 
 def check(
-    name: str | PathLike, width: int, height: int, max_megapixels: float, size: int | None = None
+    name: str | PathLike,
+    width: int,
+    height: int,
+    max_megapixels: float,
+    size: int | None = None,
+    depth: float = 3,
 ) -> None:
     """Checks the size of a picture, which its header states, before it is decoded.
 
@@ -33,15 +38,17 @@ def check(
       width, height: pixels.
       max_megapixels: most millions of pixels.
       size: bytes of the file; None: it is not in a file.
+      depth: bytes of a pixel when it is decoded.
 
     Raises:
       UserError: it is too large, or much larger than so few bytes can hold.
     """
-    if width * height > max_megapixels * 1e6:
-        raise too_large(name, width * height, max_megapixels)
+    pixels = width * height
+    if pixels > max_megapixels * 1e6:
+        raise too_large(name, pixels, max_megapixels)
     if max(width, height) > EDGE:
         raise UserError(f"{name}: {width}x{height} px; no edge may have more than {EDGE} px: cut it in parts")
-    if size is not None and width * height > max(SMALL, size * PIXELS_PER_BYTE):
+    if size is not None and pixels > SMALL and pixels * depth > size * EXPANSION:
         raise UserError(
             f"{name}: {width}x{height} px in {size} bytes: damaged, or made to fill the memory; if there is "
             "really a picture in it, save it with fewer pixels"

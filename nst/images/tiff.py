@@ -43,7 +43,8 @@ def read(path: str | PathLike, max_megapixels: float, size: int) -> Tiff:
         number, page, notes = _picture(file)
         if page.photometric in [tifffile.PHOTOMETRIC[name] for name in _RAW]:
             raise UserError(f"{path}: a camera's raw picture; develop it, and save it as a 16-bit TIFF")
-        limits.check(path, page.imagewidth, page.imagelength, max_megapixels, size)
+        depth = page.samplesperpixel * page.bitspersample / 8
+        limits.check(path, page.imagewidth, page.imagelength, max_megapixels, size, depth)
         _check_layout(path, page)
         orientation, profile = (page.tags.valueof(code) for code in (274, 34675))
         kind = np.dtype(page.dtype)

@@ -98,6 +98,21 @@ def test_more_pixels_than_so_few_bytes_can_hold(tmp_path, kind):
     assert "px in" in message and f"{len(DENSE[kind])} bytes" in message
 
 
+@pytest.mark.parametrize("mode, bits", [("1", 1), ("L", 8), ("RGB", 8), ("RGBA", 8), ("RGBA", 16)])
+def test_zeros_are_no_picture_in_any_depth(tmp_path, mode, bits):
+    rows, color = 5000, {"1": 0, "L": 0, "RGB": 2, "RGBA": 6}[mode]
+    data = zlib.compress(bytes(rows * (1 + rows * len(mode) * bits // 8)), 9)
+    header = png_chunk(b"IHDR", struct.pack(">2I5B", rows, rows, bits, color, 0, 0, 0))
+    body = png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+    assert "made to fill the memory" in refused(tmp_path, b"\x89PNG\r\n\x1a\n" + header + body)
+
+
+def test_pages_and_photographs_are_admitted():
+    limits.check("a page at 600 dpi, in black and white", 4960, 7016, 250, 80_000, 1 / 8)
+    limits.check("an AVIF of 0.1 bits per pixel", 8000, 6000, 250, 600_000)
+    limits.check("below 16.8 megapixels, anything", 4096, 4096, 250, 35)
+
+
 @pytest.mark.parametrize("size", [(178_000_000, 1), (1, 178_000_000)])
 def test_an_edge_beyond_all_scans(tmp_path, size):
     assert "no edge may have more than 1000000 px" in refused(tmp_path, png(*size, 8, bytes(10**6)))
