@@ -16,14 +16,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst.cli import catalogue, main, process
+import nst
+from nst import images
+from nst.cli import catalogue, main, process, signals
 from nst.data import IMAGES
 from nst.devices import compilation_cache
 from nst.runs import settings
+from nst.runs.stylize import stylize
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+NST = ("nst", ".venv/bin/nst", "...")  # what a command of nst begins with
 NOTEBOOK = ROOT / "docs/nst.ipynb"
 
 
@@ -42,7 +46,7 @@ def prose(page):
 
 
 def commands(page):
-    """The words of each command of nst or of its programs; a line of options belongs to `nst stylize`."""
+    """The words of each command of nst or of its programs; a line of options follows "... stylize"."""
     lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
     lines = [part for line in lines for part in re.split(r" && ", line)]
     lines += [
@@ -53,8 +57,8 @@ def commands(page):
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words = words[1:]
         if words and words[0].startswith("--"):
-            words = ["nst", "stylize", *words]
-        if words[:1] in (["nst"], [".venv/bin/nst"]):
+            words = ["...", "stylize", *words]
+        if words and words[0] in NST:
             yield words
         elif words[1:3] and words[1] == "-m" and words[2].startswith("experiments."):
             yield words
@@ -63,15 +67,24 @@ def commands(page):
 COMMANDS = [(page, words) for page in PAGES for words in commands(page)]
 
 
-def parsed(words, monkeypatch):
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a command of nst in this process, whose signals and compilation cache are left alone."""
+    monkeypatch.setattr(process, "handle_interrupts", lambda: None)
+    monkeypatch.setattr(signals, "catch", list)
+    monkeypatch.setattr(compilation_cache, "keep", lambda: None)
+    return main._run
+
+
+def subcommand(words):
+    return words[0] if words[0] in main.COMMANDS else main.PAINT
+
+
+def parsed(words, run, monkeypatch):
     """The arguments that a subcommand of nst would be run with."""
     found = []
-    name = words[0] if words[0] in main.COMMANDS else main.PAINT
-    module = importlib.import_module(f"nst.cli.{name}")
-    monkeypatch.setattr(module, "run", found.append)
-    monkeypatch.setattr(process, "handle_interrupts", lambda: None)
-    monkeypatch.setattr(compilation_cache, "keep", lambda: None)
-    assert main._run(list(words)) == 0
+    monkeypatch.setattr(importlib.import_module(f"nst.cli.{subcommand(words)}"), "run", found.append)
+    assert run(list(words)) == 0
     return found[0]
 
 
@@ -91,19 +104,58 @@ def flags_of(module):
 @pytest.mark.parametrize(
     ("page", "words"), COMMANDS, ids=[f"{ids(page)}: {shlex.join(words)}"[:90] for page, words in COMMANDS]
 )
-def test_a_command_of_a_page_is_understood(page, words, monkeypatch):
+def test_a_command_of_a_page_is_understood(page, words, run, monkeypatch):
     monkeypatch.chdir(ROOT)
-    if words[0].endswith("nst"):
-        settings_of = parsed(words[1:], monkeypatch)
-        if settings_of.config is not None:
-            settings.resolve(settings_of.config)
+    if words[0] in NST:
+        args = parsed(words[1:], run, monkeypatch)
+        if args.config is not None:
+            settings.resolve(args.config)
         return
     module, *options = words[2:]
     known = flags_of(module)
     given = {word.lstrip("-").partition("=")[0] for word in options if word.startswith("--")}
     assert {flag for flag in given if not flag.startswith("config.")} <= known
     if fields := [word for word in options if word.startswith("--config")]:
-        parsed(["stylize", *fields], monkeypatch)
+        parsed(["stylize", *fields], run, monkeypatch)
+
+
+# what makes a command of the README quick, and independent of weights that would have to be downloaded
+SMALL = ["--config.size=32", "--config.steps=2", "--config.weights.name=vgg19_slim"]
+QUICK = {
+    "stylize": SMALL,
+    "sweep": [*SMALL, "--instrument=vgg19_slim", "--only=0-1"],
+}
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(IMAGES / "cat.jpg", "photo.jpg")
+    shutil.copy(IMAGES / "swirls.jpg", "painting.jpg")
+    for words in (words[1:] for page, words in COMMANDS if page == README and words[0] != "..."):
+        assert run([*words, *QUICK.get(subcommand(words), [])]) == 0, words
+    for name in ("quickstart", "first"):
+        assert images.read(f"runs/{name}/result.png").rgb_HxWx3.shape == (21, 32, 3)
+    assert Path("runs/pooling/results.csv").read_text().count(",finished,") == 2
+    assert Path("runs/pooling/report/index.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [README, ROOT / "docs/reference.md"], ids=ids)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(IMAGES / "cat.jpg", "photo.jpg")
+    shutil.copy(IMAGES / "swirls.jpg", "painting.jpg")
+
+    def smaller(content, style, config, **others):
+        config.size, config.steps, config.weights.name = 32, 2, "vgg19_slim"
+        return stylize(content, style, config, **others)
+
+    monkeypatch.setattr(nst, "stylize", smaller)
+    (code,) = blocks(page, "python")
+    names = {}
+    exec(code, names)
+    assert names["result"].step == 2
 
 
 def test_the_pages_have_commands():
