@@ -73,7 +73,11 @@ def get_config() -> ConfigDict:
     config.network.pooling_p = 3.0  # exponent of lp pooling, > 0
     config.network.pooling_mix = 0.5  # share of max pooling in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on pooled values; 0: the one that matches max pooling's mean
-    # border of the convolutions: zero, reflect, replicate; replicate_first: replicate at conv1_1, else zero
+    # border of the convolutions: zero, reflect, replicate; replicate_first: replicate at conv1_1, else zero;
+    # circular: opposite borders meet, for pictures that are laid as tiles; circular_x: left and right meet,
+    # for panoramas of 360 degrees. Regularisers and poolings continue across these borders as well; resizing,
+    # optimizer.bands and guidance.propagation do not. Edges that wrap are rounded to whole strides of the
+    # deepest layer. A photograph whose own borders do not meet keeps its seam, as any edge of its content
     config.network.padding = "zero"
     config.network.dtype = "float32"  # of activations: float32, bfloat16; Gram matrices are always float32
     config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (device's default)
@@ -83,7 +87,9 @@ def get_config() -> ConfigDict:
     # value, a quarter less temporary memory for 2 to 4 % of time; block: layers of a block are computed again
     # (worth it for l2 and lp pooling)
     config.network.remat = "none"
-    config.network.input_scale = 0.0  # pixel value of white before the mean is subtracted; 0: as trained
+    # value of white before the network's mean is subtracted, in units in which the network, whatever its
+    # convention, was trained with white = 255; 0: as trained
+    config.network.input_scale = 0.0
 
     config.content_loss = ConfigDict()
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss

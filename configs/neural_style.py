@@ -8,9 +8,9 @@ Gram / (CHW) on relu1_1 .. relu5_1 with weight 100; total variation has weight 1
 Torch7's L-BFGS makes 1000 updates without a line search, from noise of one thousandth of a pixel value around
 the network's mean.
 
-That program scales the [0, 1] image by 256, not 255, and so does this config. Its total variation acts on
-those pixels, hence the factor 256^2; it leaves total variation out of the loss that it prints, while nst
-includes it.
+That program scales the [0, 1] image by 256, not 255, and so does this config (with other weights: by the same
+share more than they were trained with). Its total variation acts on those pixels, hence the factor 256^2; it
+leaves total variation out of the loss that it prints, while nst includes it.
 
 Departs from it: pictures are resized with Pillow's antialiased bilinear filter instead of Torch's; L-BFGS
 keeps 100 pairs, not as many as there are steps.

@@ -86,7 +86,7 @@ def _style_loss(spec: Spec, problem: Problem, statistics: tuple) -> dict[str, ja
 
 def _regularization(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
     """Returns the weighted total variation and the other regularisers by name."""
-    variation = regularizers.TOTAL_VARIATION[spec.tv](image_1xHxWx3, spec.tv_beta)
+    variation = regularizers.TOTAL_VARIATION[spec.tv](image_1xHxWx3, spec.tv_beta, spec.wraps)
     losses = {"tv": problem.weights.tv * variation}
     for name in spec.regularizers:
         options = spec.regularizer_options(name)
@@ -228,7 +228,7 @@ def make_problem(
         styles=tuple(targets),
         weights=weights.replace(styles=tuple(blends)),
         guides=tuple(regions.guides),
-        photo=regularizers.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool),
+        photo=regularizers.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool, spec.wraps),
         seed=seed,
     )
 

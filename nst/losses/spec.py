@@ -84,6 +84,10 @@ class Spec:
                 "content_loss.representation = self_similarity needs the whole image: set strip = 0, or use "
                 "activations"
             )
+        if self.wraps[0]:
+            whole.append(
+                f"network.padding = {self.network.padding} joins the last row to the first: set strip = 0"
+            )
         if self.strip < 0:
             raise UserError(f"strip = {self.strip}: must be at least 0; 0 is the whole image")
         if self.strip and whole:
@@ -112,6 +116,11 @@ class Spec:
                         f"not at {name}: use relu layers, or the full network (weights.name = vgg19)"
                     )
         return any(names for _, names in needs)
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """`Network.wraps`: along which axes the image continues at the opposite border."""
+        return self.network.wraps
 
     @property
     def layers(self) -> tuple[str, ...]:

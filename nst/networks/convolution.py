@@ -9,7 +9,14 @@ from jax import lax
 
 from nst.networks import winograd
 
-PADDING = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
+# the border of an image: jnp.pad's modes for its rows and its columns
+PADDING = {
+    "zero": ("constant", "constant"),
+    "reflect": ("reflect", "reflect"),
+    "replicate": ("edge", "edge"),
+    "circular": ("wrap", "wrap"),  # opposite edges are neighbours: tiles
+    "circular_x": ("constant", "wrap"),  # left and right are: panoramas of 360 degrees
+}
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 CONVOLUTIONS = ("direct", "winograd")  # how wide layers are computed, see nst/networks/winograd.py
 
@@ -63,6 +70,20 @@ def adjoint_kernel(kernel_3x3xIxO: jax.Array) -> jax.Array:
     return kernel_3x3xIxO[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
+def pad_border(x_BxHxWxC: jax.Array, padding: str) -> jax.Array:
+    """Returns an array with one more row and column at each border.
+
+    Args:
+      x_BxHxWxC: activations.
+      padding: a key of PADDING.
+    """
+    rows, columns = PADDING[padding]
+    if rows == columns:
+        return jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=rows)
+    x_BxHxWxC = jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (0, 0), (0, 0)), mode=rows)
+    return jnp.pad(x_BxHxWxC, ((0, 0), (0, 0), (1, 1), (0, 0)), mode=columns)
+
+
 class Conv(nn.Module):
     """3x3 convolution and bias.
 
@@ -93,8 +114,7 @@ class Conv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         pad = 1
         if self.padding != "zero":
-            x_BxHxWxC = jnp.pad(x_BxHxWxC, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=PADDING[self.padding])
-            pad = 0
+            x_BxHxWxC, pad = pad_border(x_BxHxWxC, self.padding), 0
         if not self.frozen:
             return convolve(x_BxHxWxC, kernel, pad, PRECISION[self.precision]) + bias
         adjoint = self.variable("adjoint", "kernel", adjoint_kernel, kernel).value

@@ -63,6 +63,12 @@ class Network:
     convolution: str = "direct"  # one of CONVOLUTIONS; `freeze` makes the kernels that it needs
     remat: str = "none"  # what the gradient keeps of the forward pass, one of REMAT
 
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the first row is the neighbour of the last one, and the same for columns."""
+        rows, columns = PADDING.get(self.padding, PADDING["zero"])
+        return rows == "wrap", columns == "wrap"
+
     def __post_init__(self):
         choose("network.frame", self.frame, FRAMES)
         pooling.check(self.pooling, p=self.pooling_p, mix=self.pooling_mix)

@@ -75,18 +75,21 @@ def strided_pool(x_BxHxWxC: jax.Array) -> jax.Array:
     return _windows(x_BxHxWxC)[0]
 
 
-def blur_pool(x_BxHxWxC: jax.Array) -> jax.Array:
+def blur_pool(x_BxHxWxC: jax.Array, wraps: tuple[bool, bool] = (False, False)) -> jax.Array:
     """Computes the anti-aliased maximum (Zhang 2019).
 
     It is a 2x2 maximum at stride 1, followed by the filter [1 2 1]/4 at stride 2. The blur reflects at the
-    border, as in the author's code, so H rows become floor(H/2).
+    border, as in the author's code, so H rows become floor(H/2); along an axis that `wraps`, both continue at
+    the opposite border.
     """
+    for axis, wrap in zip((1, 2), wraps, strict=True):
+        if wrap:
+            x_BxHxWxC = _padded(x_BxHxWxC, axis, "wrap")
     x = _first_max(x_BxHxWxC[:, :-1], x_BxHxWxC[:, 1:])
     x = _first_max(x[:, :, :-1], x[:, :, 1:])
-    for axis in (1, 2):
+    for axis, wrap in zip((1, 2), wraps, strict=True):
         # an activation of one row has nothing to reflect
-        mode = "reflect" if x.shape[axis] > 1 else "edge"
-        x = jnp.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(4)], mode=mode)
+        x = x if wrap else _padded(x, axis, "reflect" if x.shape[axis] > 1 else "edge")
         size = (x.shape[axis] - 3) // 2 + 1
         left, middle, right = (
             jax.lax.slice_in_dim(x, i, i + 2 * size - 1, stride=2, axis=axis) for i in range(3)
@@ -95,10 +98,15 @@ def blur_pool(x_BxHxWxC: jax.Array) -> jax.Array:
     return x
 
 
+def _padded(x_BxHxWxC: jax.Array, axis: int, mode: str) -> jax.Array:
+    return jnp.pad(x_BxHxWxC, [(1, 1) if i == axis else (0, 0) for i in range(4)], mode=mode)
+
+
 class Pooling(NamedTuple):
     """A row of the table of poolings."""
 
-    function: Callable[..., jax.Array]  # of x and, by keyword, of the parameters named below
+    # of x and, by keyword, of the parameters named below and, if the window begins before x, of `wraps`
+    function: Callable[..., jax.Array]
     window: Window  # the part of the input that an output reads, whatever the parameters
     matched_gain: float  # brings the mean activation to that of max pooling, see below
     parameters: tuple[tuple[str, float], ...] = ()  # (name, value at which matched_gain was measured)
@@ -164,7 +172,9 @@ def resolve_gain(name: str, gain: float, *, p: float, mix: float) -> float:
     return row.matched_gain
 
 
-def pooling(name: str, *, p: float, mix: float, gain: float) -> Callable[[jax.Array], jax.Array]:
+def pooling(
+    name: str, *, p: float, mix: float, gain: float, wraps: tuple[bool, bool] = (False, False)
+) -> Callable[[jax.Array], jax.Array]:
     """Returns a pooling as a function of the activation alone.
 
     Args:
@@ -172,7 +182,11 @@ def pooling(name: str, *, p: float, mix: float, gain: float) -> Callable[[jax.Ar
       p: the exponent of `lp`.
       mix: the share of the maximum in `mixed`.
       gain: a factor on the output; 1 leaves it alone.
+      wraps: as `Network.wraps`, for a pooling that reads over the border.
     """
     row, values = POOLING[name], {"p": p, "mix": mix}
-    function = partial(row.function, **{parameter: values[parameter] for parameter, _ in row.parameters})
+    arguments = {parameter: values[parameter] for parameter, _ in row.parameters}
+    if row.window.offset < 0:
+        arguments["wraps"] = wraps
+    function = partial(row.function, **arguments)
     return function if gain == 1 else lambda x_BxHxWxC: gain * function(x_BxHxWxC)

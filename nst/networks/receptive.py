@@ -16,7 +16,7 @@ def receptive(network: Network, layer: str) -> Window:
         n' = n + s (k - 1),    s' = s t,    o' = o + s q.
 
     Padding that repeats or reflects pixels does not enlarge a field: at a border it is the part of the square
-    that lies inside the image.
+    that lies inside the image. With circular padding it continues at the opposite border.
 
     Args:
       network: the static choices.

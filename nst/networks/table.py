@@ -125,6 +125,24 @@ def minimum_size(network: Network, names: Sequence[str]) -> int:
     return max(edges)
 
 
+def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
+    """Returns the numbers of which an image's height and width have to be multiples.
+
+    Poolings drop a last row or column that fills no window. Along an axis that wraps, the borders would then
+    not meet.
+
+    Args:
+      network: the static choices.
+      names: names of the layers that will be computed.
+
+    Returns:
+      For the height and for the width the stride of the deepest layer, if that axis wraps, else 1.
+    """
+    stride = max((layer.stride for layer in layers_to(network.architecture, names)), default=1)
+    rows, columns = (stride if wraps else 1 for wraps in network.wraps)
+    return rows, columns
+
+
 # --- the network
 
 

@@ -182,7 +182,8 @@ class VGG(nn.Module):
         """Computes {layer: activation}."""
         net = self.network
         layers = LAYERS[net.architecture]
-        pool = pooling(net.pooling, p=net.pooling_p, mix=net.pooling_mix, gain=net.pooling_gain)
+        values = {"p": net.pooling_p, "mix": net.pooling_mix, "gain": net.pooling_gain}
+        pool = pooling(net.pooling, **values, wraps=net.wraps)
         widths = dict(zip((conv.name for conv in _convolutions(net.architecture)), net.widths, strict=False))
         if self.after:
             x, begin = image_BxHxWx3, find(layers, self.after) + 1

@@ -15,7 +15,7 @@ from nst.files import read_json
 from nst.images import Source
 from nst.losses import strips
 from nst.networks.convolution import parameter_count
-from nst.networks.table import minimum_size
+from nst.networks.table import minimum_size, multiples
 from nst.runs import folder, forecast, pictures, sharding, specs
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
@@ -110,15 +110,16 @@ def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:
     """
     height, width = job.content.rgb_HxWx3.shape[:2]
     least = minimum_size(job.spec.network, job.spec.layers)
-    multiple, weights_bytes = sharding.height_multiple(job.spec, job.mesh), _weights_bytes(job)
+    rows, columns = multiples(job.spec.network, job.spec.layers)
+    rows, weights_bytes = math.lcm(rows, sharding.height_multiple(job.spec, job.mesh)), _weights_bytes(job)
     need, size, scale = memory.forecast(compiled, weights_bytes), (height, width), 1.0
     if need > limit:
         # everything grows with the pixels, except for the network's weights and the process's own memory
         constant = need - memory.program_bytes(compiled) + weights_bytes
         scale = math.sqrt(max(limit - constant, 0) / (need - constant)) if need > constant else 0.0
     while min(height, width) * scale >= least:
-        size = mesh.rounded(round(height * scale), multiple), round(width * scale)
-        if size[0] and memory.forecast(compile_run(job, size), weights_bytes) <= limit:
+        size = mesh.rounded(round(height * scale), rows), mesh.rounded(round(width * scale), columns)
+        if all(size) and memory.forecast(compile_run(job, size), weights_bytes) <= limit:
             return size
         scale *= 0.95  # the estimate was too large
     return None

@@ -20,6 +20,7 @@ from nst.losses.guidance import Regions
 from nst.losses.problem import Problem
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights
+from nst.networks.table import multiples
 from nst.optimizers import steps
 from nst.optimizers.steps import Carried, State
 from nst.optimizers.table import Optimizer, method
@@ -75,7 +76,8 @@ def prepare(
     convention, spec = specs.read_network(config)
     mesh = _mesh(config, spec, optimizer)
     fits = forecast.make_check(spec, optimizer, mesh, config.memory_limit_gb)
-    inputs = pictures.read(content, style, config, sharding.height_multiple(spec, mesh), fits)
+    multiple, wrap = sharding.height_multiple(spec, mesh), multiples(spec.network, spec.layers)
+    inputs = pictures.read(content, style, config, multiple, wrap, fits)
     photo, paintings, recolor = pictures.with_colors(
         config, inputs[0].picture, [painting.picture for painting in inputs[1:]]
     )

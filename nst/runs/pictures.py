@@ -1,6 +1,7 @@
 """Reads the pictures of a run, resizes them and adjusts their colours as the config says."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,7 @@ def read(
     style: Source | Sequence[Source] | None,
     config: ConfigDict,
     multiple: int = 1,
+    wrap: tuple[int, int] = (1, 1),
     check: Callable[[str, int, int], None] = lambda role, height, width: None,
 ) -> list[Input]:
     """Reads the pictures of a run and resizes them: first the photograph, then the paintings.
@@ -77,35 +79,45 @@ def read(
     Args:
       content, style, config: as for `sources`.
       multiple: heights are rounded to multiples of it, so that devices can share them (nst/devices/mesh.py).
+      wrap: height and width of the photograph are rounded to multiples of these as well, so that opposite
+        borders meet (`networks.table.multiples`).
       check: is called with the role, height and width of each picture before it is resized.
     """
     content, paintings = sources(content, style, config)
-    read_one = partial(_read, config=config, multiple=multiple, check=check)
-    photo = read_one("content", content, lambda shape: fitted(shape, config.size, config))
+    read_one = partial(_read, config=config, check=check)
+    grid = math.lcm(multiple, wrap[0]), wrap[1]
+    photo = read_one("content", content, lambda shape: fitted(shape, config.size, config), multiples=grid)
     result, photo_size = [photo], photo.picture.rgb_HxWx3.shape[:2]
     for index, (source, size) in enumerate(zip(paintings, style_sizes(config, len(paintings)), strict=True)):
         resize = partial(fitted, size=size, config=config, photo=photo_size)
-        result.append(read_one(f"style {index}", source, resize))
+        result.append(read_one(f"style {index}", source, resize, multiples=(multiple, 1)))
     return result
 
 
 def _read(
-    role: str, source: Source, resize: Callable, *, config: ConfigDict, multiple: int, check: Callable
+    role: str,
+    source: Source,
+    resize: Callable,
+    *,
+    config: ConfigDict,
+    multiples: tuple[int, int],
+    check: Callable,
 ) -> Input:
     """Reads one picture; `resize` gives its (height, width) from those of the file."""
     original = images.read(source, config.max_megapixels)
     shape = original.rgb_HxWx3.shape[:2]
-    exact, width = resize(shape)
-    height = mesh.rounded(exact, multiple)
-    if not height:
+    exact = resize(shape)
+    height, width = map(mesh.rounded, exact, multiples)
+    if not height or not width:
         raise TooSmall(
-            f"{role}: {width}x{exact} px is too small for so many devices: they need {multiple} rows, so "
-            "that each has one of the deepest layer; raise size or style_size, or lower devices"
+            f"{role}: {exact[1]}x{exact[0]} px is too small for so many devices, or for network.padding: "
+            f"they need multiples of {multiples[1]}x{multiples[0]} px; raise size or style_size"
         )
     check(role, height, width)
     resized = images.resize_picture(original, height, width, config.resize_filter)
-    if height != exact:
-        note = f"{height} rows instead of {exact}, so that the devices share them equally"
+    edges = zip(("rows", "columns"), (height, width), exact, strict=True)
+    if changes := [f"{new} {what} instead of {old}" for what, new, old in edges if new != old]:
+        note = f"{' and '.join(changes)}, as the devices or network.padding need"
         resized = resized._replace(notes=(*resized.notes, note))
     if resized.alpha_HxW is not None:
         resized = resized._replace(notes=(*resized.notes, *_transparency(role, resized, config)))

@@ -39,7 +39,8 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
     net = config.network
     prepare = PREPROCESSING[convention.preprocessing]
     if net.input_scale:
-        prepare = prepare._replace(scale=float(net.input_scale))
+        # white, as trained, is 255 here for any convention, also where the network's own unit is white itself
+        prepare = prepare._replace(scale=prepare.scale * net.input_scale / 255)
     return Network(
         architecture=convention.architecture,
         widths=convention.widths,

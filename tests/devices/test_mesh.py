@@ -236,10 +236,10 @@ def test_a_loss_that_is_not_finite_is_said_as_on_one_device():
 def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
     found = on_eight(roundings)
     assert found["shapes"] == [[1, 64, 40, 3], [96, 41, 3]] and found["finished"] == [64, 40, 3]
-    assert "content: 64 rows instead of 61, so that the devices share them equally" in found["notes"]
-    assert "style 0: 96 rows instead of 93, so that the devices share them equally" in found["notes"]
+    assert "content: 64 rows instead of 61, as the devices or network.padding need" in found["notes"]
+    assert "style 0: 96 rows instead of 93, as the devices or network.padding need" in found["notes"]
     small_, many, negative, large = found["errors"]
-    assert "content: 4x7 px is too small for so many devices" in small_ and "16 rows" in small_
+    assert "content: 4x7 px is too small for so many devices" in small_ and "1x16 px" in small_
     assert many.startswith("devices = 9: there are 8 (cpu)")
     assert negative == "devices = -1: must be at least 0"
     size = re.search(r"the largest size that fits is about \d+x(\d+)", large)

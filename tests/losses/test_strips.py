@@ -156,7 +156,9 @@ def test_small_images_are_whole():
 # --- the same loss
 
 
-PAIRS = [(pooling, "zero") for pooling in POOLING] + [("max", padding) for padding in (*PADDING, FIRST)]
+PAIRS = [(pooling, "zero") for pooling in POOLING] + [
+    ("max", padding) for padding in (*PADDING, FIRST) if padding != "circular"
+]
 
 
 @pytest.mark.slow

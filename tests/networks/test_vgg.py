@@ -16,7 +16,7 @@ from nst.networks.normalization import normalize
 from nst.networks.pooling import POOLING
 from nst.networks.table import features, layer_names, layers_to, minimum_size
 
-PAD = {"zero": "constant", "reflect": "reflect", "replicate": "edge"}
+PAD = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def random_params(architecture="vgg19", layers=("relu3_1",), seed=0):

@@ -3,13 +3,16 @@
 import importlib.util
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from nst.configs import default, distill
+from nst.configs import default, distill, neural_style
 from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
+from nst.networks.network import PREPROCESSING
 from nst.runs import settings, specs
 
 FILES = sorted(Path("configs").glob("*.py"))
@@ -149,7 +152,18 @@ def test_a_network_is_made_for_its_weights():
     network = specs.make_network(config, Convention("vgg16", "torchvision", (4, 5)))
     assert network.architecture == "vgg16" and network.widths == (4, 5) and network.frame == "compact"
     assert network.preprocessing.channels == "RGB" and network.preprocessing.scale == 1
-    config.network.input_scale = 2.0
     network = specs.make_network(config, CAFFE)
-    assert network.widths == ()
-    assert network.preprocessing.channels == "BGR" and network.preprocessing.scale == 2
+    assert network.widths == () and network.preprocessing.channels == "BGR"
+
+
+@pytest.mark.parametrize("convention", PREPROCESSING)
+def test_the_input_scale_means_the_same_for_every_convention(convention):
+    config, black, white = neural_style.get_config(), jnp.zeros((1, 1, 1, 3)), jnp.ones((1, 1, 1, 3))
+    trained = PREPROCESSING[convention]
+    prepare = specs.make_network(config, Convention("vgg19", convention, ())).preprocessing
+    assert np.asarray(prepare(black)) == pytest.approx(np.asarray(trained(black)))
+    ratio = (prepare(white) - prepare(black)) / (trained(white) - trained(black))
+    assert np.asarray(ratio) == pytest.approx(256 / 255, rel=1e-5)
+    assert convention != "caffe" or prepare.scale == 256  # as in neural-style, to the last bit
+    config.network.input_scale = 0.0
+    assert specs.make_network(config, Convention("vgg19", convention, ())).preprocessing == trained
