@@ -10,7 +10,6 @@ it prints; with --keep=FOLDER the files of all faults stay there.
 
 import os
 import shutil
-import sys
 import tempfile
 import zlib
 from collections import Counter
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import jax
 import numpy as np
 from absl import flags
 
@@ -42,7 +42,7 @@ KINDS = flags.DEFINE_list("kinds", list(MAKERS), "What is made: images, weights,
 CASES = flags.DEFINE_integer("cases", 1000, "Cases of each kind.", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "Of all randomness.", lower_bound=0)
 JOBS = flags.DEFINE_integer("jobs", os.cpu_count() or 1, "Cases at a time.", lower_bound=1)
-SECONDS = flags.DEFINE_float("seconds", 10.0, "That one case may take.", lower_bound=0.1)
+SECONDS = flags.DEFINE_float("seconds", 10.0, "Of a processor that one case may take.", lower_bound=0.1)
 MEGABYTES = flags.DEFINE_integer("megabytes", 1500, "Of memory that one case may take.", lower_bound=1)
 CASE = flags.DEFINE_string("case", "", "The one case to run, kind:number.")
 KEEP = flags.DEFINE_string("keep", "", "A folder in which the files of faults stay.")
@@ -147,5 +147,5 @@ def _is_fault(outcome: Outcome) -> bool:
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
+    jax.config.update("jax_disable_most_optimizations", True)  # programs run for one step only
     cli.run(main, config=False)

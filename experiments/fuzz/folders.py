@@ -56,11 +56,15 @@ def _prepare(shared: Path) -> None:
         None, None, _config(shared), shared / "stopped", stop=lambda: next(calls, None) is None, **quiet
     )
     judge, points = instrument.load("vgg19_slim"), _points(shared)
-    results.enter(shared / "sweep", "sweep.py", ["sweep"], "local", _config(shared), points, 0.0)
+    results.enter(shared / "sweep", _request(judge.name), _config(shared), points)
     launch = local.Launch(
         shared / "sweep", judge, lambda: False, lambda line: None, lambda point, status: None
     )
-    launchers.LAUNCHERS["local"].run(launch, points, launchers.Options())
+    launchers.LAUNCHERS["local"].run(launch, points, launchers.Options("vgg19_slim"))
+
+
+def _request(instrument: str) -> results.Request:
+    return results.Request("sweep.py", ["sweep"], "local", "vgg19_slim", instrument)
 
 
 def _config(shared: Path, steps: int = 2) -> ConfigDict:
@@ -115,9 +119,9 @@ def _read_sweep(workdir: Path, shared: Path, done: list[tuple[str, str]]) -> Non
         export.write(workdir, rows)
         report.write(workdir, sweep, rows)
         points = _points(shared)
-        progress.list_points(workdir, points)
-        local.pending(workdir, points, False)
-        results.enter(workdir, "sweep.py", ["sweep"], "local", _config(shared), points, 0.0)
+        progress.list_points(workdir, points, sweep["instrument"])
+        local.pending(workdir, points, sweep["instrument"], False)
+        results.enter(workdir, _request(sweep["instrument"]), _config(shared), points)
     except UserError as error:
         if not any(file == "sweep.json" for file, _ in done):
             raise Wrong(f"a file of one point stops the whole sweep: {error}") from error
@@ -125,7 +129,8 @@ def _read_sweep(workdir: Path, shared: Path, done: list[tuple[str, str]]) -> Non
     if all(what in _WHOLE for _, what in done):  # what is left was written by nst, if for another point
         good = results.rows(shared / "sweep")
         for row, right in zip(rows, good, strict=True):
-            names = row.keys() - {"status", "error", *results.TIMINGS}
+            # the records of the course are a log, which vouches for nothing
+            names = row.keys() - {"status", "error", "steps", "evaluations", "loss", *results.TIMINGS}
             wrong = [name for name in names if row[name] not in (None, right[name])]
             check(row["status"] != results.FINISHED or not wrong, f"{row['name']}: another run's {wrong}")
 
@@ -147,7 +152,9 @@ def _edit(rng: np.random.Generator, name: str, workdir: Path, shared: Path) -> t
     path, what = folder / file, pick(rng, sorted(_EDITS | _WHOLE))
     if file.endswith(".json") and rng.random() < 0.6:
         what = "edited"
-    if path.exists() or what not in ("edited", "damaged", "lines changed", "swapped"):
+    if not path.is_file() and os.path.lexists(path):  # what an edit before has put there
+        _remove(path)
+    if path.is_file() or what not in ("edited", "damaged", "lines changed", "swapped"):
         (_EDITS | _WHOLE)[what](rng, path, other / file)
     return str(path.relative_to(workdir)), what
 
@@ -210,7 +217,8 @@ def _odd_text(rng, path, other):
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _removed(rng, path, other):

@@ -16,6 +16,7 @@ from experiments.fuzz.cases import Case, check, damage, pick
 from nst import images
 
 SUFFIXES = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "gif", "bmp", "PNG", "heic", "jp2", "ico", "", "txt")
+_MEGAPIXELS = 60.0  # the limit of a user with a small machine: reading takes up to about 20 bytes a pixel
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16", "PA", "RGBa")
 _WRITABLE = (
     *("AVIF", "BMP", "DDS", "DIB", "EPS", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MPO", "MSP"),
@@ -51,7 +52,7 @@ def make(rng: np.random.Generator, number: int, folder: Path, shared: Path) -> C
 
 def _read(source) -> None:
     """Reads a picture and checks what is promised of it."""
-    rgb, alpha, _ = images.read(source)
+    rgb, alpha, _ = images.read(source, _MEGAPIXELS)
     check(rgb.dtype == np.float32 and rgb.ndim == 3 and rgb.shape[2] == 3, f"{rgb.dtype} {rgb.shape}")
     check(bool(np.isfinite(rgb).all()) and 0 <= rgb.min() and rgb.max() <= 1, "values beyond [0, 1]")
     if alpha is not None:

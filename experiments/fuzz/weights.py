@@ -91,8 +91,14 @@ def arrays(rng: np.random.Generator, layer: str, suffix: str) -> dict[str, np.nd
     return made
 
 
-def _sound(rng, layer: str, suffix: str) -> bytes:
-    made = arrays(rng, layer, suffix)
+def sound(rng: np.random.Generator, made: dict[str, np.ndarray], suffix: str) -> bytes:
+    """Returns a sound file with these parameters.
+
+    Args:
+      rng: chooses among the layouts of a format.
+      made: from `arrays`.
+      suffix: of the file.
+    """
     if suffix == ".pth":
         return pickles.sound(made, bool(rng.integers(2)))
     if suffix == ".safetensors":
@@ -112,7 +118,7 @@ def _write(folder: Path, suffix: str, data: bytes) -> Path:
 
 def _damaged(rng, folder, layer):
     suffix = pick(rng, sorted(checkpoints.SUFFIXES))
-    data, done = _sound(rng, layer, suffix), "as it was"
+    data, done = sound(rng, arrays(rng, layer, suffix), suffix), "as it was"
     if rng.random() < 0.9:
         done, data = damage(rng, data)
     if rng.random() < 0.1:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.fuzz import images, pickles, weights
-from nst.networks import formats
+from experiments.fuzz import images, weights
+from nst.networks import checkpoints
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,19 +24,34 @@ def test_every_planted_fault_is_found(tmp_path):
     done = program("tests.helpers.planted", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 12
+    assert len(found) == 13
     for name, (verdict, label, detail) in found.items():
         assert verdict == name.split()[0] and label == name, (name, verdict, detail)
     assert "IndexError" in found["traceback"][2] and "mistaken" in found["wrong"][2]
     assert "MemoryError" in found["traceback without memory"][2]
-    assert "in _verdict" in found["hang"][2], "a hang says where it was"
+    assert "in _spin" in found["hang of a loop"][2], "a hang says where it was"
     assert not any(tmp_path.iterdir()), "the folders of the cases are removed"
+
+
+@pytest.mark.processes
+def test_hostile_images_and_weights(tmp_path):
+    done = program("experiments.fuzz", "--kinds=images,weights", "--cases=25", "--seed=11")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| images | 25 |" in done.stdout and "| weights | 25 |" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_hostile_configs_and_folders(tmp_path):
+    done = program("experiments.fuzz", "--kinds=configs,folders", "--cases=60", "--seed=11")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| configs | 60 |" in done.stdout and "| folders | 60 |" in done.stdout
 
 
 @pytest.mark.parametrize("make", [images.make, weights.make])
 def test_the_same_seed_makes_the_same_files(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # which `weights.make` changes
-    for number in range(30):
+    for number in range(13):
         made = []
         for attempt in ("first", "second"):
             folder = tmp_path / f"{number}_{attempt}"
@@ -47,13 +62,14 @@ def test_the_same_seed_makes_the_same_files(make, tmp_path, monkeypatch):
         assert made[0] == made[1]
 
 
-@pytest.mark.parametrize("old", [False, True])
-def test_sound_checkpoints_of_the_generator_are_read(old, tmp_path):
-    arrays = {"features.0.weight": np.arange(54, dtype="f4").reshape(2, 3, 3, 3), "b": np.ones(2, "f8")}
-    path = tmp_path / "weights.pth"
-    path.write_bytes(pickles.sound(arrays, old))
-    with formats.opened(path, arrays) as stored:
-        found = {name: array.read() for name, array in stored.items()}
-    assert found.keys() == arrays.keys()
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
+@pytest.mark.parametrize("suffix", [".h5", ".npz", ".pth", ".safetensors"])
+def test_the_generator_writes_sound_weights(suffix, tmp_path):
+    for seed in range(4):  # both layouts of .pth, compressed and plain .npz
+        arrays = weights.arrays(np.random.default_rng(seed), "relu1_1", suffix)
+        path = tmp_path / f"{seed}{suffix}"
+        path.write_bytes(weights.sound(np.random.default_rng(seed), arrays, suffix))
+        (parts,) = checkpoints.load(str(path), "vgg19", ("relu1_1",)).params.values()
+        bias, kernel = sorted(arrays.values(), key=np.ndim)
+        np.testing.assert_array_equal(parts["bias"], bias)
+        kernel = kernel.transpose(2, 3, 1, 0) if suffix == ".pth" else kernel
+        np.testing.assert_array_equal(parts["kernel"], kernel)

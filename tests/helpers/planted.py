@@ -17,6 +17,11 @@ def _refuse():
     raise UserError("photo.jpg: not a picture; give another")
 
 
+def _spin():
+    while True:
+        pass
+
+
 def _hog():
     blocks = []
     while True:
@@ -31,6 +36,7 @@ CASES = {
     "traceback without memory": lambda: bytearray(10**18),
     "wrong": partial(check, False, "mistaken"),
     "hang": partial(time.sleep, 60),
+    "hang of a loop": _spin,
     "hang of a child": lambda: os.system("sleep 60"),
     "memory": _hog,
     "memory given back": lambda: len(b"x" * 250_000_000),
@@ -44,7 +50,7 @@ def main(folder: str) -> None:
         harness.Task(name, Path(folder) / str(number), partial(Case, name, act))
         for number, (name, act) in enumerate(CASES.items())
     ]
-    limits = harness.Limits(seconds=1.0, bytes=200_000_000)
+    limits = harness.Limits(seconds=0.5, bytes=200_000_000)
     found = {}
     for outcome in harness.run(tasks, limits, 4, lambda outcome: False):
         found[outcome.name] = [outcome.verdict, outcome.label, outcome.detail]

@@ -1,0 +1,1 @@
+"""Runs and sweeps that are killed at random moments and continued (python -m experiments.kill)."""
