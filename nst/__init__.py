@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nst.errors import UserError
     from nst.images import Source
+    from nst.runs.hooks import Progress
     from nst.runs.stylize import Result, stylize
 
     __version__: str
 
-__all__ = ["Result", "Source", "UserError", "__version__", "stylize"]
+__all__ = ["Progress", "Result", "Source", "UserError", "__version__", "stylize"]
 
 # imported when they are first used, so that `import nst` does not wait for JAX
 _MODULES = {
+    "Progress": "nst.runs.hooks",
     "Result": "nst.runs.stylize",
     "Source": "nst.images",
     "UserError": "nst.errors",

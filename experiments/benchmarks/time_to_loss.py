@@ -25,6 +25,7 @@ from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.losses import problem
 from nst.runs import compiling, pyramid, settings
+from nst.runs.hooks import Hooks
 from nst.runs.job import make_problem, prepare
 from nst.runs.network import cached_loader
 from nst.runs.pyramid import Level
@@ -136,7 +137,7 @@ def run(configs: list[ConfigDict]) -> tuple[float, list[dict]]:
         # called before each chunk of steps, for the first time once everything is compiled
         stop = lambda: bool(marks.append(time.perf_counter()))  # noqa: E731
         level = Level(settings.resolve(config), None)
-        result = climb(None, None, [level], result, stop=stop, log=lambda line: None, load=load)
+        result = climb(None, None, [level], result, hooks=Hooks(stop, lambda line: None, load))
     return marks[0] - began, result.metrics
 
 

@@ -18,7 +18,7 @@ Imports nothing of nst but `errors`, `files` and `numerics`.
 """
 
 from nst.images.decode import Picture, Source, read
-from nst.images.io import FORMATS, SUFFIXES, check_format, write
+from nst.images.io import FORMATS, SUFFIXES, check_format, encode, write
 from nst.images.sizes import FILTERS, SIZE_MODES, measure, resize, resize_picture, target_size
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Picture",
     "Source",
     "check_format",
+    "encode",
     "measure",
     "read",
     "resize",

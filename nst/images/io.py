@@ -67,6 +67,28 @@ def write(
     """
     suffix = Path(path).suffix.lower()
     format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
+    data = encode(format, rgb_HxWx3, alpha_HxW, bits=bits, description=description)
+    with replacing(path) as file:
+        file.write(data)
+
+
+def encode(
+    format: str,
+    rgb_HxWx3: np.ndarray,
+    alpha_HxW: np.ndarray | None = None,
+    *,
+    bits: int = 8,
+    description: str = "",
+) -> bytes:
+    """Returns the bytes of a file that holds an image.
+
+    Args:
+      format: a name in FORMATS.
+      rgb_HxWx3, alpha_HxW, bits, description: as for `write`.
+
+    Raises:
+      UserError: the format does not support the bit depth.
+    """
     check_format(format, bits)
     planes = [np.asarray(rgb_HxWx3)]
     if alpha_HxW is not None:
@@ -77,9 +99,7 @@ def write(
             planes.append(alpha_HxWx1)
     scale, dtype = (255, np.uint8) if bits == 8 else (65535, np.uint16)
     array = np.rint(np.clip(np.concatenate(planes, axis=-1), 0, 1) * scale).astype(dtype)
-    data = _ENCODERS[format](array, description)
-    with replacing(path) as file:
-        file.write(data)
+    return _ENCODERS[format](array, description)
 
 
 def _encode_png(array: np.ndarray, description: str) -> bytes:

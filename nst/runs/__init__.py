@@ -16,10 +16,12 @@
     pyramid     the sizes, from coarse to fine
     run         a job, its record and its state, while its folder is locked
     loop        call the compiled loop, and write files between the calls
-    recorder    metrics, previews, checkpoints and progress
+    recorder    metrics, previews and checkpoints
     folder      the files of a run
     checkpoint  the state of a run as a file
     identity    what the pixels of a run depend on; what continues it must have the same
+    hooks       what the caller of a run gives it: stop, log, progress
+    display     progress in a terminal and in a notebook
     interrupt   Ctrl-C as a wish to stop
     session     versions, device and commit, for the manifest
 

@@ -17,6 +17,7 @@ from nst.errors import UserError
 from nst.losses.problem import Problem, measure
 from nst.optimizers import steps
 from nst.optimizers.steps import State
+from nst.runs.hooks import Hooks, Progress
 from nst.runs.job import Job, first_state, shown
 from nst.runs.recorder import Recorder
 from nst.runs.run import Run
@@ -32,13 +33,13 @@ class Program(NamedTuple):
     problem: Problem
 
 
-def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
+def drive(run: Run, program: Program, hooks: Hooks) -> State:
     """Makes the remaining steps of a run, or steps until `stop()`, and writes files between chunks of them.
 
     Args:
       run: from `opened`.
       program: of the same job.
-      stop: called between chunks of steps; True saves a checkpoint and ends the loop.
+      hooks: of the caller, called between chunks of steps; `stop()` saves a checkpoint and ends the loop.
 
     Raises:
       UserError: the loss is not finite; the last finite state and its image are saved.
@@ -47,13 +48,13 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
     state = first_state(run.job) if run.state is None else run.state
     step, pace = int(state.step), 0.0  # pace: seconds per step
     evaluations, ended = int(state.evaluations), False
-    recorder.show_progress(step)
     if not recorder.metrics:
         terms = _finite_terms(run, program, state)
         recorder.record(state, terms, pace)
         state = state.replace(scale=state.scale * np.float32(start_scale(run, terms)))
     memory.release()  # what compiling the programs of the targets and of the record has left
-    while step < config.steps and not processes.any_process(stop()):
+    _report(run, hooks, state, recorder.metrics[-1]["loss"])
+    while step < config.steps and not processes.any_process(hooks.stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
         state, loss = program.compiled(program.problem, state, np.int32(count))
@@ -63,7 +64,8 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
         pace = processes.broadcast(seconds / count)
         if not math.isfinite(loss):
             _rescue(run, program, step - 1)  # the loss is that at the start of the last step
-        recorder.advance(step, loss, seconds)
+        recorder.seconds += seconds
+        _report(run, hooks, state, loss)
         evaluations, before = int(state.evaluations), evaluations
         if evaluations == before and not ended:
             ended = True
@@ -74,6 +76,14 @@ def drive(run: Run, program: Program, stop: Callable[[], bool]) -> State:
     elif not ended:
         _note_no_descent(recorder)
     return state
+
+
+def _report(run: Run, hooks: Hooks, state: State, loss: float) -> None:
+    """Tells the caller how far the run has come."""
+    if hooks.progress is not None:
+        height, width = run.job.start.shape[1:3]
+        image = partial(run.recorder.show, state)
+        hooks.progress(Progress(int(state.step), run.config.steps, height, width, loss, image))
 
 
 def _note_no_descent(recorder: Recorder) -> None:

@@ -1,14 +1,12 @@
-"""The record of a run: metrics, previews, checkpoints and progress, in its folder or in memory."""
+"""The record of a run: metrics, previews and checkpoints, in its folder or in memory."""
 
 import errno
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from nst import images
 from nst.devices import processes
@@ -16,32 +14,33 @@ from nst.devices.mesh import put
 from nst.errors import UserError
 from nst.optimizers.steps import State
 from nst.runs import checkpoint, folder, settings
+from nst.runs.hooks import Hooks
 from nst.runs.pyramid import Level
 
 
 class Recorder:
     """Keeps the record of one run, in its folder, or in memory if `workdir` is None."""
 
-    def __init__(self, level: Level, show: Callable[[State], np.ndarray], log: Callable[[str], None]):
+    def __init__(self, level: Level, show: Callable[[State], np.ndarray], hooks: Hooks):
         """Makes the recorder of a run; nothing is written yet.
 
         Args:
           level: the config, the folder and the identity of the run.
           show: returns the image of a state as it is saved, `HxWx3` in [0, 1].
-          log: receives one line of text.
+          hooks: of the caller; its `log` is used, and `lines`.
 
         Raises:
           UserError: the config asks for TensorBoard's files, and the package for them is missing.
         """
         self.config, self.workdir, self.identity = level
-        self.show, self.log = show, log
+        self.show, self.log, self._lines = show, hooks.log, hooks.lines
         self.plain = settings.as_dict(self.config)
-        self.description = f"nst config {settings.digest(self.plain)}"  # of images, for their metadata
+        self.description = settings.description(self.plain)
         self.metrics: list[dict] = []
         self.seconds = 0.0  # of work so far, over all sessions
         self._saved_at = time.monotonic()
         self._last_good = None  # the last finite state, where there is no folder
-        self._bar = self._writer = None
+        self._writer = None
         self._tensorboard = folder.tensorboard() if self.workdir and self.config.log.tensorboard else None
 
     def begin(self, step: int, notes: Sequence[str], sharing: int) -> None:
@@ -61,32 +60,19 @@ class Recorder:
         if self._tensorboard and processes.is_primary():
             self._writer = self._tensorboard(self.workdir / "tensorboard", purge_step=step)
 
-    def show_progress(self, step: int) -> None:
-        """Shows a progress bar from this step on if the program runs in a terminal."""
-        if processes.is_primary() and sys.stderr and sys.stderr.isatty():  # None: it was closed
-            self._bar = tqdm(total=self.config.steps, initial=step, unit="step", dynamic_ncols=True)
-
     def close(self) -> None:
-        """Ends the progress bar and the TensorBoard events."""
-        for resource in (self._bar, self._writer):
-            if resource is not None:
-                resource.close()
-        self._bar = self._writer = None
+        """Ends the TensorBoard events."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
 
     def note(self, **facts) -> None:
         """Adds facts to this session's entry in the manifest."""
         if self.workdir:
             folder.note(self.workdir, facts)
 
-    def advance(self, step: int, loss: float, seconds: float) -> None:
-        """Counts the steps made up to `step`, in `seconds` since the last call."""
-        self.seconds += seconds
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
-            self._bar.update(step - self._bar.n)
-
     def record(self, state: State, terms: dict[str, float], pace: float) -> None:
-        """Adds a line to the metrics, and to the log where there is no progress bar.
+        """Adds a line to the metrics, and to the log where no bar is shown.
 
         Args:
           state: of the optimisation.
@@ -102,7 +88,7 @@ class Recorder:
         if self._writer is not None:
             for name, value in (terms | {"loss": loss}).items():
                 self._writer.add_scalar(name, value, step)
-        if self._bar is None:
+        if self._lines:
             minutes, seconds = divmod(round(pace * (self.config.steps - step)), 60)
             rate = f", {1 / pace:.2f} steps/s, {minutes}:{seconds:02} left" if pace else ""
             self.log(

@@ -1,8 +1,9 @@
 """A run that is open in this process: its job, recorder and state, while its folder is locked."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from os import PathLike
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,8 @@ from nst.devices import processes
 from nst.errors import UserError
 from nst.optimizers import steps
 from nst.optimizers.steps import Carried, State
-from nst.runs import checkpoint, folder, pyramid, sharding
+from nst.runs import checkpoint, folder, pyramid, settings, sharding
+from nst.runs.hooks import Hooks
 from nst.runs.job import Job, first_state, shown
 from nst.runs.pyramid import Level
 from nst.runs.recorder import Recorder
@@ -39,24 +41,44 @@ class Result(NamedTuple):
     step: int  # updates made
     finished: bool  # False: stopped before config.steps
 
+    def save(self, path: str | PathLike, bits: int = 8) -> None:
+        """Writes the image as a file.
+
+        Args:
+          path: of the file, whose suffix names the format: png, tiff, jpg or webp.
+          bits: of each channel: 8, or 16 for PNG and TIFF.
+
+        Raises:
+          UserError: the suffix is another one, or the format does not have as many bits.
+        """
+        images.write(path, *self._planes(), bits=bits, description=settings.description(self.config))
+
+    def _planes(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.image[..., :3], self.image[..., 3] if self.image.shape[-1] == 4 else None
+
+    def _repr_png_(self) -> bytes:  # what a notebook shows
+        return images.encode("png", *self._planes())
+
+    def __repr__(self):  # without the arrays
+        height, width, _ = self.image.shape
+        return f"Result({width}x{height} px, step {self.step} of {self.config['steps']})"
+
 
 @contextlib.contextmanager
-def opened(
-    job: Job, level: Level, log: Callable[[str], None], smaller: Sequence[Level] = ()
-) -> Iterator[Run]:
+def opened(job: Job, level: Level, hooks: Hooks, smaller: Sequence[Level] = ()) -> Iterator[Run]:
     """Opens a run, and locks its folder until the end of the `with` block; until `begin`, nothing is written.
 
     Args:
       job: from `prepare`.
       level: the config that the job was made from, and the run folder.
-      log: receives one line of text.
+      hooks: of the caller.
       smaller: the sizes that a new run makes first, whose folders must hold no other run, either.
 
     Raises:
       UserError: another process has locked the folder, or the folder holds another run or cannot be written.
     """
     config, workdir, whose = level
-    recorder = Recorder(level, lambda state: shown(job, state)[0], log)
+    recorder = Recorder(level, lambda state: shown(job, state)[0], hooks)
     if workdir is None:
         with contextlib.closing(recorder):
             yield Run(job, config, recorder, None)
@@ -130,15 +152,9 @@ def finish(run: Run, state: State | None) -> Result:
     state = first_state(job) if state is None else state
     finished = int(state.step) >= config.steps
     image, alpha = shown(job, state)
-    if recorder.workdir and finished:
-        path = recorder.workdir / f"result.{config.output.format}"
-        processes.on_primary(images.write)(
-            path, image, alpha, bits=config.output.bits, description=recorder.description
-        )
-        recorder.log(f"done: {path}")
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
-    return Result(
+    result = Result(
         image=image,
         state=state,
         metrics=recorder.metrics,
@@ -146,3 +162,8 @@ def finish(run: Run, state: State | None) -> Result:
         step=int(state.step),
         finished=finished,
     )
+    if recorder.workdir and finished:
+        path = recorder.workdir / f"result.{config.output.format}"
+        processes.on_primary(result.save)(path, config.output.bits)
+        recorder.log(f"done: {path}")
+    return result

@@ -130,6 +130,15 @@ def digest(plain: dict) -> str:
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def description(plain: dict) -> str:
+    """Returns the text that the metadata of a picture have.
+
+    Args:
+      plain: from `as_dict`.
+    """
+    return f"nst config {digest(plain)}"
+
+
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
     """Returns a line `field: old -> new` for every difference that makes two configs different runs.
 

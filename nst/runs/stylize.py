@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 from nst.devices import memory, mesh, processes
 from nst.errors import TooSmall
 from nst.images import Source
-from nst.runs import compiling, fitting, interrupt, pyramid, settings
+from nst.runs import compiling, display, fitting, interrupt, pyramid, settings
+from nst.runs.hooks import Hooks, Progress
 from nst.runs.job import description, make_problem, prepare
 from nst.runs.loop import Program, drive
 from nst.runs.network import LoadNetwork, cached_loader
@@ -40,6 +41,7 @@ def stylize(
     *,
     stop: Callable[[], bool] = lambda: False,
     log: Callable[[str], None] = print,
+    progress: Callable[[Progress], None] | bool | None = None,
     load: LoadNetwork | None = None,
 ) -> Result:
     """Finds the image whose content is that of one picture and whose style is that of another.
@@ -53,6 +55,11 @@ def stylize(
       stop: called after every few steps; if it returns True, the run saves a checkpoint and a preview, and
         ends early. So it does at the first Ctrl-C, unless the program handles that signal itself.
       log: receives one line of text at a time.
+      progress: called at the start of each size and after every few steps (a few seconds at most) with a
+        `Progress`: the step, the loss, the image's size, and a function that fetches the image. It changes no
+        byte of the result; if it raises an exception, the run saves a checkpoint and a preview, and the
+        exception is raised. None: a bar in a terminal, a bar and the picture in a notebook, else a line of
+        the log at each record; False: those lines everywhere.
       load: from `cached_loader`, so that several calls share one network; None: this call loads its own.
 
     Returns:
@@ -71,16 +78,18 @@ def stylize(
     # the full size is prepared first, so that its errors are reported before any step is made
     job = prepare(content, style, config, load)
     *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
-    with opened(job, full, log, smaller) as run:
-        program = _begin(run)
-        with interrupt.deferred() as interrupted:
-            ended = lambda: stop() or interrupted()  # noqa: E731
-            if run.state is None:
-                last = climb(content, style, smaller, stop=ended, log=log, load=load)
-                run = follow(run, last)
-                if last is not None and not last.finished:  # stopped before the full size has made a step
-                    return finish(run, None)
-            return _optimize(run, program, ended)
+    with display.following(progress) as (show, failed):
+        hooks = Hooks(stop, log, load, show, lines=show is None or callable(progress))
+        with opened(job, full, hooks, smaller) as run:
+            program = _begin(run)
+            with interrupt.deferred() as interrupted:
+                hooks = hooks._replace(stop=lambda: stop() or failed() or interrupted())
+                if run.state is None:
+                    last = climb(content, style, smaller, hooks=hooks)
+                    run = follow(run, last)
+                    if last is not None and not last.finished:  # stopped before the full size made a step
+                        return finish(run, None)
+                return _optimize(run, program, hooks)
 
 
 def climb(
@@ -89,32 +98,31 @@ def climb(
     levels: Sequence[Level],
     start: Result | None = None,
     *,
-    stop: Callable[[], bool],
-    log: Callable[[str], None],
-    load: LoadNetwork,
+    hooks: Hooks,
 ) -> Result | None:
     """Optimises one size after the other, each from the result of the one before.
 
     A size at which something in the config needs more pixels is left out.
 
     Args:
-      content, style, stop, log, load: as for `stylize`.
+      content, style: as for `stylize`.
       levels: the smaller sizes of `pyramid.plan`.
       start: the result that the first of them starts from; None: it starts from `config.init`.
+      hooks: of the caller.
 
     Returns:
       The result of the last size, or of the one that was stopped; `start` if no size is left.
     """
     for level in levels:
         try:
-            job = prepare(content, style, level.config, load)
+            job = prepare(content, style, level.config, hooks.load)
             compiling.check(job)
         except TooSmall as error:
-            log(f"{level.config.size} px is left out: {error}")
+            hooks.log(f"{level.config.size} px is left out: {error}")
             continue
-        log(f"first at {level.config.size} px")
-        with opened(job, level, log) as run:
-            start = _optimize(follow(run, start), _begin(run), stop)
+        hooks.log(f"first at {level.config.size} px")
+        with opened(job, level, hooks) as run:
+            start = _optimize(follow(run, start), _begin(run), hooks)
         if not start.finished:  # it was stopped
             break
     return start
@@ -140,7 +148,7 @@ def _compile(run: Run) -> _Compiled:
     return _Compiled(loop, round(seconds, 3), fitting.check_memory(run.job, loop, limit))
 
 
-def _optimize(run: Run, compiled: _Compiled | None, stop: Callable[[], bool]) -> Result:
+def _optimize(run: Run, compiled: _Compiled | None, hooks: Hooks) -> Result:
     """Makes the steps that a run still lacks, and writes its result."""
     if compiled is None:
         return finish(run, run.state)
@@ -149,4 +157,4 @@ def _optimize(run: Run, compiled: _Compiled | None, stop: Callable[[], bool]) ->
         log(line)
     if job.mesh and mesh.gathers(compiled.loop):
         log("devices: whole layers are gathered on each device, so the memory of one device limits the size")
-    return finish(run, drive(run, Program(compiled.loop, make_problem(job)), stop))
+    return finish(run, drive(run, Program(compiled.loop, make_problem(job)), hooks))

@@ -23,6 +23,7 @@ from nst.errors import UserError
 from nst.losses.problem import Problem
 from nst.optimizers.steps import State
 from nst.runs import fitting, loop, pyramid, settings
+from nst.runs.hooks import Hooks
 from nst.runs.job import first_state, make_problem, prepare
 from nst.runs.network import LoadNetwork
 from nst.runs.run import Run, begin, finish, follow, opened
@@ -114,15 +115,15 @@ def _open(
     launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, lanes: list[Lane]
 ) -> bool:
     """Runs a point's smaller sizes and adds it to the batch; returns True if it was finished already."""
-    workdir, quiet = folder(launch.workdir, point), lambda line: None
+    workdir, hooks = folder(launch.workdir, point), Hooks(launch.stop, lambda line: None, load)
     config = settings.resolve(point.config)
-    config = fitting.choose_size(None, None, config, workdir, log=quiet, load=load)
+    config = fitting.choose_size(None, None, config, workdir, log=hooks.log, load=load)
     job = prepare(None, None, config, load)
     *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
-    run = stack.enter_context(opened(job, full, quiet, smaller))
+    run = stack.enter_context(opened(job, full, hooks, smaller))
     begin(run)
     if run.state is None:
-        last = climb(None, None, smaller, stop=launch.stop, log=quiet, load=load)
+        last = climb(None, None, smaller, hooks=hooks)
         if last is not None and not last.finished:
             return False
         run = follow(run, last)
@@ -256,7 +257,7 @@ def _arrive(
     lane.step = int(state.step)
     if not math.isfinite(loss):
         raise UserError(f"the loss is not finite at step {lane.step - 1}; {_ADVICE}")
-    recorder.advance(lane.step, float(loss), seconds)
+    recorder.seconds += seconds
     loop.keep(recorder, config, state, terms, pace)
     if lane.step < config.steps:
         return False

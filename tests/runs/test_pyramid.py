@@ -13,6 +13,7 @@ from nst.networks import checkpoints
 from nst.optimizers import steps as optimizer_steps
 from nst.optimizers.table import Optimizer
 from nst.runs import compiling, pyramid, settings
+from nst.runs.hooks import Hooks
 from nst.runs.network import load_network
 from nst.runs.stylize import climb
 from tests.helpers.running import picture, records, small, stop_after, stylize
@@ -112,7 +113,7 @@ def test_each_size_starts_from_the_one_before(pictures, tmp_path):  # noqa: F811
     start = None
     for size, steps in ((24, 4), (34, 3), (48, 6)):
         level = pyramid.Level(settings.resolve(small(size=size, steps=steps)), None)
-        alone = climb(*pictures, [level], start, stop=stop_after(99), log=print, load=load_network)
+        alone = climb(*pictures, [level], start, hooks=Hooks(stop_after(99), print, load_network))
         start = alone
         folder = tmp_path / "run" / (f"size_{size}" if size < 48 else "")
         assert records(folder)[-1]["step"] == steps

@@ -1,7 +1,6 @@
 """Whole runs at a few pixels: the library call, the program, the run folder, and what goes wrong."""
 
 import errno
-import io
 import itertools
 import json
 import os
@@ -430,12 +429,3 @@ def test_errors_are_one_line_and_status_one_but_for_debug(tmp_path):
     *ends, (status, output) = run_each("experiments.stylize", [flags for flags, _ in cases] + [debug])
     check_one_line_errors(cases, ends)
     assert status == 1 and "Traceback" in output
-
-
-def test_progress_bar_on_a_terminal(monkeypatch):
-    screen = io.StringIO()
-    screen.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", screen)
-    _, lines = stylize(picture(0), picture(1), small())
-    assert "6/6" in screen.getvalue() and "loss" in screen.getvalue()
-    assert not any(line.startswith("step") for line in lines)

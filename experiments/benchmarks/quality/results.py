@@ -19,6 +19,7 @@ from nst.errors import UserError
 from nst.files import digest, write_json
 from nst.networks import checkpoints
 from nst.runs import compiling, session, settings
+from nst.runs.hooks import Hooks
 from nst.runs.network import LoadNetwork, load_network, network_key
 from nst.runs.stylize import climb
 
@@ -169,9 +170,8 @@ def _make(task: Task, path: Path, identity: dict, load: LoadNetwork, stop: Calla
     result, costs = None, {"seconds": 0.0, "evaluations": 0, "updates": 0, "work": 0.0}
     for level in levels(_quiet(task.config)):
         before = result
-        result = climb(
-            task.photo, task.painting, [level], before, stop=stop, log=lambda line: None, load=load
-        )
+        hooks = Hooks(stop, lambda line: None, load)
+        result = climb(task.photo, task.painting, [level], before, hooks=hooks)
         if result is before:  # the size is too small for something in the recipe, and is left out
             continue
         if not result.finished:
