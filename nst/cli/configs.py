@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from nst.cli import arguments, catalogue
-from nst.cli.process import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,19 +30,21 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         found = catalogue.names()
         width = max(map(len, found))
-        say("\n".join(f"{name:<{width}}  {_docstring(path).splitlines()[0]}" for name, path in found.items()))
+        print(
+            "\n".join(f"{name:<{width}}  {_docstring(path).splitlines()[0]}" for name, path in found.items())
+        )
         return 0
     path = Path(catalogue.locate(args.name).partition(":")[0])
     config = _fields(arguments.load([f"--config={args.name}"], "default").config)
-    say(_as_typed(_docstring(path)))
+    print(_as_typed(_docstring(path)))
     default = _fields(arguments.load([], "default").config)
     if config == default:
-        say("\n".join(_with_meanings(config, path)))
+        print("\n".join(_with_meanings(config, path)))
         return 0
-    say("\nWhat differs from default (`nst configs default` explains the fields):\n")
+    print("\nWhat differs from default (`nst configs default` explains the fields):\n")
     lines = [(name, value) for name, value in config.items() if default.get(name, ...) != value]
     width = max(len(name) for name, _ in lines)
-    say("\n".join(f"    {name:<{width}} = {value!r}" for name, value in lines))
+    print("\n".join(f"    {name:<{width}} = {value!r}" for name, value in lines))
     return 0
 
 

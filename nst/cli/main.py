@@ -68,7 +68,7 @@ def _run(words: list[str]) -> int:
     module = importlib.import_module(f"nst.cli.{name}")
     parser = make_parser(name, module)
     if "-h" in words or "--help" in words:
-        parser.print_help()
+        print(parser.format_help())  # argparse's own function hides that it cannot be written
         return 0
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)

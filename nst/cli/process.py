@@ -82,7 +82,7 @@ def complain(error: Exception) -> int:
 
 
 def say(line: str) -> None:
-    """Prints a line at once; if nobody reads the output any more, the program goes on without it.
+    """Prints a line of the log at once; if nobody reads it any more, the program goes on without it.
 
     Args:
       line: of text.

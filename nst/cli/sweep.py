@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         # in a new folder no point is finished, whatever the instrument is
         begun = (workdir / "sweep.json").exists()
         name = judge.load(args.instrument, workdir, points, say)[1].name if begun else ""
-        say("\n".join(progress.list_points(workdir, selected, name)))
+        print("\n".join(progress.list_points(workdir, selected, name)))
         return 0
     launcher.start(chosen)
     received = signals.catch()
