@@ -94,10 +94,13 @@ def say(line: str) -> None:
 
 
 def _flush() -> None:
-    """Writes what is left of the output before Python does so at its end, which would print an exception."""
+    """Writes what is left of the output before Python does so at its end, which would print an exception.
+
+    If it cannot be written, `guarded` has said so.
+    """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         _lead_nowhere(sys.stdout.fileno())
 
 

@@ -53,12 +53,20 @@ def test_a_log_that_nobody_reads_does_not_end_the_program(tmp_path, output):
     assert path.read_text() == "end" and not done.stderr
 
 
-@pytest.mark.slow
-def test_output_that_cannot_be_written_is_one_line_and_an_ended_reader_is_none():
-    command = f"{sys.executable} -m experiments.report --help"
-    full = subprocess.run(f"{command} > /dev/full", shell=True, cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [
+    "--help", pytest.param("configs", marks=pytest.mark.slow),
+    pytest.param("report --help", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_output_that_cannot_be_written_is_one_line_and_an_ended_reader_is_none(words, unbuffered):
+    full, ended = (
+        subprocess.run(
+            f"{sys.executable} -m nst {words} {output}", shell=True, cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, capture_output=True, text=True,
+        )
+        for output in ("> /dev/full", "| true")
+    )  # fmt: skip
     assert full.returncode == 1 and full.stderr == "error: [Errno 28] No space left on device\n"
-    ended = subprocess.run(f"{command} | true", shell=True, cwd=ROOT, capture_output=True, text=True)
     assert not ended.stderr
 
 
