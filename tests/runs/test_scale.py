@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nst.configs import gatys2016, gatys_notebook
 from nst.errors import UserError
 from nst.sweeps import batched as sweep_batched
 from tests.helpers.running import picture, records, small, stop_after, stylize
@@ -81,3 +82,21 @@ def test_a_loss_that_hardly_falls_is_said():
     tiny, usual = (scaled(factor, **{"optimizer.name": "lbfgs_torch"}) for factor in (1e-20, 1.0))
     assert any("the loss has hardly fallen" in line for line in stylize(*PICTURES, tiny)[1])
     assert not any("hardly" in line for line in stylize(*PICTURES, usual)[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe, optimizer, weights", [
+    (gatys2016, {}, (1e4, 1e8, 1e14, 1e20, 1e26, 1.0, 1e-10, 1e-20, 1e-30)),
+    # the weights of the published programs and above: below, Adam's epsilon and Torch's thresholds count
+    (gatys2016, ADAM, (1e4, 1e8, 1e14, 1e20, 1e26)), (gatys_notebook, {}, (1e4, 1e8, 1e14, 1e20, 1e26)),
+], ids=["lbfgs", "adam", "lbfgs_torch"])  # fmt: skip
+def test_the_loss_falls_as_far_for_every_weight(recipe, optimizer, weights):
+    """Of losses of 1e20 and more, L-BFGS and Adam once left the most."""
+    fallen = []
+    for weight in weights:
+        config = recipe.get_config()
+        changes = {"size": 64, "steps": 40, "content_loss.weight": 0.0, "style_loss.weight": weight}
+        config.update_from_flattened_dict({"weights.name": "vgg19_slim", **changes, **optimizer})
+        first, *_, last = stylize(*PICTURES, config)[0].metrics
+        fallen.append(last["loss"] / first["loss"])
+    assert max(fallen) < 1.3 * min(fallen) and max(fallen) < 0.2, fallen
