@@ -49,6 +49,7 @@ autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+smartquotes = False  # --config stays --config
 highlight_language = "none"  # of quotations in docstrings
 html_theme = "furo"
 html_title = f"nst {release}"
@@ -73,6 +74,16 @@ def modules(package: str) -> list[str]:
     return [f"{package}.{name}" for name in names if not name.startswith("_")]
 
 
+def public() -> list[str]:
+    """Returns the names of the functions and classes that nst itself offers, without its errors."""
+    things = {name: getattr(nst, name) for name in nst.__all__}
+    return [
+        name
+        for name, thing in things.items()
+        if inspect.isfunction(thing) or (inspect.isclass(thing) and not issubclass(thing, Exception))
+    ]
+
+
 def page(package: str) -> str:
     """Returns the page of a package, in Markdown.
 
@@ -80,7 +91,7 @@ def page(package: str) -> str:
       package: its name. Of a config the page shows the file; of another module, what its docstrings say.
     """
     # a package also has the names that it imports from its modules, whose own sections show them
-    names = "\n   :members: stylize, Result" if package == "nst" else ""
+    names = f"\n   :members: {', '.join(public())}" if package == "nst" else ""
     parts = [f"# {package}", AUTOMODULE.format(package + names)]
     for module in modules(package):
         parts.append(f"## {module.removeprefix('nst.configs.')}")
@@ -158,6 +169,9 @@ def to_rst(app, what, name, thing, options, lines: list[str]) -> None:
     Indented lines outside the sections are literal, `names` are code, and asterisks, bars and underscores are
     themselves. The arguments are those of autodoc-process-docstring.
     """
+    for k, (before, line) in enumerate(zip(["", *lines], lines, strict=False)):
+        if line.startswith("nst ") and (not before or before.startswith("    nst ")):  # a command
+            lines[k] = f"    {line}"
     found, in_section, in_block, in_list = [], False, False, False
     for before, line in zip(["", *lines], lines, strict=False):
         indented, item = line.startswith(" "), line.lstrip().startswith("- ")
