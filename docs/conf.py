@@ -31,6 +31,10 @@ TEXTS = {  # path in the checkout -> page in generated/
 AUTOMODULE = "```{{eval-rst}}\n.. automodule:: {}\n```"  # whose contents are reStructuredText
 # sections of Google's form, whose indented lines are no quotations
 SECTION = re.compile(r"(Args|Returns|Yields|Raises):$")
+# `code`, *emphasis* and --option=value
+MARKUP = re.compile(
+    r"(`[^`]+`|(?<!\w)\*(?! )[^*]+(?<! )\*(?!\w)|(?<![\w-])--[a-z](?:[\w.-]*\w)?(?:=\S*[\w)\"])?)"
+)
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)(?=[)#])")
 
 sys.path.insert(0, str(ROOT))
@@ -49,7 +53,7 @@ autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-smartquotes = False  # --config stays --config
+smartquotes_action = "D"  # dashes only
 highlight_language = "none"  # of quotations in docstrings
 html_theme = "furo"
 html_title = f"nst {release}"
@@ -170,7 +174,7 @@ def to_rst(app, what, name, thing, options, lines: list[str]) -> None:
     themselves. The arguments are those of autodoc-process-docstring.
     """
     for k, (before, line) in enumerate(zip(["", *lines], lines, strict=False)):
-        if line.startswith("nst ") and (not before or before.startswith("    nst ")):  # a command
+        if line.startswith("nst ") and (not before or before.startswith("nst ")):  # a command
             lines[k] = f"    {line}"
     found, in_section, in_block, in_list = [], False, False, False
     for before, line in zip(["", *lines], lines, strict=False):
@@ -213,12 +217,12 @@ def to_inline(line: str) -> str:
     """Returns a line of plain text as reStructuredText.
 
     Args:
-      line: has `code` and *emphasis* and no other markup.
+      line: has no other markup than `code` and *emphasis*; options such as --config become code.
     """
-    parts = re.split(r"(`[^`]+`|(?<!\w)\*(?! )[^*]+(?<! )\*(?!\w))", line)
+    parts = MARKUP.split(line)
     for k, part in enumerate(parts):
-        if part.startswith("`") and part.endswith("`") and len(part) > 2:
-            parts[k] = f"`{part}`"
+        if k % 2 and not part.startswith("*"):
+            parts[k] = f"``{part.strip('`')}``"
         elif k % 2 == 0:
             parts[k] = re.sub(r"([\\*|]|_(?!\w))", r"\\\1", part)
     return "".join(parts)
