@@ -17,6 +17,22 @@ class Busy(UserError):
     """Another process is using the folder."""
 
 
+class _Advised(UserError):
+    """An error whose advice a caller may replace by a better one."""
+
+    def __init__(self, finding: str, advice: str):
+        super().__init__(f"{finding}; {advice}")
+        self.finding = finding
+
+
+class OtherRun(_Advised):
+    """The folder holds another run, which the one that was asked for cannot continue."""
+
+
+class Unreachable(_Advised):
+    """There is no connection to the server of a file."""
+
+
 def shown(value) -> str:
     """Returns a value as Python writes it, shortened if it is long, for the one line of an error.
 

@@ -7,7 +7,11 @@
     process     standard streams, errors as one line, exit status
     signals     Ctrl-C, kill and the end of the terminal as a wish to stop
     tables      tables of text
-    paint       nst photo.jpg painting.jpg
+    paint       nst photo.jpg painting.jpg: its words and options
+    plain       these options, and the fields that they set
+    pairs       the pictures that it asks for, and the paths of the results
+    networks    VGG-19, or the small network
+    gallery     make the pictures
     stylize     one run in a run folder
     sweep       every point of a sweep; report: its page
     measure     pictures against their photograph and painting

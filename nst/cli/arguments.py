@@ -118,7 +118,7 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
       UserError: a file or a field that does not exist, a value that its field cannot hold, or a sequence that
         is given twice.
     """
-    words = [_with_home(word) for word in words]
+    words = _config_first([_with_home(word) for word in words])
     _check_split(words)
     given = any(_CONFIG.match(word) for word in words)
     if default is None and (given or any(_FIELD.match(word) for word in words)):
@@ -217,6 +217,15 @@ def _with_home(word: str) -> str:
     """Replaces `~` at the start of a flag's value, which the shell does only at the start of a word."""
     flag, equals, value = word.partition("=")
     return flag + equals + os.path.expanduser(value) if equals and word.startswith("-") else word
+
+
+def _config_first(words: list[str]) -> list[str]:
+    """Returns the words with --config before the fields, the order that ml_collections needs."""
+    for index, word in enumerate(words):
+        if _CONFIG.match(word):
+            count = 1 if "=" in word else 2
+            return words[index : index + count] + words[:index] + words[index + count :]
+    return words
 
 
 def _check_repeated(command: Sequence[str], flag_values: flags.FlagValues) -> None:

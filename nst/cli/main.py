@@ -8,8 +8,10 @@ is named like a subcommand, write ./sweep.
 """
 
 import argparse
+import difflib
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,14 +21,14 @@ from typing import NamedTuple, NoReturn
 from nst.cli import process
 from nst.errors import UserError
 
-PAINT = "paint"
+PAINT, DEFAULT = "paint", "default"
 
 
 class Command(NamedTuple):
     """A subcommand: a module of nst/cli, which is imported only when its command is run."""
 
     summary: str
-    config: str | None = "default"  # the config that stands without --config; "": none; None: takes no config
+    config: str | None = DEFAULT  # the config that stands without --config; "": none; None: takes no config
 
 
 COMMANDS = {
@@ -39,6 +41,9 @@ COMMANDS = {
     "configs": Command("list the configs that come with nst, or show one", config=None),
     "doctor": Command("say what is found on this machine, and what is missing", config=None),
 }
+_COMMANDS_LISTED = "other commands, with a help of their own:\n" + "\n".join(
+    f"  nst {name:<10} {command.summary}" for name, command in COMMANDS.items()
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,29 +66,39 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        print(f"nst {version('nst')}")
+        return 0
     name, words = (words[0], words[1:]) if words and words[0] in COMMANDS else (PAINT, words)
-    if name == PAINT and (not words or words[0] in ("-h", "--help", "--version")):
-        return _introduce(words)
-    command = COMMANDS[name]
     module = importlib.import_module(f"nst.cli.{name}")
     parser = make_parser(name, module)
-    if "-h" in words or "--help" in words:
+    if "-h" in words or "--help" in words or (name == PAINT and not words):
         print(parser.format_help())  # argparse's own function hides that it cannot be written
         return 0
+    if name == PAINT:
+        _check_first(words[0])
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     from nst.cli import arguments
     from nst.devices import compilation_cache
 
-    loaded = arguments.load(words, command.config)
-    args, extra = parser.parse_known_args(_with_hyphens(loaded.words))
+    loaded = arguments.load(words, COMMANDS[name].config if name in COMMANDS else DEFAULT)
+    args, extra = parser.parse_known_intermixed_args(_with_hyphens(loaded.words))
     if extra:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         raise arguments.misplaced(loaded, extra, flags)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
+    args.config_flags = loaded.values
     compilation_cache.keep()
     process.handle_interrupts()
     return module.run(args) or 0
+
+
+def _check_first(word: str) -> None:
+    """Raises UserError for a misspelt subcommand."""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7)
+    if near and not os.path.exists(word):
+        raise UserError(f"{word}: neither a command nor a picture; did you mean nst {near[0]}?")
 
 
 def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
@@ -96,23 +111,20 @@ def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="nst" if name == PAINT else f"nst {name}",
         description=module.__doc__,
+        epilog=_COMMANDS_LISTED if name == PAINT else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    default = COMMANDS[name].config if name in COMMANDS else DEFAULT
+    if default is not None:
+        config = parser.add_argument_group("the config")
+        # arguments.load takes both away before the parser sees them
+        which = f" ({default})" if default else ""
+        config.add_argument("--config", metavar="NAME", help=f"a name of nst configs, or a file{which}")
+        config.add_argument("--config.FIELD", metavar="VALUE", help="a field: nst configs default has all")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
-
-
-def _introduce(words: list[str]) -> int:
-    """Prints the version, or what the commands are."""
-    if "--version" in words:
-        print(f"nst {version('nst')}")
-        return 0
-    print(__doc__)
-    for name, command in COMMANDS.items():
-        print(f"    nst {name:<10} {command.summary}")
-    return 0
 
 
 def _with_hyphens(words: Sequence[str]) -> list[str]:

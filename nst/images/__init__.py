@@ -8,7 +8,7 @@ An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
     jpegxl    the size of JPEG XL files
     tiff      the picture among the pages of a TIFF file, and values of more than 8 bits
     profiles  colour profiles, and the conversion to sRGB
-    io        write a picture
+    io        write a picture, and read its description
     sizes     sizes of images, and resampling to them
     folders   the pictures of a folder
     spaces    colour spaces
@@ -18,7 +18,7 @@ Imports nothing of nst but `errors`, `files` and `numerics`.
 """
 
 from nst.images.decode import Picture, Source, read
-from nst.images.io import FORMATS, SUFFIXES, check_format, encode, write
+from nst.images.io import FORMATS, SUFFIXES, check_format, encode, read_description, write
 from nst.images.sizes import FILTERS, SIZE_MODES, measure, resize, resize_picture, target_size
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "encode",
     "measure",
     "read",
+    "read_description",
     "resize",
     "resize_picture",
     "target_size",

@@ -8,6 +8,12 @@ import numpy as np
 from nst import images
 from nst.errors import UserError
 
+# of the formats that `images.read` knows
+_SUFFIXES = {
+    *images.SUFFIXES, ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jxl", ".pbm",
+    ".pgm", ".pnm", ".ppm",
+}  # fmt: skip
+
 
 def files(folder: str, field: str) -> list[Path]:
     """Returns the paths of the pictures in a folder, sorted by name.
@@ -19,12 +25,19 @@ def files(folder: str, field: str) -> list[Path]:
     Raises:
       UserError: there are no pictures.
     """
-    suffixes = {*images.SUFFIXES, ".bmp", ".gif"}
-    everything = Path(folder).glob("*") if folder else ()
-    paths = sorted(path for path in everything if path.suffix.lower() in suffixes)
+    paths = sorted(filter(is_picture, Path(folder).glob("*") if folder else ()))
     if not paths:
         raise UserError(f"{field} = {folder!r}: no pictures there; give a folder of images")
     return paths
+
+
+def is_picture(path: Path) -> bool:
+    """Returns whether a path is that of a file with the name of a picture; hidden files are none.
+
+    Args:
+      path: of a file or folder.
+    """
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def load(paths: Sequence[Path], least: int) -> list[np.ndarray]:

@@ -15,9 +15,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from nst.errors import UserError, choose
 from nst.files import replacing
+from nst.images import limits
 
 FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits per channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_PILLOW = ("PNG", "TIFF", "JPEG", "WEBP")  # Pillow's names of these formats
+_IMAGE_DESCRIPTION = 0x010E  # tag of Exif and TIFF
 
 
 @cache
@@ -102,6 +105,22 @@ def encode(
     return _ENCODERS[format](array, description)
 
 
+def read_description(path: str | os.PathLike) -> str:
+    """Returns the description that `write` gave to a file; "" if it has none, or is no such file.
+
+    Args:
+      path: of the file.
+    """
+    try:
+        # the metadata stand before the pixels, which are not decoded
+        with limits.decoders(limits.MEGAPIXELS), Image.open(path, formats=_PILLOW) as image:
+            if "Description" in image.info:
+                return str(image.info["Description"])
+            return image.getexif().get(_IMAGE_DESCRIPTION, "").encode("latin-1").decode()  # Pillow's reading
+    except Exception:  # decoders raise errors of all kinds for files that are no pictures
+        return ""
+
+
 def _encode_png(array: np.ndarray, description: str) -> bytes:
     if array.dtype == np.uint8:
         info = PngInfo()
@@ -138,7 +157,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
 def _encode_lossy(format: str):
     def encode(array: np.ndarray, description: str) -> bytes:
         exif = Image.Exif()
-        exif[0x010E] = description.encode()  # ImageDescription; from text, Pillow keeps only ASCII
+        exif[_IMAGE_DESCRIPTION] = description.encode()  # from text, Pillow keeps only ASCII
         options = {"subsampling": 0} if format == "JPEG" else {"method": 4}
         return _encode_pillow(array, format, quality=95, exif=exif, **options)
 

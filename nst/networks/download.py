@@ -12,7 +12,7 @@ from pathlib import Path
 import filelock
 from tqdm import tqdm
 
-from nst.errors import UserError
+from nst.errors import Unreachable, UserError
 from nst.files import digest
 
 _STALL_SECONDS = 30
@@ -34,7 +34,8 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
       folder: folder of the file; it is created if necessary.
 
     Raises:
-      UserError: no network, a folder that cannot be written, or a file whose hash is wrong (it is deleted).
+      Unreachable: no network.
+      UserError: a folder that cannot be written, or a file whose hash is wrong (it is deleted).
     """
     official, _, file_name = official_url.rpartition("/")
     url = f"{(os.environ.get('NST_WEIGHTS_URL') or official).rstrip('/')}/{file_name}"
@@ -55,8 +56,8 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
             partial.unlink()
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise UserError(
-            f"{name}: cannot download {url} ({reason}); run again to resume, or {advice}"
+        raise Unreachable(
+            f"{name}: cannot download {url} ({reason})", f"run again to resume, or {advice}"
         ) from error
     except OSError as error:
         raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error

@@ -11,12 +11,13 @@ import numpy as np
 
 from nst.devices import processes
 from nst.devices.mesh import put
-from nst.errors import UserError
+from nst.errors import OtherRun, UserError
 from nst.files import replacing, sync
 from nst.runs import identity
 from nst.runs.identity import Identity
 
 NAME = "checkpoint.npz"
+ELSEWHERE = "use another --workdir"
 _LONGEST_IDENTITY = 1 << 20  # bytes
 # what zipfile and NumPy raise for bytes that are not what they should be
 _DAMAGE = (
@@ -81,11 +82,11 @@ def load(workdir: Path, template, whose: Identity):
 
 
 def _check_identity(path: Path, archive: zipfile.ZipFile, whose: Identity) -> None:
-    """Raises UserError unless a checkpoint belongs to this run."""
+    """Raises OtherRun unless a checkpoint belongs to this run."""
     if "identity.npy" not in archive.namelist():
-        raise UserError(
-            f"{path}: it does not say which run it belongs to, since an older version of nst wrote it; use "
-            "another --workdir"
+        raise OtherRun(
+            f"{path}: it does not say which run it belongs to, since an older version of nst wrote it",
+            ELSEWHERE,
         )
     shape, dtype = _header(archive, "identity")
     if len(shape) != 1 or shape[0] > _LONGEST_IDENTITY or dtype != np.uint8:
@@ -94,7 +95,7 @@ def _check_identity(path: Path, archive: zipfile.ZipFile, whose: Identity) -> No
     if not (isinstance(config, dict) and isinstance(inputs, dict) and isinstance(start, str)):
         raise ValueError("its identity is no config, inputs and start")
     if differences := identity.differences(Identity(config, inputs, start), whose):
-        raise UserError(f"{path} belongs to another run: {'; '.join(differences)}; use another --workdir")
+        raise OtherRun(f"{path} belongs to another run: {'; '.join(differences)}", ELSEWHERE)
 
 
 def _read(path: Path, archive: zipfile.ZipFile, name: str, like: jax.ShapeDtypeStruct) -> np.ndarray:

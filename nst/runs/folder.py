@@ -11,15 +11,17 @@ size_N/           a smaller size of a pyramid, as a run folder of its own
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import filelock
 
 from nst.devices import processes
-from nst.errors import Busy, UserError
+from nst.errors import Busy, OtherRun, UserError
 from nst.files import read_json, read_json_lines, remove_leftovers, replacing, write_json
 from nst.runs import checkpoint, identity, session, settings
+from nst.runs.checkpoint import ELSEWHERE
 from nst.runs.identity import Identity
 
 # what the files hold, as far as other code relies on it (nst/files.py says how it is written)
@@ -31,6 +33,9 @@ MANIFEST = {
         {"versions": {str: (str, None)}, "device": dict, "compile_seconds?": float, "memory_bytes?": int}
     ],
 }
+_OTHERS = (
+    "previews", "tensorboard", "metrics.jsonl", "manifest.json", "config.json", "last_finite.png", ".lock",
+)  # fmt: skip
 RECORD = {"step": int, "seconds": float, str: float}
 
 
@@ -72,8 +77,8 @@ def check(workdir: Path, whose: Identity) -> None:
       whose: the identity of the run that is to be begun or continued there.
 
     Raises:
-      UserError: the folder holds another run; names every field and file that differs. Or a file cannot be
-        read.
+      OtherRun: the folder holds another run; names every field and file that differs.
+      UserError: a file cannot be read.
     """
     if not begun(workdir):
         return
@@ -83,7 +88,7 @@ def check(workdir: Path, whose: Identity) -> None:
     if config is not None and manifest is not None:
         found = identity.make(config, manifest["inputs"], manifest.get("start", ""))
         if differences := identity.differences(found, whose):
-            raise UserError(f"{workdir} holds another run: {'; '.join(differences)}; use another --workdir")
+            raise OtherRun(f"{workdir} holds another run: {'; '.join(differences)}", ELSEWHERE)
     # a checkpoint says itself whose it is, and so do those of the smaller sizes
     elif (results := [*workdir.glob("result.*")]) and not (workdir / checkpoint.NAME).exists():
         raise UserError(
@@ -136,6 +141,21 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
         for what in ("versions", "device")
         if first[what] != now[what]
     ]
+
+
+def remove(workdir: Path) -> None:
+    """Removes what a run has written into a folder, and the folder if there is nothing else in it.
+
+    Args:
+      workdir: the run folder, which no process has locked.
+    """
+    # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
+    for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
+        for path in workdir.glob(name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    remove_leftovers(workdir)
+    with contextlib.suppress(OSError):
+        workdir.rmdir()
 
 
 @processes.on_primary

@@ -7,7 +7,7 @@ from what has its own identity.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from nst.runs import settings
@@ -36,13 +36,24 @@ def make(config: dict, inputs: Mapping[str, str], start: str = "") -> Identity:
     return Identity(_deciding(config), dict(inputs), start)
 
 
-def _deciding(config: dict, prefix: str = "") -> dict:
+def _deciding(config: dict, free: Collection[str] = _FREE, prefix: str = "") -> dict:
     """Returns the fields that decide the pixels of a run with any given number of steps."""
     return {
-        name: _deciding(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        name: _deciding(value, free, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in config.items()
-        if prefix + name not in _FREE
+        if prefix + name not in free
     }
+
+
+def of_picture(config: dict, inputs: Mapping[str, str]) -> str:
+    """Returns 16 hexadecimal digits that identify a finished picture, wherever its inputs lie.
+
+    Args:
+      config: every field, from `settings.as_dict`; the number of steps and the format of the file count, too.
+      inputs: {role: sha256} of every file that the result depends on.
+    """
+    text = json.dumps([_deciding(config, {*settings.HOST, *settings.FILES}), dict(inputs)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def handed_on(identity: Identity, steps: int) -> str:

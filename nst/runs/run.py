@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.devices import processes
-from nst.errors import UserError
+from nst.errors import OtherRun, UserError
 from nst.optimizers import steps
 from nst.optimizers.steps import Carried, State
 from nst.runs import checkpoint, folder, pyramid, settings, sharding
@@ -105,7 +105,7 @@ def _restore(recorder: Recorder, job: Job) -> State | None:
     state, recorder.seconds = saved
     step = int(state.step)
     if step > recorder.config.steps:
-        raise UserError(f"steps = {recorder.config.steps}: this run is at step {step} already; raise steps")
+        raise OtherRun(f"steps = {recorder.config.steps}: this run is at step {step} already", "raise steps")
     recorder.log(f"continuing from step {step}")
     return state
 

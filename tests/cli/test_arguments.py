@@ -54,6 +54,12 @@ def test_sequences_however_they_are_typed(typed, tmp_path):
         assert typed(f"--config.content_loss.layers={value}")[0].content_loss.layers == ()
 
 
+def test_the_config_may_be_named_after_its_fields(typed):
+    for words in (["--config.steps=3", "--config=gatys2016"], ["--config.steps=3", "--config", "gatys2016"]):
+        config, others = typed(*words)
+        assert config.steps == 3 and config.network.pooling == "average" and not others
+
+
 def test_numbers_switches_and_the_home_folder(typed, tmp_path):
     assert typed("--config.steps=1e3")[0].steps == 1000
     assert typed("--config.steps=5", "--config.steps=6")[0].steps == 6  # of single values the last one counts

@@ -582,7 +582,7 @@ def test_files_are_tagged_srgb_and_described(tmp_path, suffix, bits, description
             found = image.getexif()[0x010E].encode("latin-1").decode()  # Pillow reads bytes as Latin-1
     assert "sRGB" in ImageCms.getProfileDescription(io.BytesIO(icc))
     assert icc[24:36] == bytes(12)  # the time of its making would make every file differ
-    assert found == description
+    assert found == description == images.read_description(path)
 
 
 @pytest.mark.parametrize("suffix, bits", WRITTEN)

@@ -1,0 +1,117 @@
+"""The plain options of `nst photo.jpg painting.jpg`, and the fields of the config that they set."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nst.errors import UserError
+
+
+class Option(NamedTuple):
+    """An option, which sets one field to the value that is typed, or several to values of its own."""
+
+    metavar: str  # "": it takes no value
+    fields: dict[str, Any]  # field of the config -> its value; ...: the one that is typed
+    meaning: str  # for the help
+    default: str = ""  # of the default config, for the help
+
+
+OPTIONS = {
+    "--size": Option(
+        "N", {"size": ...}, "pixels of the long edge; auto: as many as fit into memory", "512"
+    ),
+    "--style-weight": Option(
+        "W", {"style_loss.weight": ...}, "0.1 hardly touches the photograph, 10 is abstract", "1"
+    ),
+    "--strokes": Option(
+        "S", {"style_scale": ...}, "size of the strokes: 2 is twice the painting's, 0.5 half of it", "1"
+    ),
+    "--steps": Option("N", {"steps": ...}, "updates at the full size: more are finer", "100"),
+    "--keep-colors": Option(
+        "", {"color.mode": "luminance", "color.space": "yiq"}, "keep the colours of the photograph"
+    ),
+    "--network": Option(
+        "NAME", {"weights.name": ...}, "vgg19; vgg19_slim, small and fast; or another", "vgg19"
+    ),
+    "--init": Option(
+        "KIND", {"init.kind": ...}, "what is painted over: content, style, noise, grey or blend", "content"
+    ),
+    "--pooling": Option(
+        "NAME", {"network.pooling": ...}, "max, average, l2, lp, mixed, strided or blur", "max"
+    ),
+    "--seed": Option("N", {"seed": ...}, "seed of the noise and of random networks", "0"),
+}  # fmt: skip
+_PICTURE = ("--size", "--style-weight", "--strokes", "--steps", "--keep-colors")  # the others: the method
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options to a parser, in groups.
+
+    Args:
+      parser: of the command.
+    """
+    picture, method = parser.add_argument_group("the picture"), parser.add_argument_group("the method")
+    for flag, option in OPTIONS.items():
+        group = picture if flag in _PICTURE else method
+        if not option.metavar:
+            group.add_argument(flag, action="store_true", help=option.meaning)
+            continue
+        meaning = f"{option.meaning} ({option.default})"
+        group.add_argument(flag, metavar=option.metavar, help=meaning)
+
+
+def chosen(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """Returns {field: (the option as it was typed, the value)} of the options that were given.
+
+    Args:
+      args: of a parser that has `add`.
+    """
+    found = {}
+    for flag, option in OPTIONS.items():
+        typed = getattr(args, flag.removeprefix("--").replace("-", "_"))
+        if typed in (None, False):
+            continue
+        for field, value in option.fields.items():
+            own = typed if value is ... else value
+            found[field] = (flag if typed is True else f"{flag}={typed}", own)
+    return found
+
+
+def given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns {field: value} of the fields that the command sets by --config.FIELD=VALUE.
+
+    Args:
+      flags: `values` of `arguments.load`.
+    """
+    return {
+        name.removeprefix("config."): flags[name].value
+        for name in flags
+        if name.startswith("config.") and flags[name].present
+    }
+
+
+def apply(config, choices: Mapping[str, tuple[str, Any]], given: Mapping[str, Any]) -> None:
+    """Sets the fields of a config.
+
+    Args:
+      config: a ConfigDict, which is changed.
+      choices: {field: (the words of the command, the value)}.
+      given: {field: value} of those that the command sets by --config.FIELD.
+
+    Raises:
+      UserError: a value is not of the kind of its field, and the message names the words; or --config.FIELD
+        sets the field to another value.
+    """
+    from nst.runs.fields import FIELDS
+    from nst.runs.kinds import normal_form
+
+    for field, (words, value) in choices.items():
+        value = normal_form(words.partition("=")[0], value, FIELDS[field])
+        if field in given and normal_form(field, given[field], FIELDS[field]) != value:
+            other = f"--config.{field}={_as_typed(given[field])}"
+            raise UserError(f"{words} and {other} contradict each other: give one of them")
+        config.update_from_flattened_dict({field: value})
+
+
+def _as_typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
