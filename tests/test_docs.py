@@ -18,7 +18,7 @@ from PIL import Image
 
 import nst
 from nst import images
-from nst.cli import catalogue, main, process, signals
+from nst.cli import catalogue, main, plain, process, signals
 from nst.data import IMAGES
 from nst.devices import compilation_cache
 from nst.runs import settings
@@ -46,18 +46,20 @@ def prose(page):
 
 
 def commands(page):
-    """The words of each command of nst or of its programs; a line of options follows "... stylize"."""
+    """The words of each command of nst or of its programs; options follow "... photo.jpg"."""
     lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
     lines = [part for line in lines for part in re.split(r" && ", line)]
     lines += [
         " ".join(code.split()) for code in re.findall(r"`((?:nst|python -m) [^`]* --[^`]*)`", prose(page))
     ]
+    if page.stem in ("README", "controls"):  # tables of options, and what follows a whole command
+        lines += re.findall(r"^\| `(--[^`]+[^=])` \|", prose(page), re.M)
     for line in lines:
         words = shlex.split(line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words = words[1:]
         if words and words[0].startswith("--"):
-            words = ["...", "stylize", *words]
+            words = ["...", "photo.jpg", *words]
         if words and words[0] in NST:
             yield words
         elif words[1:3] and words[1] == "-m" and words[2].startswith("experiments."):
@@ -122,6 +124,7 @@ def test_a_command_of_a_page_is_understood(page, words, run, monkeypatch):
 # what makes a command of the README quick, and independent of weights that would have to be downloaded
 SMALL = ["--config.size=32", "--config.steps=2", "--config.weights.name=vgg19_slim"]
 QUICK = {
+    "paint": ["--size=32", "--steps=2", "--network=vgg19_slim"],
     "stylize": SMALL,
     "sweep": [*SMALL, "--instrument=vgg19_slim", "--only=0-1"],
 }
@@ -130,12 +133,17 @@ QUICK = {
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for folder, names in (("photos", ("cat", "coffee")), ("paintings", ("swirls", "mosaic"))):
+        Path(folder).mkdir()
+        for name in names:
+            shutil.copy(IMAGES / f"{name}.jpg", folder)
     shutil.copy(IMAGES / "cat.jpg", "photo.jpg")
     shutil.copy(IMAGES / "swirls.jpg", "painting.jpg")
     for words in (words[1:] for page, words in COMMANDS if page == README and words[0] != "..."):
         assert run([*words, *QUICK.get(subcommand(words), [])]) == 0, words
-    for name in ("quickstart", "first"):
-        assert images.read(f"runs/{name}/result.png").rgb_HxWx3.shape == (21, 32, 3)
+    pairs = [f"out/{photo}_{painting}" for photo in ("cat", "coffee") for painting in ("swirls", "mosaic")]
+    for name in ("runs/quickstart/result", "photo_painting", "out", *pairs):
+        assert images.read(f"{name}.png").rgb_HxWx3.shape == (21, 32, 3)
     assert Path("runs/pooling/results.csv").read_text().count(",finished,") == 2
     assert Path("runs/pooling/report/index.html").exists()
 
@@ -163,7 +171,9 @@ def test_the_pages_have_commands():
     assert sum(page == README for page, _ in COMMANDS) >= 5
 
 
-def test_the_reference_names_every_subcommand_and_config():
+def test_the_pages_name_every_plain_option_subcommand_and_config():
+    controls = (ROOT / "docs/controls.md").read_text("utf8")
+    assert all(re.search(rf"`{flag}\b", controls) for flag in plain.OPTIONS)
     text = (ROOT / "docs/reference.md").read_text("utf8")
     assert all(f"`nst {name}`" in text for name in main.COMMANDS)
     sweeps = (ROOT / "docs/sweeps.md").read_text("utf8")
