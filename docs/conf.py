@@ -58,6 +58,7 @@ highlight_language = "none"  # of quotations in docstrings
 html_theme = "furo"
 html_title = f"nst {release}"
 html_copy_source = False
+html_show_copyright = False
 html_math_renderer = "mathml"
 
 
