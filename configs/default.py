@@ -178,7 +178,7 @@ def get_config() -> ConfigDict:
     config.log = ConfigDict()
     config.log.every = 10  # steps between records in metrics.jsonl
     config.log.preview_every = 50  # steps between pictures in previews/; 0: none
-    config.log.tensorboard = False  # also write TensorBoard events (pip install -e '.[tensorboard]')
+    config.log.tensorboard = False  # also write TensorBoard events (pip install 'nst[tensorboard]')
 
     config.checkpoint = ConfigDict()
     config.checkpoint.seconds = 60.0  # between checkpoints; 0: at every record

@@ -1,8 +1,10 @@
-"""Exceptions whose messages are meant for the user, and the check of a named choice."""
+"""Exceptions whose messages are meant for the user, and the checks of a named choice and of a library."""
 
 import difflib
+import importlib
 import reprlib
 from collections.abc import Iterable
+from types import ModuleType
 
 
 class UserError(ValueError):
@@ -63,3 +65,22 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), allowed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UserError(f"{field} = {shown(value)}: {hint}allowed: {', '.join(allowed)}")
+
+
+def optional(library: str, extra: str, what: str, otherwise: str = "") -> ModuleType:
+    """Imports a library that is not installed with this package, but with one of its extras.
+
+    Args:
+      library: the name of its module.
+      extra: the name of the extra.
+      what: what needs the library.
+      otherwise: what to do without it; "": nothing helps.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    try:
+        return importlib.import_module(library)
+    except ImportError as error:
+        advice = f", or {otherwise}" if otherwise else ""
+        raise UserError(f"{what} needs {library}: pip install 'nst[{extra}]'{advice}") from error

@@ -20,6 +20,7 @@ LIBRARIES = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_col
 BROKEN = {"jax": {"0.10.2": "it computes wrong results on a CPU: pip install 'jax!=0.10.2'"}}
 # extra -> (the library that it installs, what it is for)
 EXTRAS = {
+    "images": ("imagecodecs", "JPEG XL, and TIFF of 9 to 15 bits"),
     "heic": ("pillow-heif", "photographs in HEIC"),
     "film": ("av", "nst animate to MP4"),
     "figures": ("matplotlib", "nst visualize"),

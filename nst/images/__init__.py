@@ -5,6 +5,7 @@ An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
     decode    read a picture: formats, orientation, transparency
     limits    bounds on what is read, checked before anything is decoded
     jpeg      scans of JPEG files, and files that lack their end
+    png       PNG files of 16 bits
     jpegxl    the size of JPEG XL files
     tiff      the picture among the pages of a TIFF file, and values of more than 8 bits
     profiles  colour profiles, and the conversion to sRGB

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from nst.errors import UserError
-from nst.images import jpeg, jpegxl, limits, profiles, tiff
+from nst.errors import UserError, optional
+from nst.images import jpeg, jpegxl, limits, png, profiles, tiff
 
 Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
 
@@ -147,6 +146,7 @@ def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
 def _decode_jpegxl(path: Path, max_megapixels: float, size: int) -> Picture:
     data = path.read_bytes()
     limits.check(path, *jpegxl.measure(data), max_megapixels, size)
+    imagecodecs = optional("imagecodecs", "images", f"{path}: a JPEG XL", "save it as PNG or JPEG")
     picture = _from_array(imagecodecs.jpegxl_decode(data), path)
     return picture._replace(notes=("JPEG XL: the colours are taken as sRGB",))
 
@@ -167,12 +167,7 @@ def _decode_jpeg(image: Image.Image, path: Path) -> Picture:
 def _formats(path: Path, head: bytes) -> tuple[str, ...]:
     if head[4:8] != b"ftyp" or not re.search(b"hei[cxms]|hev[cx]", head[8:]):  # the brands of HEIC
         return FORMATS
-    try:
-        import pillow_heif
-    except ImportError as error:
-        advice = "pip install 'nst[heic]', or save it as JPEG or PNG"
-        raise UserError(f"{path}: reading HEIC needs the package pillow-heif: {advice}") from error
-    pillow_heif.register_heif_opener()
+    optional("pillow_heif", "heic", f"{path}: a HEIC", "save it as JPEG or PNG").register_heif_opener()
     return (*FORMATS, "HEIF")
 
 
@@ -185,9 +180,8 @@ def _decode_16bit_png(image: Image.Image, path: Path) -> Picture:
     data = path.read_bytes()
     if data[12:24] != b"IHDR" + struct.pack(">2I", *image.size):
         raise ValueError("it has two headers")
-    array = imagecodecs.png_decode(data)  # where one colour is transparent, it adds the alpha channel
     orientation, profile = image.getexif().get(0x0112), image.info.get("icc_profile")
-    return _from_values(array, orientation, profile, _frames(image), path)
+    return _from_values(png.decode(data), orientation, profile, _frames(image), path)
 
 
 def _from_values(

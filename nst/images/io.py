@@ -2,12 +2,10 @@
 
 import io
 import os
-import struct
 import zlib
 from functools import cache
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms
@@ -15,12 +13,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from nst.errors import UserError, choose
 from nst.files import replacing
-from nst.images import limits
+from nst.images import limits, png
 
 FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits per channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _PILLOW = ("PNG", "TIFF", "JPEG", "WEBP")  # Pillow's names of these formats
 _IMAGE_DESCRIPTION = 0x010E  # tag of Exif and TIFF
+_STRIP = 2**18  # bytes of a strip of a TIFF before it is compressed
 
 
 @cache
@@ -126,26 +125,22 @@ def _encode_png(array: np.ndarray, description: str) -> bytes:
         info = PngInfo()
         info.add_text("Description", description)
         return _encode_pillow(array, "PNG", pnginfo=info)
-    data = imagecodecs.png_encode(array)  # Pillow has no 16-bit colour
-    chunks = {
-        b"iCCP": b"sRGB\0\0" + zlib.compress(_srgb_profile()),
-        b"iTXt": b"Description\0\0\0\0\0" + description.encode(),
-    }
-    extra = b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks.items()
-    )
-    return data[:33] + extra + data[33:]  # after the signature (8 bytes) and the IHDR chunk (25)
+    profile = b"sRGB\0\0" + zlib.compress(_srgb_profile())
+    return png.encode(array, {b"iCCP": profile, b"iTXt": b"Description\0\0\0\0\0" + description.encode()})
 
 
 def _encode_tiff(array: np.ndarray, description: str) -> bytes:
-    buffer = io.BytesIO()
+    buffer, rows = io.BytesIO(), max(1, _STRIP // array[0].nbytes)
+    strips = (zlib.compress(array[row : row + rows].tobytes()) for row in range(0, len(array), rows))
     tifffile.imwrite(
         buffer,
-        array,
+        strips,  # compressed here, since tifffile's bytes depend on other packages
+        shape=array.shape,
+        dtype=array.dtype,
+        rowsperstrip=rows,
         photometric="rgb",
         extrasamples=["unassalpha"] if array.shape[-1] == 4 else None,
-        compression="zlib",
+        compression="adobe_deflate",
         description=description.encode(),  # as bytes, since text would have to be ASCII
         iccprofile=_srgb_profile(),
         software="nst",

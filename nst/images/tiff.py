@@ -1,14 +1,18 @@
 """TIFF files: the page that is the picture, and its values where Pillow would cut them to 8 bits."""
 
+import io
 import itertools
 import math
+import struct
+from collections.abc import Sequence
 from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 import tifffile
+from PIL import TiffImagePlugin
 
-from nst.errors import UserError
+from nst.errors import UserError, optional
 from nst.images import limits
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -84,7 +88,7 @@ def _check_layout(path, page: tifffile.TiffPage) -> None:
     """Checks that tiles and channels are not much larger than the picture, and that no tile is missing."""
     tile = page.tilewidth * page.tilelength * page.tiledepth if page.is_tiled else 0
     samples, depth = page.samplesperpixel, page.imagedepth
-    if samples > 8 or depth > 1 or tile > max(limits.SMALL, 4 * page.imagewidth * page.imagelength):
+    if not 0 < samples <= 8 or depth > 1 or tile > max(limits.SMALL, 4 * page.imagewidth * page.imagelength):
         what = f"{samples} channels, {depth} planes of depth, tiles of {tile} px"
         raise UserError(f"{path}: a TIFF with {what}; save it as a plain TIFF")
     if len(page.dataoffsets) < math.prod(page.chunked) or 0 in page.dataoffsets:
@@ -95,7 +99,12 @@ def _values(path, page: tifffile.TiffPage) -> np.ndarray:
     compression = tifffile.COMPRESSION(page.compression).name
     if compression not in _COMPRESSIONS:
         raise UserError(f"{path}: 16-bit TIFF with {compression} compression; save it with LZW or ZIP")
-    array = page.asarray()
+    if page.bitspersample % 8:
+        what = f"{path}: a TIFF of {page.bitspersample} bits"
+        optional("imagecodecs", "images", what, "save it with 16 bits")
+        array = page.asarray()
+    else:
+        array = _samples(page)
     top = 65535 if array.dtype == np.uint16 else 1
     if page.bitspersample < 16:  # 9 to 15 bits, in 16
         array = np.rint(array * (65535 / (2**page.bitspersample - 1))).astype(np.uint16)
@@ -117,3 +126,69 @@ def _values(path, page: tifffile.TiffPage) -> np.ndarray:
             color = (np.rint(color) if top > 1 else color).astype(array.dtype)
         array = np.concatenate([color, alpha], axis=-1)
     return array
+
+
+def _samples(page: tifffile.TiffPage) -> np.ndarray:
+    """Returns what `page.asarray()` returns, for which tifffile would need the package imagecodecs.
+
+    libtiff, which comes with Pillow, decodes the page as a grey picture of 8 bits, whose pixels are the bytes
+    of the samples.
+    """
+    planes, _, height, width, samples = page.shaped
+    kind = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+    across = page.tilewidth if page.is_tiled else width
+    wide = -(-width // across) * across  # the width of whole tiles
+    step = samples * kind.itemsize  # bytes of a pixel
+    tags = {256: [wide * step], 257: [height], 258: [8], 259: [page.compression], 262: [1]}
+    tags |= {266: [page.fillorder], 277: [1]}
+    tags |= {322: [across * step], 323: [page.tilelength]} if page.is_tiled else {278: [page.rowsperstrip]}
+    places = (324, 325) if page.is_tiled else (273, 279)
+    page.parent.filehandle.seek(0)
+    file, count = io.BytesIO(page.parent.filehandle.read()), math.prod(page.chunked) // planes
+    end = file.seek(0, io.SEEK_END)
+    values = np.empty((planes, height, width, samples), kind.newbyteorder("="))
+    for plane in range(planes):
+        part = slice(plane * count, (plane + 1) * count)
+        own = dict(zip(places, (page.dataoffsets[part], page.databytecounts[part]), strict=True))
+        _put_tags(file, end + end % 2, tags | own)
+        parts = np.asarray(TiffImagePlugin.TiffImageFile(file)).reshape(height, -1, across * step)
+        found = _without_predictor(parts, page.predictor, kind, samples)
+        values[plane] = found.reshape(height, wide, samples)[:, :width]
+    return values.reshape(page.shape)
+
+
+def _put_tags(file: io.BytesIO, end: int, tags: dict[int, Sequence[int]]) -> None:
+    """Gives a TIFF file other tags, at its end, which describe its only page."""
+    entries, lists = b"", b""
+    begin = end + 2 + 12 * len(tags) + 4  # of the lists of numbers, which follow the tags
+    for code, numbers in sorted(tags.items()):
+        place = begin + len(lists) if len(numbers) > 1 else numbers[0]
+        entries += struct.pack("<2H2I", code, 4, len(numbers), place)
+        lists += struct.pack(f"<{len(numbers)}I", *numbers) if len(numbers) > 1 else b""
+    file.seek(end)
+    file.write(struct.pack("<H", len(tags)) + entries + bytes(4) + lists)
+    file.seek(0)
+    file.write(b"II*\0" + struct.pack("<I", end))
+    file.seek(0)
+
+
+def _without_predictor(parts: np.ndarray, predictor: int, kind: np.dtype, samples: int) -> np.ndarray:
+    """Returns the values in rows of tiles, which may be stored as differences from the pixels to their left.
+
+    Args:
+      parts: rows x tiles x bytes.
+      predictor: 1: the values; 2: their differences; 3: the differences of their bytes, the first bytes of
+        all values before the second ones (Adobe, TIFF Technical Note 3).
+      kind: of the values in the file.
+      samples: values of a pixel.
+    """
+    if predictor == 3:
+        rows, tiles, size = parts.shape
+        summed = np.cumsum(parts.reshape(rows, tiles, -1, samples), axis=2, dtype=np.uint8)
+        planes = summed.reshape(rows, tiles, kind.itemsize, -1)
+        return np.ascontiguousarray(planes.swapaxes(2, 3)).view(kind.newbyteorder(">"))
+    if predictor == 2:
+        whole = np.dtype(f"u{kind.itemsize}")
+        values = parts.view(whole.newbyteorder(kind.byteorder)).reshape(*parts.shape[:2], -1, samples)
+        return np.cumsum(values, axis=2, dtype=whole).view(kind.newbyteorder("="))
+    return parts.view(kind)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from nst import images
-from nst.errors import UserError, choose
+from nst.errors import UserError, choose, optional
 from nst.files import replacing
 
 _RATE = 30  # pictures a second of an MP4; each frame is repeated as often as it lasts
@@ -63,10 +63,7 @@ def _by_pillow(format: str, **options) -> Callable:
 
 
 def _mp4(file, pictures: Sequence[Image.Image], durations: Sequence[float]) -> None:
-    try:
-        import av
-    except ImportError as error:
-        raise UserError("an MP4 needs PyAV: pip install 'nst[film]'; or write a .webp or .gif") from error
+    av = optional("av", "film", "an MP4", "write a .webp or .gif")
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=_RATE)
         stream.width, stream.height = pictures[0].size

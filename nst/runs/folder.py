@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 
 from nst.devices import processes
-from nst.errors import Busy, OtherRun, UserError
+from nst.errors import Busy, OtherRun, UserError, optional
 from nst.files import read_json, read_json_lines, remove_leftovers, replacing, write_json
 from nst.runs import checkpoint, identity, session, settings
 from nst.runs.checkpoint import ELSEWHERE
@@ -223,8 +223,4 @@ def tensorboard() -> Callable:
     Raises:
       UserError: tensorboardX is not installed.
     """
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise UserError("log.tensorboard needs tensorboardX: pip install -e '.[tensorboard]'") from error
-    return SummaryWriter
+    return optional("tensorboardX", "tensorboard", "log.tensorboard").SummaryWriter

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from nst.errors import UserError
+from nst.errors import UserError, optional
 from nst.sweeps.local import Launch, attempt
 from nst.sweeps.points import Point
 from nst.sweeps.processes import (
@@ -50,10 +50,7 @@ def start(address: str) -> None:
             os.environ.setdefault(name, value)
         if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("--launcher=ray needs Ray: pip install -e '.[ray]'") from error
+    ray = optional("ray", "ray", "--launcher=ray", "use another launcher")
     if tuple(map(int, ray.__version__.split(".")[:2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise UserError(f"Ray {ray.__version__} has no tokens: pip install -U 'ray>={oldest}'")

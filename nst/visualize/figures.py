@@ -1,14 +1,13 @@
 """Figures as PNG and SVG, and files with the numbers that they show."""
 
 import csv
-import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from nst.errors import UserError
+from nst.errors import optional
 from nst.files import replacing
 
 INK, PAPER = "#222222", "white"
@@ -33,9 +32,7 @@ def new(width: float, height: float):
     Raises:
       UserError: matplotlib is not installed.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("figures need matplotlib: pip install -e '.[figures]'")
-    import matplotlib
+    matplotlib = optional("matplotlib", "figures", "a figure")
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):

@@ -133,7 +133,7 @@ def test_a_signal_stops_a_cluster(tmp_path, on_ray):
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"needs Ray: pip install -e '.\[ray\]'"):
+    with pytest.raises(UserError, match=r"needs ray: pip install 'nst\[ray\]', or use another launcher"):
         ray.start("")
 
 

@@ -1,6 +1,7 @@
 """The program that shows what the network sees, and the figures it writes."""
 
 import csv
+import sys
 import xml.etree.ElementTree
 
 import numpy as np
@@ -111,8 +112,8 @@ def test_what_cannot_be_shown_is_said(show, command, given, message):
 
 
 def test_without_matplotlib(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install -e '.\[figures\]'"):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UserError, match=r"a figure needs matplotlib: pip install 'nst\[figures\]'"):
         figures.new(1, 1)
 
 
