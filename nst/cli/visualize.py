@@ -27,7 +27,7 @@ from ml_collections import ConfigDict
 from nst import images
 from nst.cli import options
 from nst.devices import memory
-from nst.errors import UserError
+from nst.errors import UserError, choose
 from nst.images import folders
 from nst.runs import forecast, settings, specs
 from nst.runs.job import make_problem, prepare
@@ -257,7 +257,7 @@ COMMANDS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     add = parser.add_argument
-    add("what", choices=COMMANDS, metavar="WHAT", help=f"what to show: {', '.join(COMMANDS)}")
+    add("what", nargs="?", metavar="WHAT", help=f"what to show: {', '.join(COMMANDS)}")
     options.add_workdir(parser)
     once = {"action": options.Once, "default": ""}
     add("--layers", **once, help="layers, separated by commas; those of style_loss if not given")
@@ -271,12 +271,15 @@ def run(args: argparse.Namespace) -> int:
     """Draws the figures of the command, and prints the paths of the files; returns the exit status.
 
     Raises:
-      UserError: a size that is not a number.
+      UserError: nothing to show, or something unknown, or a size that is not a number.
     """
+    if not args.what:
+        raise UserError(f"name what to show: {', '.join(COMMANDS)}")
+    show = COMMANDS[choose("what to show", args.what, COMMANDS)]
     workdir, args.config = options.workdir(args, "runs/seen"), settings.resolve(args.config)
     if args.config.size == settings.AUTO:
         raise UserError("size = auto: only nst stylize chooses it; give pixels: --config.size=256")
-    for output in COMMANDS[args.what](args):
+    for output in show(args):
         paths = figures.save(output.figure, workdir / output.stem, output.arrays)
         if output.table:
             paths.append(figures.table(workdir / f"{output.stem}.csv", *output.table))

@@ -69,7 +69,7 @@ def test_with_size_0_a_run_stopped_at_a_smaller_size_goes_on_to_the_same_bytes(p
 @pytest.mark.parametrize("size", [0, 48])
 def test_a_photograph_is_read_once_for_each_size(pictures, monkeypatch, size):
     read, original = [], images.read
-    monkeypatch.setattr(images, "read", lambda source: read.append(source) or original(source))
+    monkeypatch.setattr(images, "read", lambda source, *most: read.append(source) or original(source, *most))
     stylize(*pictures, small(**(THREE | {"size": size, "pyramid.factor": 2.0, "pyramid.steps": (1,)})))
     assert len(read) == 2 * 2
 

@@ -49,8 +49,8 @@ def load(path):
 def test_every_config_makes_a_spec(path):
     module = load(path)
     config = settings.resolve(module.get_config())
-    program = "benchmark" if path.stem == "benchmark" else "stylize"
-    assert f"python -m experiments.{program}" in module.__doc__
+    command = "python -m experiments.benchmarks" if path.stem == "benchmark" else "nst stylize"
+    assert command in module.__doc__
     fields = set(dict(flat(default.get_config())))
     assert {name for name, _ in flat(config)} == fields
     chosen = config.weights
