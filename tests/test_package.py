@@ -77,6 +77,21 @@ def test_importing_nst_imports_neither_jax_nor_pillow():
     assert run(sys.executable, "-c", code, cwd=ROOT) == "set()\n"
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "first, absent",
+    [
+        ("import nst.runs.stylize", {"tifffile", "imagecodecs", "h5py", "scipy", "jinja2", "matplotlib"}),
+        ("from nst.cli.main import main; main(['stylize', '--help'])", {"jax", "PIL"}),
+        ("from nst.cli.main import main; main(['report', '--help'])", {"jax", "PIL"}),
+        ("from nst.cli.main import main; main(['configs', 'gatys2016'])", {"jax", "PIL"}),
+    ],
+)
+def test_what_takes_long_to_import_is_imported_where_it_is_needed(first, absent):
+    code = f"import sys; {first}; print({absent} & sys.modules.keys())"
+    assert run(sys.executable, "-c", code, cwd=ROOT).endswith("set()\n")
+
+
 def test_the_names_of_nst():
     assert nst.__version__ == importlib.metadata.version("nst")
     assert set(nst.__all__) <= set(dir(nst))

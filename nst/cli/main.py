@@ -29,6 +29,7 @@ class Command(NamedTuple):
 
     summary: str
     config: str | None = DEFAULT  # the config that stands without --config; "": none; None: takes no config
+    computes: bool = True  # whether it needs JAX, whose import takes a second
 
 
 COMMANDS = {
@@ -38,7 +39,7 @@ COMMANDS = {
     "measure": Command("measure pictures against their photograph and painting", config=None),
     "visualize": Command("draw what the layers of a network represent", config="trial"),
     "animate": Command("make a film of a run from its previews", config=None),
-    "configs": Command("list the configs that come with nst, or show one", config=None),
+    "configs": Command("list the configs that come with nst, or show one", config=None, computes=False),
     "doctor": Command("say what is found on this machine, and what is missing", config=None),
 }
 _COMMANDS_LISTED = "other commands, with a help of their own:\n" + "\n".join(
@@ -80,16 +81,19 @@ def _run(words: list[str]) -> int:
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     from nst.cli import arguments
-    from nst.devices import compilation_cache
 
-    loaded = arguments.load(words, COMMANDS[name].config if name in COMMANDS else DEFAULT)
+    command = COMMANDS.get(name, Command(""))
+    loaded = arguments.load(words, command.config)
     args, extra = parser.parse_known_intermixed_args(_with_hyphens(loaded.words))
     if extra:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         raise arguments.misplaced(loaded, extra, flags)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
     args.config_flags = loaded.values
-    compilation_cache.keep()
+    if command.computes:
+        from nst.devices import compilation_cache
+
+        compilation_cache.keep()
     process.handle_interrupts()
     return module.run(args) or 0
 
@@ -116,7 +120,7 @@ def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    default = COMMANDS[name].config if name in COMMANDS else DEFAULT
+    default = COMMANDS.get(name, Command("")).config
     if default is not None:
         config = parser.add_argument_group("the config")
         # arguments.load takes both away before the parser sees them

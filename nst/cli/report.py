@@ -8,9 +8,7 @@ may run while the sweep is running, and again later: files that have not changed
 
 import argparse
 
-from nst import report
 from nst.cli import options
-from nst.sweeps import results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the report of the sweep in the folder of --workdir; returns the exit status."""
+    from nst import report  # which imports JAX
+    from nst.sweeps import results
+
     workdir = options.workdir(args, "runs/pooling")
     sweep = results.read_sweep(workdir)
     rows = results.rows(workdir, sweep)

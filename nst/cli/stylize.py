@@ -17,7 +17,6 @@ import signal
 import nst
 from nst.cli import options, signals
 from nst.cli.process import say
-from nst.devices import processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs or continues the run that the arguments describe; returns the exit status."""
+    from nst.devices import processes  # which imports JAX
+
     workdir = options.workdir(args, "runs/first")
     cluster = args.coordinator, args.processes, args.process_id
     if args.distributed or any(value is not None for value in cluster):

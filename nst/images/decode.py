@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nst.errors import UserError, optional
-from nst.images import jpeg, jpegxl, limits, png, profiles, tiff
+from nst.images import jpeg, jpegxl, limits, png, profiles
 
 Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
 
@@ -25,6 +25,7 @@ Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000")
 
 _BYTES = {"1": 1 / 8, "I": 4, "F": 4}  # of a channel, where it is not one
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how a file begins
 
 
 class Picture(NamedTuple):
@@ -124,7 +125,11 @@ def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
         head = file.read(64)
     if jpegxl.is_jpegxl(head):
         return _decode_jpegxl(path, max_megapixels, size)
-    found = tiff.read(path, max_megapixels, size) if head.startswith(tiff.MAGIC) else None
+    found = None
+    if head.startswith(_TIFF):
+        from nst.images import tiff  # which imports tifffile
+
+        found = tiff.read(path, max_megapixels, size)
     if found and found.values is not None:
         return _from_values(found.values, found.orientation, found.profile, found.notes, path)
     with Image.open(path, formats=_formats(path, head)) as image:

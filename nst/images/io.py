@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -130,6 +129,8 @@ def _encode_png(array: np.ndarray, description: str) -> bytes:
 
 
 def _encode_tiff(array: np.ndarray, description: str) -> bytes:
+    import tifffile  # which takes time
+
     buffer, rows = io.BytesIO(), max(1, _STRIP // array[0].nbytes)
     strips = (zlib.compress(array[row : row + rows].tobytes()) for row in range(0, len(array), rows))
     tifffile.imwrite(

@@ -15,7 +15,6 @@ from PIL import TiffImagePlugin
 from nst.errors import UserError, optional
 from nst.images import limits
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW = ("CFA", "LINEAR_RAW")
 _PAGES = 16  # pages and subpages among which the full picture of a thumbnail is looked for
 # the methods that give the bytes which the header promises, and no more

@@ -13,7 +13,8 @@
     normalization  weights scaled to equal mean activations
     checkpoints    the table of published weights, and where their files are found
     formats        reads and checks files of weights
-    stored         the arrays of HDF5, NumPy and safetensors files, whose data are read on request
+    stored         the arrays of NumPy and safetensors files, whose data are read on request
+    hdf5           the same of HDF5 files
     torchfile      the same of PyTorch's files, without PyTorch
     pickles        reads a pickle without executing it
     download       fetches a file and verifies it

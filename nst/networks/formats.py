@@ -13,7 +13,7 @@ import safetensors
 
 from nst.errors import UserError
 from nst.networks import torchfile
-from nst.networks.stored import Stored, open_safetensors, opened_h5, opened_npz, opened_safetensors
+from nst.networks.stored import Stored, open_safetensors, opened_npz, opened_safetensors
 from nst.networks.table import ARCHITECTURES, convolutions, layers_to
 
 _WIDEST = 4096  # channels of a convolution of a slim network
@@ -185,8 +185,14 @@ def metadata(path: Path) -> dict:
     return stated if isinstance(stated, dict) else {}
 
 
+def _opened_h5(path: Path, names: Collection[str]) -> contextlib.AbstractContextManager[dict[str, Stored]]:
+    from nst.networks import hdf5  # which imports h5py
+
+    return hdf5.opened(path, names)
+
+
 _READERS = {
-    ".h5": opened_h5,
+    ".h5": _opened_h5,
     ".npz": opened_npz,
     ".safetensors": opened_safetensors,
     ".pth": torchfile.opened,

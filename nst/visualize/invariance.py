@@ -10,7 +10,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import ndimage
 
 from nst.errors import UserError, choose
 from nst.networks.table import features, minimum_size
@@ -100,6 +99,8 @@ def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[flo
     Returns:
       `Vxhxwx3` in [0, 1].
     """
+    from scipy import ndimage
+
     inner = window(image_HxWx3.shape[:2], transformation, values)
     centre, middle = ((np.array(shape) - 1) / 2 for shape in (image_HxWx3.shape[:2], inner))
     windows = np.empty((len(values), *inner, 3), np.float32)
