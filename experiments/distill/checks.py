@@ -4,7 +4,15 @@ from ml_collections import ConfigDict
 
 from nst.errors import UserError, choose
 from nst.networks import table
+from nst.runs import kinds
 
+_SEQUENCES = {
+    "widths": kinds.several(kinds.whole()),
+    "shares": kinds.several(kinds.number()),
+    "layers": kinds.layers(),
+    "held_out_paintings": kinds.layers(),
+    "stylised.snapshots": kinds.several(kinds.whole()),
+}
 _POSITIVE = (
     "steps",
     "decay_steps",
@@ -22,6 +30,23 @@ _POSITIVE = (
     "stylised.size",
 )
 _NOT_NEGATIVE = ("warm_start.renewals", "warm_start.rounds")
+
+
+def resolve(config: ConfigDict) -> ConfigDict:
+    """Returns a copy of a config whose sequences, however they were typed, are tuples.
+
+    Args:
+      config: of a distillation.
+
+    Raises:
+      UserError: a sequence that cannot be read; names the field.
+    """
+    config = config.copy_and_resolve_references()
+    for field, kind in _SEQUENCES.items():
+        group, _, leaf = field.rpartition(".")
+        values = config[group] if group else config
+        values[leaf] = kinds.normal_form(field, values[leaf], kind)
+    return config
 
 
 def check(config: ConfigDict) -> None:

@@ -21,6 +21,7 @@ from absl import flags
 
 import nst
 from experiments import cli
+from experiments.distill.checks import resolve
 from experiments.distill.dataset import split
 from nst import images
 from nst.cli.tables import markdown
@@ -144,7 +145,7 @@ def table(networks, rows) -> str:
 def main(argv) -> None:
     """Makes and measures the pictures, and writes and prints the tables."""
     del argv
-    config = cli.CONFIG.value
+    config = resolve(cli.CONFIG.value)
     workdir = Path(cli.workdir("runs/fidelity"))
     networks = (config.weights, *NETWORKS.value)
     chosen = pairs(config)  # before the judge, whose weights may have to be downloaded first

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from experiments import cli
 from experiments.distill import export, fit, student
-from experiments.distill.checks import check
+from experiments.distill.checks import check, resolve
 from experiments.distill.student import State
 from experiments.distill.trainer import TEACHER, Trainer
 from nst.cli import signals
@@ -186,7 +186,7 @@ def conclude(trainer: Trainer, state: State, before: dict[str, float], config_di
 def main(argv) -> int:
     """Runs or continues the distillation that the flags describe; returns the exit status."""
     del argv
-    config = cli.CONFIG.value
+    config = resolve(cli.CONFIG.value)
     check(config)
     received = signals.catch()
     trainer = Trainer(config, Path(cli.workdir("runs/distill")))

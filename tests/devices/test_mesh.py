@@ -166,7 +166,7 @@ def roundings():
     found["finished"] = run(small(size=0, devices=8, steps=1), height=61)[0].image.shape
     found["errors"] = []
     memory._OVERHEAD = memory._COMPILER_OVERHEAD = 0  # the process, which these sizes are nothing beside
-    for changes in ({"size": 7}, {"devices": 9}, {"devices": -1}, {"memory_limit_gb": 2e-3, "size": 640}):
+    for changes in ({"size": 7}, {"devices": 9}, {"devices": -1}, {"memory_limit_gb": 7e-3, "size": 640}):
         try:
             run(small(**({"devices": 8} | changes)))
         except UserError as error:
@@ -241,9 +241,9 @@ def test_heights_are_rounded_and_said_and_what_is_impossible_is_one_line():
     small_, many, negative, large = found["errors"]
     assert "content: 4x7 px is too small for so many devices" in small_ and "1x16 px" in small_
     assert many.startswith("devices = 9: there are 8 (cpu)")
-    assert negative == "devices = -1: must be at least 0"
+    assert negative == "devices = -1: give a whole number from 0 to 2147483647"
     size = re.search(r"the largest size that fits is about \d+x(\d+)", large)
-    assert size and int(size[1]) % 16 == 0
+    assert size and int(size[1]) % 16 == 0, large
 
 
 # --- on one device
