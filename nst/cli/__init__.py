@@ -11,7 +11,8 @@
     plain       these options, and the fields that they set
     pairs       the pictures that it asks for, and the paths of the results
     networks    VGG-19, or the small network
-    gallery     make the pictures
+    making      one of them: whether it is finished, and its making
+    gallery     all of them, and the contact sheet
     stylize     one run in a run folder
     sweep       every point of a sweep; report: its page
     measure     pictures against their photograph and painting

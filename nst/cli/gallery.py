@@ -1,40 +1,28 @@
-"""Makes the pictures that `nst photo.jpg painting.jpg` asks for."""
+"""Makes the pictures that `nst photo.jpg painting.jpg` asks for: one, or each photograph in each painting."""
 
 import argparse
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from ml_collections import ConfigDict
+import numpy as np
 
 from nst import images
-from nst.cli import networks, pairs, plain, signals
-from nst.cli.pairs import Pair
+from nst.cli import making, pairs, plain, signals
+from nst.cli.making import Manner, Work
+from nst.cli.pairs import Found, Pair
 from nst.cli.process import say
-from nst.errors import OtherRun, UserError
-from nst.files import read_json
-from nst.runs import folder, identity, settings
+from nst.errors import UserError
+from nst.report import sheet
+from nst.report.sheet import Cell
+from nst.runs import compiling, settings
 from nst.runs.network import LoadNetwork, cached_loader
-from nst.runs.stylize import stylize
-from nst.sweeps.identity import expected
+from nst.runs.pictures import fitted
 
-
-class Manner(NamedTuple):
-    """How the pictures of a command are made."""
-
-    config: ConfigDict  # without their pictures
-    chosen: bool  # whether the user has chosen the network
-    overwrite: bool  # whether other pictures are replaced, and unfinished ones begun again
-    keep: bool  # whether the run folders stay
-    stop: Callable[[], bool] = lambda: False
-
-
-class Work(NamedTuple):
-    """A picture that is to be made or continued."""
-
-    pair: Pair
-    config: ConfigDict
+SHEET = "nst contact sheet"  # its description
+_MOST_SHAPES = 8  # whose programs are in memory together
+_MOST_PIXELS = 12_000  # about, along an edge of the contact sheet
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,26 +38,30 @@ def run(args: argparse.Namespace) -> int:
     chosen = args.config_file != "default" or "weights.name" in given | choices
     manner = Manner(config, chosen, args.overwrite, args.keep)
     found = pairs.find(args.pictures, args.output, given, config)
-    finished = find_finished(found.pairs, manner)
-    works = plan([pair for pair in found.pairs if pair not in finished], list(finished.values()), manner)
+    _check_sheet(found, args.overwrite)
+    finished = making.find_finished(found.pairs, manner)
+    asked = [pair for pair in found.pairs if pair not in finished]
+    works = making.plan(asked, list(finished.values()), manner)
     received = signals.catch()
     manner = manner._replace(stop=lambda: bool(received))
-    return make_one(found.pairs[0], works, manner) or (128 + received[0] if received else 0)
+    make = make_one if found.folder is None else make_all
+    return make(found, works, manner) or (128 + received[0] if received else 0)
 
 
-def make_one(pair: Pair, works: Sequence[Work], manner: Manner) -> int:
+def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int:
     """Makes the only picture of a command, unless it is finished already; returns 0.
 
     Args:
-      pair: of the picture.
+      found: what the command asks for.
       works: the picture, if it is not finished.
       manner: of the command.
     """
+    (pair,) = found.pairs
     for work in works:
         began = time.monotonic()
         # the picture is not where this line says, since it is taken out of the run folder
         log = lambda line: None if line.startswith("done: ") else say(line)  # noqa: E731
-        if make(work, manner, cached_loader(), log):
+        if making.make(work, manner, cached_loader(), log):
             say(f"{pair.output}: {time.monotonic() - began:.0f} seconds")
         else:
             say("the same command continues it")
@@ -78,115 +70,123 @@ def make_one(pair: Pair, works: Sequence[Work], manner: Manner) -> int:
     return 0
 
 
-# --- what is finished, and what is to be made
+# --- several pictures
 
 
-def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
-    """Returns the pictures that are finished, and the networks with which they were made.
+def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int:
+    """Makes the pictures that are not finished, and the contact sheet; returns the exit status.
+
+    A picture that cannot be made does not keep the others from being made.
 
     Args:
-      asked: the pictures of a command.
+      found: what the command asks for.
+      works: the pictures that are to be made.
       manner: of the command.
-
-    Raises:
-      UserError: another picture or file has the name of one that is to be made.
     """
-    finished, others = {}, []
-    names = networks.possible(manner.config.weights.name, manner.chosen)
-    for pair in asked:
-        description = images.read_description(pair.output)
-        made = [name for name in names if _mark(_config(manner, pair, name)) in description.split()]
-        if made:
-            finished[pair] = made[0]
-            if not manner.keep and not folder.begun(pair.folder):
-                folder.remove(pair.folder)  # of which a killed process may have left something
-        elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
-            others.append(pair.output)
-    if others:
-        more = f" (and {len(others) - 1} more)" if others[1:] else ""
+    total, done = len(found.pairs), len(found.pairs) - len(works)
+    say(f"{total} pictures: {done} finished already, {len(works)} to be made")
+    groups, failures = _by_shape(works, manner)
+    load = cached_loader()
+    for number, group in enumerate(groups, 1):
+        for work in group:
+            if manner.stop():
+                break
+            began, output = time.monotonic(), work.pair.output
+            finished, failure = _attempt(work, manner, load)
+            if failure:
+                failures[work.pair] = failure
+                say(f"failed: {output}: {failure}")
+            elif finished:
+                done += 1
+                say(f"{done}/{total} {output}: {time.monotonic() - began:.0f} seconds")
+        if number % _MOST_SHAPES == 0:
+            compiling.drop_programs()
+    if done + len(failures) < total:
+        say(f"stopped with {done} of {total} pictures finished; the same command continues")
+        return 0
+    _write_sheet(found, bool(works))
+    if failures:
+        lines = [f"    {pair.output}: {failure}" for pair, failure in failures.items()]
+        say("\n".join([f"{len(failures)} of {total} pictures failed:", *lines]))
+    return int(bool(failures))
+
+
+def _attempt(work: Work, manner: Manner, load: LoadNetwork) -> tuple[bool, str]:
+    """Makes a picture; returns whether it is finished, and what went wrong ("": nothing)."""
+    try:
+        return making.make(work, manner, load, lambda line: None), ""
+    except (UserError, OSError) as error:
+        return False, str(error)
+    except Exception as error:  # an error of any kind must not end the others
+        return False, f"{type(error).__name__}: {error}"
+
+
+def _by_shape(works: Sequence[Work], manner: Manner) -> tuple[list[list[Work]], dict[Pair, str]]:
+    """Returns the pictures in groups whose photographs have the same shape, and so share a program.
+
+    Returns:
+      The groups, in the order of their first pictures, and {pair: error} of those that cannot be read.
+    """
+    config, groups, failures = manner.config, {}, {}
+    shapes: dict[str, tuple[int, int] | None] = {}
+    errors: dict[str, str] = {}
+    for work in works:
+        for path in work.pair.inputs:
+            if path in shapes or manner.stop():
+                continue
+            try:
+                shapes[path] = images.read(path, config.max_megapixels).rgb_HxWx3.shape[:2]
+            except (UserError, OSError) as error:
+                shapes[path], errors[path] = None, str(error)
+                say(f"failed: {error}")
+        if bad := [errors[path] for path in work.pair.inputs if path in errors]:
+            failures[work.pair] = bad[0]
+            continue
+        shape = shapes.get(work.pair.inputs[0])
+        if shape and config.size != settings.AUTO:
+            shape = fitted(shape, config.size, config)
+        groups.setdefault(shape, []).append(work)
+    return list(groups.values()), failures
+
+
+# --- the contact sheet
+
+
+def _sheet_of(found: Found) -> Path | None:
+    return found.folder / "sheet.png" if found.folder and len(found.pairs) > 1 else None
+
+
+def _check_sheet(found: Found, overwrite: bool) -> None:
+    """Raises UserError if the contact sheet would replace another file."""
+    path = _sheet_of(found)
+    if path and path.exists() and not overwrite and images.read_description(path) != SHEET:
         raise UserError(
-            f"{others[0]}{more}: there already, and made from other pictures or settings, or not by nst; "
-            "give another name with -o, or replace it with --overwrite"
+            f"{path}: there already, and no contact sheet of nst; give another folder with -o, or replace it "
+            "with --overwrite"
         )
-    return finished
 
 
-def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[Work]:
-    """Returns the pictures that are to be made, each with its network.
-
-    Args:
-      asked: the pictures of a command that are not finished.
-      before: the networks with which the others were made.
-      manner: of the command.
-    """
-    if manner.chosen:
-        return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
-    begun = {pair: networks.begun(pair.folder) for pair in asked}
-    name = asked and networks.settle([*before, *filter(None, begun.values())], say)
-    return [Work(pair, _config(manner, pair, begun[pair] or name)) for pair in asked]
-
-
-def _config(manner: Manner, pair: Pair, network: str) -> ConfigDict:
-    config = manner.config.copy_and_resolve_references()
-    config.content, config.style, config.weights.name = pair.photo, pair.paintings, network
-    return config
-
-
-def _mark(config: ConfigDict, inputs: Mapping[str, str] | None = None) -> str:
-    """Returns the word that identifies a picture in its description; "?" if a file that it needs is missing.
-
-    Args:
-      config: of its run.
-      inputs: {role: sha256} of the files that it was made from; None: those that are there now.
-    """
-    if inputs is None:
-        found = expected(config)
-        if found is None:
-            return "?"
-        inputs = found["inputs"]
-    return identity.of_picture(settings.as_dict(config), inputs)
+def _write_sheet(found: Found, changed: bool) -> None:
+    """Writes the contact sheet: photographs by paintings, or all results if there is one of either."""
+    path = _sheet_of(found)
+    if path is None or not (changed or not path.exists()) or not any(p.output.exists() for p in found.pairs):
+        return
+    photos = list(dict.fromkeys(pair.photo for pair in found.pairs))
+    paintings = list(dict.fromkeys(pair.paintings for pair in found.pairs))
+    if len(photos) > 1 and len(paintings) > 1:
+        rows = [[None, *(_named(paths[0]) for paths in paintings)]] + [
+            [_named(photo), *(Cell(pair.output, "") for pair in found.pairs if pair.photo == photo)]
+            for photo in photos
+        ]
+    else:
+        sources = filter(None, photos if len(photos) == 1 else paintings[0])
+        cells = [*map(_named, sources), *(_named(pair.output) for pair in found.pairs)]
+        columns = math.ceil(math.sqrt(len(cells)))
+        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    edge = max(32, min(sheet.CELL, _MOST_PIXELS // max(len(rows), len(rows[0]))))
+    images.write(path, np.asarray(sheet.draw(rows, edge=edge)) / 255, description=SHEET)
+    say(f"{path}: all of them")
 
 
-# --- the making
-
-
-def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], None]) -> bool:
-    """Makes or continues a picture; returns whether it is finished (False: it was stopped).
-
-    The run folder is removed when the picture has been written.
-
-    Args:
-      work: the picture.
-      manner: of the command.
-      load: as for `nst.stylize`.
-      log: receives one line of text at a time.
-
-    Raises:
-      UserError: as `nst.stylize`; or an unfinished picture of that name has other inputs or settings.
-    """
-    pair, config = work
-    begin = lambda: stylize(None, None, config, pair.folder, stop=manner.stop, log=log, load=load)  # noqa: E731
-    try:
-        result = begin()
-    except OtherRun as error:
-        if not manner.overwrite:
-            raise UserError(
-                f"{error.finding}; give another name with -o, or begin again with --overwrite"
-            ) from error
-        folder.remove(pair.folder)
-        result = begin()
-    if not result.finished:
-        return False
-    inputs = read_json(pair.folder / "manifest.json", folder.MANIFEST)["inputs"]
-    description = f"nst config {settings.digest(result.config)} picture {_mark(config, inputs)}"
-    rgb_HxWx3, alpha_HxW = result.image[..., :3], result.image[..., 3] if result.image.shape[2] == 4 else None
-    try:
-        images.write(pair.output, rgb_HxWx3, alpha_HxW, bits=config.output.bits, description=description)
-    except OSError as error:
-        raise UserError(
-            f"{pair.output}: cannot write it ({error.strerror or error}); {pair.folder} keeps it: run the "
-            "same command again"
-        ) from error
-    if not manner.keep:
-        folder.remove(pair.folder)
-    return True
+def _named(path: str | Path) -> Cell:
+    return Cell(Path(path), Path(path).stem)

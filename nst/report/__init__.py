@@ -5,6 +5,7 @@
     commands    the commands that repeat a run
     pictures    the result of each run and its thumbnail
     curves      the loss of each run over time
+    sheet       a contact sheet as a picture, for other packages
     assets      the files beside the page
 
 The page itself is page.html, style.css and the scripts (*.js), in plain JavaScript without any library.

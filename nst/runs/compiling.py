@@ -39,7 +39,10 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
       job: from `prepare`.
       size: height and width of the image, instead of the job's own.
     """
-    return _compiled(job.spec, job.optimizer, job.mesh, _shapes(job, size))
+    shapes = _shapes(job, size)
+    # paintings of other sizes may have targets of the same shapes, as Gram matrices are
+    leaves, structure = jax.tree.flatten(_problem(job.spec, shapes))
+    return _compiled(job.spec, job.optimizer, job.mesh, shapes.content, structure, tuple(leaves))
 
 
 def check(job: Job) -> None:
@@ -87,9 +90,11 @@ def _problem(spec: Spec, shapes: _Shapes) -> Problem:
 
 
 @lru_cache(maxsize=16)  # more than most pyramids have sizes
-def _compiled(spec: Spec, optimizer: Optimizer, mesh: Mesh | None, shapes: _Shapes) -> jax.stages.Compiled:
-    made = _problem(spec, shapes)
-    start_1xHxWx3 = jax.ShapeDtypeStruct((1, *shapes.content, 3), jnp.float32)
+def _compiled(
+    spec: Spec, optimizer: Optimizer, mesh: Mesh | None, size: Size, structure: Any, leaves: tuple
+) -> jax.stages.Compiled:
+    made = structure.unflatten(leaves)
+    start_1xHxWx3 = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
     state = jax.eval_shape(partial(steps.init, optimizer), start_1xHxWx3)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:

@@ -46,14 +46,17 @@ def _deciding(config: dict, free: Collection[str] = _FREE, prefix: str = "") -> 
 
 
 def of_picture(config: dict, inputs: Mapping[str, str]) -> str:
-    """Returns 16 hexadecimal digits that identify a finished picture, wherever its inputs lie.
+    """Returns a line that identifies a finished picture, wherever the files that it was made from lie.
 
     Args:
       config: every field, from `settings.as_dict`; the number of steps and the format of the file count, too.
       inputs: {role: sha256} of every file that the result depends on.
     """
-    text = json.dumps([_deciding(config, {*settings.HOST, *settings.FILES}), dict(inputs)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    parts = {"settings": _deciding(config, {*settings.HOST, *settings.FILES}), "inputs": dict(inputs)}
+    texts = {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
+    return " ".join(
+        f"{name} {hashlib.sha256(text.encode()).hexdigest()[:16]}" for name, text in texts.items()
+    )
 
 
 def handed_on(identity: Identity, steps: int) -> str:

@@ -8,61 +8,13 @@ import pytest
 from PIL import Image
 
 from nst import images
-from nst.cli import gallery
-from nst.cli.main import main
+from nst.cli import making
 from nst.networks.checkpoints import CHECKPOINTS
-from nst.runs import stylize
 from tests.helpers import weight_files
+from tests.helpers.painting import FREE, QUICK, refused
 from tests.helpers.running import picture
 
-QUICK = ("--size=32", "--steps=3", "--network=random", "--config.style_loss.layers=relu1_1,relu2_1",
-         "--config.content_loss.layers=relu2_1", "--config.content_loss.layer_weights=1")  # fmt: skip
-FREE = QUICK[:2] + QUICK[3:]  # without the choice of a network
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """A folder with a photograph and a painting; there is neither VGG-19 nor a network."""
-    monkeypatch.chdir(tmp_path)
-    for seed, name in enumerate(("photo.png", "painting.png")):
-        images.write(name, picture(seed))
-    monkeypatch.setenv("NST_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("NST_WEIGHTS_URL", "http://127.0.0.1:9")
-    monkeypatch.delenv("NST_WEIGHTS_DIR", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def nst(capsys):
-    """Returns the exit status, the output and the errors of a command."""
-
-    def run(*words):
-        status = main(list(words))
-        return (status, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def stops(monkeypatch):
-    """Makes the runs of a command stop after some chunks of steps, as Ctrl-C does."""
-
-    def after(chunks):
-        def stylize_stopped(*rest, stop, **more):
-            left = iter(range(chunks))
-            return stylize.stylize(*rest, stop=lambda: next(left, None) is None, **more)
-
-        monkeypatch.setattr(gallery, "stylize", stylize_stopped)
-
-    return after
-
-
-def refused(end, *parts):
-    status, _, error = end
-    assert status == 1 and error.count("\n") == 1 and error.startswith("error: "), end
-    for part in parts:
-        assert part in error, end
-
+pytestmark = pytest.mark.usefixtures("here")
 
 # --- one picture
 
@@ -81,7 +33,7 @@ def test_a_picture_lies_beside_its_photograph_and_nothing_else_is_left(nst, here
 def test_the_same_command_says_that_it_is_finished_and_computes_nothing(nst, here, monkeypatch):
     nst("photo.png", "painting.png", *QUICK)
     before = (here / "photo_painting.png").read_bytes()
-    monkeypatch.setattr(gallery, "stylize", None)
+    monkeypatch.setattr(making, "stylize", None)
     os.rename("photo.png", "b.png")  # the picture says what it was made from, not where that lay
     for words in (("b.png", "painting.png"), (str(here / "b.png"), "./painting.png", "--overwrite")):
         status, out, _ = nst(*words, *QUICK, "-o", "photo_painting.png")
@@ -99,7 +51,7 @@ def test_another_picture_of_that_name_is_refused_before_anything_is_computed(nst
         images.write("photo_painting.png", picture(6))
     before = (here / "photo_painting.png").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(gallery, "stylize", None)
+        patch.setattr(making, "stylize", None)
         refused(
             nst("photo.png", "painting.png", *words), "photo_painting.png: there already", "-o", "--overwrite"
         )
@@ -238,7 +190,7 @@ def test_a_result_that_cannot_be_written_stays_in_the_run_folder(nst, here, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(gallery.images, "write", lambda path, *rest, **more: (
+        patch.setattr(making.images, "write", lambda path, *rest, **more: (
             full() if str(path) == "photo_painting.png" else images.io.write(path, *rest, **more)
         ))  # fmt: skip
         refused(

@@ -1,0 +1,148 @@
+"""Making one picture that `nst photo.jpg painting.jpg` asks for: whether it is finished, and its network."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+from nst import images
+from nst.cli import networks
+from nst.cli.pairs import Pair
+from nst.cli.process import say
+from nst.errors import OtherRun, UserError
+from nst.files import read_json
+from nst.runs import folder, identity, settings
+from nst.runs.network import LoadNetwork
+from nst.runs.stylize import stylize
+from nst.sweeps.identity import expected
+
+
+class Manner(NamedTuple):
+    """How the pictures of a command are made."""
+
+    config: ConfigDict  # without their pictures
+    chosen: bool  # whether the user has chosen the network
+    overwrite: bool  # whether other pictures are replaced, and unfinished ones begun again
+    keep: bool  # whether the run folders stay
+    stop: Callable[[], bool] = lambda: False
+
+
+class Work(NamedTuple):
+    """A picture that is to be made or continued."""
+
+    pair: Pair
+    config: ConfigDict
+
+
+# --- what is finished, and what is to be made
+
+
+def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
+    """Returns the pictures that are finished, and the networks with which they were made.
+
+    Args:
+      asked: the pictures of a command.
+      manner: of the command.
+
+    Raises:
+      UserError: another picture or file has the name of one that is to be made.
+    """
+    finished, others = {}, []
+    names = networks.possible(manner.config.weights.name, manner.chosen)
+    for pair in asked:
+        description = images.read_description(pair.output)
+        made = [name for name in names if _description(_config(manner, pair, name)) == description]
+        if made:
+            finished[pair] = made[0]
+            if not manner.keep and not folder.begun(pair.folder):
+                folder.remove(pair.folder)  # of which a killed process may have left something
+        elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
+            others.append(pair.output)
+    if others:
+        more = f" (and {len(others) - 1} more)" if others[1:] else ""
+        raise UserError(
+            f"{others[0]}{more}: there already, and made from other pictures or settings, or not by nst; "
+            "give another name with -o, or replace it with --overwrite"
+        )
+    return finished
+
+
+def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[Work]:
+    """Returns the pictures that are to be made, each with its network.
+
+    Args:
+      asked: the pictures of a command that are not finished.
+      before: the networks with which the others were made.
+      manner: of the command.
+    """
+    if manner.chosen:
+        return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
+    begun = {pair: networks.begun(pair.folder) for pair in asked}
+    name = asked and networks.settle([*before, *filter(None, begun.values())], say)
+    return [Work(pair, _config(manner, pair, begun[pair] or name)) for pair in asked]
+
+
+def _config(manner: Manner, pair: Pair, network: str) -> ConfigDict:
+    config = manner.config.copy_and_resolve_references()
+    config.content, config.style, config.weights.name = pair.photo, pair.paintings, network
+    return config
+
+
+def _description(config: ConfigDict, inputs: Mapping[str, str] | None = None) -> str:
+    """Returns what the metadata of a picture say; "?" if a file that it needs is missing.
+
+    Args:
+      config: of its run.
+      inputs: {role: sha256} of the files that it was made from; None: those that are there now.
+    """
+    if inputs is None:
+        found = expected(config)
+        if found is None:
+            return "?"
+        inputs = found["inputs"]
+    return f"nst {identity.of_picture(settings.as_dict(config), inputs)}"
+
+
+# --- the making
+
+
+def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], None]) -> bool:
+    """Makes or continues a picture; returns whether it is finished (False: it was stopped).
+
+    The run folder is removed when the picture has been written.
+
+    Args:
+      work: the picture.
+      manner: of the command.
+      load: as for `nst.stylize`.
+      log: receives one line of text at a time.
+
+    Raises:
+      UserError: as `nst.stylize`; or an unfinished picture of that name has other inputs or settings.
+    """
+    pair, config = work
+    begin = lambda: stylize(None, None, config, pair.folder, stop=manner.stop, log=log, load=load)  # noqa: E731
+    try:
+        result = begin()
+    except OtherRun as error:
+        if not manner.overwrite:
+            raise UserError(
+                f"{error.finding}; give another name with -o, or begin again with --overwrite"
+            ) from error
+        folder.remove(pair.folder)
+        result = begin()
+    if not result.finished:
+        return False
+    inputs = read_json(pair.folder / "manifest.json", folder.MANIFEST)["inputs"]
+    description = _description(config, inputs)
+    rgb_HxWx3, alpha_HxW = result.image[..., :3], result.image[..., 3] if result.image.shape[2] == 4 else None
+    try:
+        images.write(pair.output, rgb_HxWx3, alpha_HxW, bits=config.output.bits, description=description)
+    except OSError as error:
+        raise UserError(
+            f"{pair.output}: cannot write it ({error.strerror or error}); {pair.folder} keeps it: run the "
+            "same command again"
+        ) from error
+    if not manner.keep:
+        folder.remove(pair.folder)
+    return True
