@@ -255,7 +255,12 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
     Args:
       path: path of the file.
       algorithm: name of a hash algorithm in hashlib.
+
+    Raises:
+      OSError: there is no such file, it cannot be read, or it is a pipe or a device, which may have no end.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "is not a file", os.fspath(path))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from nst.errors import UserError
-from nst.files import read_json, read_json_lines, write_json
+from nst.files import digest, read_json, read_json_lines, write_json
 
 SCHEMA = {
     "step": int,
@@ -112,3 +112,10 @@ def test_lines(tmp_path):
     path.write_bytes(b'{"a": 0}\n{"a": "1"}\n')
     with pytest.raises(UserError, match=r"a.jsonl, line 2: damaged \(a is not a whole number\)"):
         read_json_lines(path, {"a": int})
+
+
+def test_what_may_have_no_end_has_no_digest(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        with pytest.raises(OSError, match="is not a file"):
+            digest(path)
