@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     parser.add_argument("run", metavar="FOLDER", help="the run folder")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="film.gif, .webp or .mp4")
-    parser.add_argument("--seconds", type=options.positive, default=8.0, help="length of the film (8)")
+    parser.add_argument("--seconds", type=options.positive, default=8.0, help="length without --hold (8)")
     parser.add_argument("--hold", type=options.positive, default=2.0, help="seconds of the last picture (2)")
-    parser.add_argument("--width", type=options.count, default=0, help="pixels; those of the result")
+    parser.add_argument("--width", type=options.count, default=0, help="width in pixels (that of the result)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 nst doctor
 
-What is missing stands with the command that mends it. The exit status is 1 if nst cannot run as it is.
+For what is missing, it names the command that installs it. The exit status is 1 if nst cannot run as it is.
 """
 
 import argparse

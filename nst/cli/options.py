@@ -7,9 +7,14 @@ from nst.errors import UserError
 from nst.runs import kinds
 
 
-def add_workdir(parser: argparse.ArgumentParser) -> None:
-    """Adds --workdir to a parser."""
-    parser.add_argument("--workdir", metavar="FOLDER", help="the run folder; give it again to continue")
+def add_workdir(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds --workdir to a parser.
+
+    Args:
+      parser: of a subcommand.
+      what: the folder is, for the help.
+    """
+    parser.add_argument("--workdir", metavar="FOLDER", help=what)
 
 
 def workdir(args: argparse.Namespace, example: str) -> Path:

@@ -127,6 +127,8 @@ def _sides(words: Sequence[str], given: Mapping[str, Any], config: ConfigDict) -
 
 def _side(word: str) -> _Side:
     """Returns the pictures that a word names, in alphabetical order."""
+    if not word:  # as of a variable of the shell that is not set; as a path it would be this folder
+        raise UserError(f"the name of a picture is empty: {FORM}")
     path = Path(os.path.expanduser(word))
     if path.is_dir():
         files = folders.files(str(path), "folder")

@@ -13,7 +13,7 @@ from nst.cli import options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
-    options.add_workdir(parser)
+    options.add_workdir(parser, "the folder of the sweep")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from nst.cli.process import say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
-    options.add_workdir(parser)
+    options.add_workdir(parser, "the run folder; give it again to continue")
     cluster = parser.add_argument_group("several processes")
     cluster.add_argument("--distributed", action="store_true", help="the cluster provides the three below")
     cluster.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")

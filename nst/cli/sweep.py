@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     defaults = Options("")
     add = parser.add_argument
-    options.add_workdir(parser)
+    options.add_workdir(parser, "the folder of the runs; give it again to continue")
     add("--launcher", default="local", help=f"how points are run: {', '.join(LAUNCHERS)}")
     add("--jobs", type=options.count, default=defaults.jobs, help="processes of the local launcher")
     add("--batch", type=options.count, default=defaults.batch, help="points in one batch, at most")

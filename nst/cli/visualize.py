@@ -258,7 +258,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of this command to a parser."""
     add = parser.add_argument
     add("what", nargs="?", metavar="WHAT", help=f"what to show: {', '.join(COMMANDS)}")
-    options.add_workdir(parser)
+    options.add_workdir(parser, "the folder of the figures")
     once = {"action": options.Once, "default": ""}
     add("--layers", **once, help="layers, separated by commas; those of style_loss if not given")
     add("--channels", **once, help="channels, separated by commas; the strongest if not given")

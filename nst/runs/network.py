@@ -48,9 +48,7 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     notes = [f"weights: {weights.name} ({source}), {convention.preprocessing} input"]
     notes += [loaded.note] if loaded.note else []
     if convention.widths:
-        notes.append(
-            "weights: a small network; for the full one: --config.weights.name=vgg19 (80 MB, fetched once)"
-        )
+        notes.append("weights: a small network, made from VGG-19; its pictures come less near to the style")
     params = loaded.params
     if weights.normalize:
         if convention.widths:

@@ -21,6 +21,7 @@ import itertools
 import math
 import operator
 import os
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -176,13 +177,26 @@ def load_sweep(path: str) -> list[Overrides]:
       path: a Python file, such as configs/sweeps/pooling.py.
 
     Raises:
-      UserError: the file has no function `sweep`.
+      UserError: the file has no function `sweep`, or its code raises an error.
     """
+    try:
+        return _sweep_of(path)
+    except UserError:
+        raise
+    except Exception as error:  # the file may hold anything
+        line = next(
+            (f":{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__))
+             if frame.filename == path), "",
+        )  # fmt: skip
+        raise UserError(f"{path}{line}: {type(error).__name__}: {error}") from error
+
+
+def _sweep_of(path: str) -> list[Overrides]:
     specification = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     if not hasattr(module, "sweep"):
-        raise UserError(f"{path}: has no sweep(); see configs/sweeps/pooling.py")
+        raise UserError(f"{path}: has no sweep(); `nst configs` lists those that have, as sweeps/pooling")
     return module.sweep()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.sweeps.space import chain, choice, filter, grid, log_uniform, random, uniform, zipped
+from nst.sweeps.space import chain, choice, filter, grid, load_sweep, log_uniform, random, uniform, zipped
 
 # the algebra
 
@@ -171,3 +171,10 @@ def test_draws_are_the_same_in_another_process():
 def test_senseless_distributions(make, words):
     with pytest.raises(UserError, match=re.escape(words)):
         make()
+
+
+def test_an_error_in_the_code_of_a_sweep_is_one_line_that_names_the_place(tmp_path):
+    path = tmp_path / "sw.py"
+    path.write_text("def sweep():\n    return 1 + 'a'\n")
+    with pytest.raises(UserError, match=r"sw.py:2: TypeError: unsupported operand"):
+        load_sweep(str(path))
