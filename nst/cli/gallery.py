@@ -44,27 +44,30 @@ def run(args: argparse.Namespace) -> int:
     works = making.plan(asked, list(finished.values()), manner)
     received = signals.catch()
     manner = manner._replace(stop=lambda: bool(received))
-    make = make_one if found.folder is None else make_all
-    return make(found, works, manner) or (128 + received[0] if received else 0)
+    status = (make_one if found.folder is None else make_all)(found, works, manner)
+    return 128 + received[0] if status is None else status
 
 
-def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int:
-    """Makes the only picture of a command, unless it is finished already; returns 0.
+def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
+    """Makes the only picture of a command, unless it is finished already.
 
     Args:
       found: what the command asks for.
       works: the picture, if it is not finished.
       manner: of the command.
+
+    Returns:
+      0; None: it was stopped.
     """
     (pair,) = found.pairs
     for work in works:
         began = time.monotonic()
         # the picture is not where this line says, since it is taken out of the run folder
         log = lambda line: None if line.startswith("done: ") else say(line)  # noqa: E731
-        if making.make(work, manner, cached_loader(), log):
-            say(f"{pair.output}: {time.monotonic() - began:.0f} seconds")
-        else:
+        if not making.make(work, manner, cached_loader(), log):
             say("the same command continues it")
+            return None
+        say(f"{pair.output}: {time.monotonic() - began:.0f} seconds")
     if not works:
         say(f"{pair.output}: finished already")
     return 0
@@ -73,8 +76,8 @@ def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int:
 # --- several pictures
 
 
-def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int:
-    """Makes the pictures that are not finished, and the contact sheet; returns the exit status.
+def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
+    """Makes the pictures that are not finished, and the contact sheet.
 
     A picture that cannot be made does not keep the others from being made.
 
@@ -82,6 +85,9 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int:
       found: what the command asks for.
       works: the pictures that are to be made.
       manner: of the command.
+
+    Returns:
+      0; 1 if some have failed; None: it was stopped.
     """
     total, done = len(found.pairs), len(found.pairs) - len(works)
     say(f"{total} pictures: {done} finished already, {len(works)} to be made")
@@ -103,7 +109,7 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int:
             compiling.drop_programs()
     if done + len(failures) < total:
         say(f"stopped with {done} of {total} pictures finished; the same command continues")
-        return 0
+        return None
     _write_sheet(found, bool(works))
     if failures:
         lines = [f"    {pair.output}: {failure}" for pair, failure in failures.items()]

@@ -1,5 +1,7 @@
 """Fixtures of the tests of `nst photo painting`: a folder, the command, and a wish to stop."""
 
+import signal
+
 import pytest
 
 from nst import images
@@ -26,20 +28,31 @@ def nst(capsys):
     """Returns the exit status, the output and the errors of a command."""
 
     def run(*words):
-        status = main(list(words))
-        return (status, *capsys.readouterr())
+        numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+        before = [signal.getsignal(number) for number in numbers]
+        try:
+            return (main(list(words)), *capsys.readouterr())
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
 
     return run
 
 
 @pytest.fixture
 def stops(monkeypatch):
-    """Makes the runs of a command stop after some chunks of steps, as Ctrl-C does."""
+    """Makes a function that presses Ctrl-C after some chunks of steps of a run; None: never."""
 
     def after(chunks):
+        left = iter(range(chunks)) if chunks is not None else None
+
         def stylize_stopped(*rest, stop, **more):
-            left = iter(range(chunks))
-            return stylize.stylize(*rest, stop=lambda: next(left, None) is None, **more)
+            def press_and_ask():
+                if left is not None and next(left, None) is None:
+                    signal.raise_signal(signal.SIGINT)
+                return stop()
+
+            return stylize.stylize(*rest, stop=press_and_ask, **more)
 
         monkeypatch.setattr(making, "stylize", stylize_stopped)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -147,6 +148,7 @@ def test_a_stopped_picture_is_continued_to_the_same_bytes(nst, here, stops):
     nst("photo.png", "painting.png", *QUICK, "-o", "whole.png")
     stops(1)
     status, out, _ = nst("photo.png", "painting.png", *QUICK)
+    assert status == 128 + signal.SIGINT
     assert "the picture as it is: photo_painting.nst/previews/" in out and out.endswith(
         "the same command continues it\n"
     )
@@ -157,7 +159,7 @@ def test_a_stopped_picture_is_continued_to_the_same_bytes(nst, here, stops):
         nst("photo.png", "painting.png", *QUICK, "--seed=3"),
         "photo_painting.nst holds another run: seed: 0 -> 3; give another name with -o", "--overwrite",
     )  # fmt: skip
-    stops(99)
+    stops(None)
     status, out, _ = nst("photo.png", "painting.png", *QUICK)
     assert status == 0 and "continuing from step 1" in out
     assert (here / "photo_painting.png").read_bytes() == (here / "whole.png").read_bytes()
@@ -168,7 +170,7 @@ def test_overwrite_begins_an_unfinished_picture_again(nst, here, stops):
     stops(1)
     nst("photo.png", "painting.png", *QUICK)
     (here / "photo_painting.nst/notes.txt").write_text("the user's own")
-    stops(99)
+    stops(None)
     assert nst("photo.png", "painting.png", *QUICK, "--seed=3", "--overwrite")[0] == 0
     assert os.listdir("photo_painting.nst") == ["notes.txt"]
 
@@ -246,7 +248,7 @@ def test_a_picture_is_continued_with_the_network_that_it_was_begun_with(nst, her
     nst("photo.png", "painting.png", *FREE, "-o", "whole.png")
     stops(1)
     nst("photo.png", "painting.png", *FREE)
-    stops(99)
+    stops(None)
     find_vgg19()
     assert nst("photo.png", "painting.png", *FREE, "-o", "whole.png")[1] == "whole.png: finished already\n"
     status, out, _ = nst("photo.png", "painting.png", *FREE)

@@ -585,6 +585,15 @@ def test_files_are_tagged_srgb_and_described(tmp_path, suffix, bits, description
     assert found == description == images.read_description(path)
 
 
+def test_a_file_without_a_description_has_none(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_text("no picture")
+    (tmp_path / "short.png").write_bytes((tmp_path / "a.png").read_bytes()[:20])
+    for name in ("a.png", "a.jpg", "a.txt", "short.png", "missing.png", "."):
+        assert images.read_description(tmp_path / name) == ""
+
+
 @pytest.mark.parametrize("suffix, bits", WRITTEN)
 def test_same_array_same_bytes(tmp_path, suffix, bits):
     paths = [tmp_path / f"{name}.{suffix}" for name in ("a", "b", "c")]
