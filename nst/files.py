@@ -13,6 +13,7 @@ A schema says what a JSON file of ours holds. It is plain data beside the code t
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import math
@@ -91,13 +92,15 @@ def sync(path: str | os.PathLike) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: str | os.PathLike) -> None:
+def remove_leftovers(folder: str | os.PathLike, name: str = "") -> None:
     """Removes the temporary files that killed processes have left in a folder.
 
     Args:
       folder: path of a folder into which no other process is writing.
+      name: of a file of that folder, whose temporary files are meant; "": those of all files.
     """
-    for path in Path(folder).glob(f".*{_LEFTOVER}"):
+    pattern = f".{glob.escape(name)}.*{_LEFTOVER}" if name else f".*{_LEFTOVER}"
+    for path in Path(folder).glob(pattern):
         path.unlink(missing_ok=True)
 
 

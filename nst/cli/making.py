@@ -1,6 +1,8 @@
 """Making one picture that `nst photo.jpg painting.jpg` asks for: whether it is finished, and its network."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
@@ -9,8 +11,8 @@ from nst import images
 from nst.cli import networks
 from nst.cli.pairs import Pair
 from nst.cli.process import say
-from nst.errors import OtherRun, UserError
-from nst.files import read_json
+from nst.errors import Busy, OtherRun, UserError
+from nst.files import read_json, remove_leftovers
 from nst.runs import folder, identity, settings
 from nst.runs.network import LoadNetwork
 from nst.runs.stylize import stylize
@@ -51,11 +53,12 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
     names = networks.possible(manner.config.weights.name, manner.chosen)
     for pair in asked:
         description = images.read_description(pair.output)
-        made = [name for name in names if _description(_config(manner, pair, name)) == description]
+        candidates = names if description.startswith("nst ") else ()
+        made = [name for name in candidates if _description(_config(manner, pair, name)) == description]
         if made:
             finished[pair] = made[0]
-            if not manner.keep and not folder.begun(pair.folder):
-                folder.remove(pair.folder)  # of which a killed process may have left something
+            if not folder.begun(pair.folder):
+                _remove(pair.folder)  # of which a killed process may have left something
         elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
             others.append(pair.output)
     if others:
@@ -137,6 +140,7 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
     description = _description(config, inputs)
     rgb_HxWx3, alpha_HxW = result.image[..., :3], result.image[..., 3] if result.image.shape[2] == 4 else None
     try:
+        remove_leftovers(pair.output.parent, pair.output.name)  # of a process that was killed here
         images.write(pair.output, rgb_HxWx3, alpha_HxW, bits=config.output.bits, description=description)
     except OSError as error:
         raise UserError(
@@ -144,5 +148,11 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
             "same command again"
         ) from error
     if not manner.keep:
-        folder.remove(pair.folder)
+        _remove(pair.folder)
     return True
+
+
+def _remove(workdir: Path) -> None:
+    """Removes a run folder that is no longer needed, unless another process has begun to use it."""
+    with contextlib.suppress(Busy):
+        folder.remove(workdir)

@@ -34,7 +34,7 @@ MANIFEST = {
     ],
 }
 _OTHERS = (
-    "previews", "tensorboard", "metrics.jsonl", "manifest.json", "config.json", "last_finite.png", ".lock",
+    "previews", "tensorboard", "metrics.jsonl", "manifest.json", "config.json", "last_finite.png",
 )  # fmt: skip
 RECORD = {"step": int, "seconds": float, str: float}
 
@@ -147,13 +147,20 @@ def remove(workdir: Path) -> None:
     """Removes what a run has written into a folder, and the folder if there is nothing else in it.
 
     Args:
-      workdir: the run folder, which no process has locked.
+      workdir: the run folder; if there is none, there is nothing to do.
+
+    Raises:
+      Busy: another process has locked the folder.
     """
-    # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
-    for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
-        for path in workdir.glob(name):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    remove_leftovers(workdir)
+    if not workdir.exists():
+        return
+    with locked(workdir):
+        # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
+        for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
+            for path in workdir.glob(name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove_leftovers(workdir)
+    (workdir / ".lock").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         workdir.rmdir()
 

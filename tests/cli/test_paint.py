@@ -11,6 +11,7 @@ from PIL import Image
 from nst import images
 from nst.cli import making
 from nst.networks.checkpoints import CHECKPOINTS
+from nst.runs import folder
 from tests.helpers import weight_files
 from tests.helpers.painting import FREE, QUICK, refused
 from tests.helpers.running import picture
@@ -203,10 +204,17 @@ def test_a_result_that_cannot_be_written_stays_in_the_run_folder(nst, here, monk
     assert (here / "photo_painting.png").exists() and not (here / "photo_painting.nst").exists()
 
 
-def test_what_a_kill_leaves_of_a_run_folder_goes_when_the_picture_is_finished(nst, here):
+def test_what_a_kill_leaves_goes_when_the_picture_is_finished(nst, here):
     nst("photo.png", "painting.png", *QUICK)
+    (here / ".photo_painting.png.x1y2.part").write_bytes(b"half")
+    assert nst("photo.png", "painting.png", *QUICK, "--seed=4", "--overwrite")[0] == 0
+    assert sorted(os.listdir()) == ["painting.png", "photo.png", "photo_painting.png"]
+    nst("photo.png", "painting.png", *QUICK, "--overwrite")
     (here / "photo_painting.nst/previews").mkdir(parents=True)
     (here / "photo_painting.nst/config.json").write_text("{}")
+    with folder.locked(here / "photo_painting.nst"):  # another process has begun there
+        assert nst("photo.png", "painting.png", *QUICK)[0] == 0
+    assert (here / "photo_painting.nst/config.json").exists()
     assert nst("photo.png", "painting.png", *QUICK)[0] == 0 and not (here / "photo_painting.nst").exists()
 
 
