@@ -9,8 +9,10 @@ it prints; with --keep=FOLDER the files of all faults stay there.
 """
 
 import os
+import resource
 import shutil
 import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from absl import flags
+from tqdm import tqdm
 
 from experiments import cli
 from experiments.fuzz import configs, folders, harness, images, weights
@@ -132,14 +135,17 @@ def main(argv) -> int:
 def _run_all(kinds: Sequence[str], base: Path) -> int:
     tasks = (task(kind, number, SEED.value, base) for kind in kinds for number in range(CASES.value))
     limits = harness.Limits(SECONDS.value, MEGABYTES.value * 10**6)
-    outcomes, faults = [], 0
-    for outcome in harness.run(tasks, limits, JOBS.value, lambda one: _is_fault(one) and bool(KEEP.value)):
+    outcomes, began = [], time.monotonic()
+    made = harness.run(tasks, limits, JOBS.value, lambda outcome: _is_fault(outcome) and bool(KEEP.value))
+    for outcome in tqdm(made, total=len(kinds) * CASES.value, unit="case", disable=None):
         outcomes.append(outcome)
         if _is_fault(outcome):
-            faults += 1
-            print(describe(outcome), flush=True)
+            tqdm.write(describe(outcome))
     print(table(outcomes))
-    return int(faults > 0)
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in spent)
+    print(f"{time.monotonic() - began:.0f} s, {processor:.0f} s of processors")
+    return int(any(map(_is_fault, outcomes)))
 
 
 def _is_fault(outcome: Outcome) -> bool:

@@ -56,7 +56,7 @@ def zeros(count: int) -> bytes:
     Args:
       count: of the bytes.
     """
-    block = 2**24
+    block = 2**22
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     one = deflate.compress(bytes(block)) + deflate.flush(zlib.Z_FULL_FLUSH)
     rest = zlib.compressobj(9, zlib.DEFLATED, -15)

@@ -134,7 +134,9 @@ def torment(subject: Subject, rng: np.random.Generator, folder: Path, base: Path
     for _ in range(int(rng.integers(1, 5))):
         chances = np.array(process.WEIGHTS) / sum(process.WEIGHTS)
         death = process.DEATHS[int(rng.choice(len(process.DEATHS), p=chances))]
-        late, share = rng.random() < 0.75, rng.random()
+        # Python shows a traceback if Ctrl-C comes in the first moments, when none of nst's code has run yet
+        least = 0.2 if death.number == signal.SIGINT else 0.0
+        late, share = rng.random() < 0.75, rng.uniform(least, 1.0)
         wait = process.until(folder, share * (subject.work if late else subject.start), late)
         largest = int(rng.integers(1000, 60_000)) if not death.number else 0
         ended = process.run(command, _environment(base), log, death, wait, largest)

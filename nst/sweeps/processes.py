@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -47,6 +47,10 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
       UserError: a process was lost, for example because memory ran out.
     """
     context, before = get_context("spawn"), set(active_children())  # JAX's threads do not survive a fork
+    with stop_signals_blocked():
+        # Python's own helper of the pool ignores SIGINT and SIGTERM, but SIGHUP would end it; it is started by
+        # itself, since Python unblocks the first two when it has started it
+        resource_tracker.ensure_running()
     with (
         stop_file(launch.workdir) as stop_path,
         ProcessPoolExecutor(count, context, _initialize_worker) as pool,

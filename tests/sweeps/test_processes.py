@@ -57,12 +57,14 @@ def test_a_signal_stops_the_processes_and_a_kill_leaves_none(tmp_path):
     def process_children_at_work():  # while they still import their modules
         return (workdir / "sweep.json").exists() and len(process_children()) >= 3
 
-    for ready, number in ((process_children_at_work, signal.SIGINT), (begun, signal.SIGTERM)):
+    signals = (process_children_at_work, signal.SIGINT), (begun, signal.SIGTERM), (begun, signal.SIGHUP)
+    for ready, number in signals:
         process = start(config, workdir, "--jobs=2")
         wait_for(ready, process)
         os.killpg(process.pid, number)  # as Ctrl-C, `timeout` and Slurm do
         output, _ = process.communicate()
         assert process.returncode == 128 + number and "the same command continues" in output, output
+        assert "Traceback" not in output, output
         assert "memory" not in output and not list(workdir.glob("*/failed.json")), output
     process = start(config, workdir, "--jobs=2")
     children = wait_for(lambda: len(found := process_children()) >= 3 and found, process)
