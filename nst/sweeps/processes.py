@@ -48,8 +48,8 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
     """
     context, before = get_context("spawn"), set(active_children())  # JAX's threads do not survive a fork
     with stop_signals_blocked():
-        # Python's own helper of the pool ignores SIGINT and SIGTERM, but SIGHUP would end it; it is started by
-        # itself, since Python unblocks the first two when it has started it
+        # Python's own helper of the pool ignores SIGINT and SIGTERM, but SIGHUP would end it; it is started
+        # by itself, since Python unblocks the first two when it has started it
         resource_tracker.ensure_running()
     with (
         stop_file(launch.workdir) as stop_path,
