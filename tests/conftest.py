@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ _MOST_MAPPINGS = 20_000
 
 def pytest_configure(config):
     compiling.set_flags(config.cache)
+    # under nohup SIGHUP is ignored, and programs that the tests start would inherit that; a signal that is
+    # handled has its usual effect in them
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up and signal.getsignal(hang_up) is signal.SIG_IGN:
+        signal.signal(hang_up, lambda number, frame: None)
 
 
 @pytest.fixture(autouse=True, scope="session")

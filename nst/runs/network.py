@@ -48,7 +48,9 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     notes = [f"weights: {weights.name} ({source}), {convention.preprocessing} input"]
     notes += [loaded.note] if loaded.note else []
     if convention.widths:
-        notes.append("weights: a small network, made from VGG-19; its pictures come less near to the style")
+        notes.append(
+            "weights: a small network, made from VGG-19; weights.name=vgg19 comes nearer to the style"
+        )
     params = loaded.params
     if weights.normalize:
         if convention.widths:
