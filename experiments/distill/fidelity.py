@@ -146,7 +146,7 @@ def main(argv) -> None:
     """Makes and measures the pictures, and writes and prints the tables."""
     del argv
     config = resolve(cli.CONFIG.value)
-    workdir = Path(cli.workdir("runs/fidelity"))
+    workdir = cli.workdir("runs/fidelity")
     networks = (config.weights, *NETWORKS.value)
     chosen = pairs(config)  # before the judge, whose weights may have to be downloaded first
     distances, rows = judge(config), []

@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -189,7 +188,7 @@ def main(argv) -> int:
     config = resolve(cli.CONFIG.value)
     check(config)
     received = signals.catch()
-    trainer = Trainer(config, Path(cli.workdir("runs/distill")))
+    trainer = Trainer(config, cli.workdir("runs/distill"))
     plain = settings.as_dict(config)
     with folder.locked(trainer.workdir) as workdir:
         folder.check(workdir, trainer.identity)

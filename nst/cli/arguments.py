@@ -131,17 +131,7 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
         return Loaded(None, "", words, ["nst", *words], values)
     command = ["nst", *([] if given else [f"--config={default}"]), *words]
     holder = define_config(values, command)
-    try:
-        values["config"].parser.command = command
-        rest = values(command, known_only=True)
-    except flags.IllegalFlagValueError as error:
-        if isinstance(error.__context__, UserError):  # absl would put the flag before a whole message
-            raise error.__context__ from error
-        raise UserError(str(error)) from error
-    # absl and ml_collections raise any of these for a wrong flag
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(str(error)) from error
-    _check_repeated(command, values)
+    rest = _parsed(command, values, known_only=True)
     return Loaded(holder.value, values["config"].config_filename, rest[1:], command, values)
 
 
@@ -183,33 +173,35 @@ def define_config(
     return holder
 
 
-def parse(command: Sequence[str], words: int | None, values: flags.FlagValues = flags.FLAGS) -> list[str]:
-    """Parses the command line.
+def parse(command: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
+    """Parses the command line of a program whose flags are absl's, which takes no word without a flag.
 
     Args:
       command: the words of the command, the first of which is the program.
-      words: how many words without a flag the program takes; None: any number.
       values: the flags of the program.
 
-    Returns:
-      The program and the words that are not flags.
-
     Raises:
-      UserError: a file or a field that does not exist, a sequence that is given twice, or a word too many;
-        the message shows the right form.
-      flags.Error: another wrong flag.
+      UserError: a wrong flag, a file or a field that does not exist, a sequence that is given twice, or a
+        word that belongs to no flag; the message shows the right form.
     """
     command = [_with_home(word) for word in values.read_flags_from_files(list(command), force_gnu=False)]
+    if extra := _parsed(command, values)[1:]:
+        raise UserError(f"{extra[0]!r} belongs to no flag: {_right_form(command, extra, values)}")
+
+
+def _parsed(command: Sequence[str], values: flags.FlagValues, known_only: bool = False) -> list[str]:
+    """Parses the flags of a command; returns the other words, those of unknown flags if `known_only`."""
     values["config"].parser.command = command
     try:
-        rest = values(command)
+        rest = values(command, known_only=known_only)
     except flags.IllegalFlagValueError as error:
         if isinstance(error.__context__, UserError):  # absl would put the flag before a whole message
             raise error.__context__ from error
-        raise
+        raise UserError(str(error)) from error
+    # absl and ml_collections raise any of these for a wrong flag
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(str(error)) from error
     _check_repeated(command, values)
-    if extra := _extra(command, rest[1:], words):
-        raise UserError(f"{extra[0]!r} belongs to no flag: {_right_form(command, extra, values)}")
     return rest
 
 
@@ -249,13 +241,6 @@ def _check_split(words: Sequence[str]) -> None:
         if word.startswith("-") and word.endswith(",") and following:
             whole = word + ",".join(other.rstrip(",") for other in following)
             raise UserError(f"several values have commas and no spaces between them: {whole}")
-
-
-def _extra(command: Sequence[str], rest: Sequence[str], words: int | None) -> list[str]:
-    """Returns the words without a flag that the program does not take."""
-    # after a comma, a word belongs to the flag before it, even where the program takes words
-    split = [word for word in rest if command[command.index(word) - 1].endswith(",")]
-    return split or ([] if words is None else list(rest[words:]))
 
 
 def _right_form(command: Sequence[str], extra: Sequence[str], values: flags.FlagValues) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nst.cli import arguments, catalogue
+from nst.sweeps import points
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,14 +58,9 @@ def _as_typed(text: str) -> str:
     return re.sub(r"(?<=\S) {5,}(?=\S)", " \\\\\n        ", text)
 
 
-def _fields(config, prefix: str = "") -> dict[str, Any]:
+def _fields(config) -> dict[str, Any]:
     """Returns the values of all fields by their dotted names."""
-    found = {}
-    for name in config:
-        value = config[name]
-        deeper = hasattr(value, "to_json")  # a group of fields
-        found |= _fields(value, f"{prefix}{name}.") if deeper else {prefix + name: value}
-    return found
+    return {name: points.get_field(config, name) for name in points.field_names(config)}
 
 
 def _with_meanings(fields: dict[str, Any], path: Path) -> Iterator[str]:

@@ -138,10 +138,9 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
         return False
     inputs = read_json(pair.folder / "manifest.json", folder.MANIFEST)["inputs"]
     description = _description(config, inputs)
-    rgb_HxWx3, alpha_HxW = result.image[..., :3], result.image[..., 3] if result.image.shape[2] == 4 else None
     try:
         remove_leftovers(pair.output.parent, pair.output.name)  # of a process that was killed here
-        images.write(pair.output, rgb_HxWx3, alpha_HxW, bits=config.output.bits, description=description)
+        result.save(pair.output, config.output.bits, description)
     except OSError as error:
         raise UserError(
             f"{pair.output}: cannot write it ({error.strerror or error}); {pair.folder} keeps it: run the "

@@ -27,9 +27,22 @@ def workdir(args: argparse.Namespace, example: str) -> Path:
     Raises:
       UserError: --workdir was not given.
     """
-    if not args.workdir:
+    return required(args.workdir, example)
+
+
+def required(workdir: str | None, example: str) -> Path:
+    """Returns the folder that --workdir names.
+
+    Args:
+      workdir: the value of the flag.
+      example: a value that the error suggests.
+
+    Raises:
+      UserError: the flag was not given.
+    """
+    if not workdir:
         raise UserError(f"give a folder for the run: --workdir={example}")
-    return Path(args.workdir)
+    return Path(workdir)
 
 
 def count(text: str) -> int:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-IMAGES = Path(__file__).parent / "images"
+DATA = Path(__file__).parent
+IMAGES = DATA / "images"
 
 
 def picture(name: str) -> str:

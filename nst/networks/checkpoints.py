@@ -4,7 +4,6 @@ Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; th
 `NST_WEIGHTS_URL`), from which the file is downloaded into the user cache.
 """
 
-import importlib.resources
 import os
 import reprlib
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nst.data import DATA
 from nst.errors import UserError, choose
 from nst.files import cache_folder, digest
 from nst.networks import formats
@@ -73,7 +73,6 @@ CHECKPOINTS = {
         7_925_666,
     ),
 }
-DATA = Path(str(importlib.resources.files("nst"))) / "data"
 NAMES = (*CHECKPOINTS, "random")
 # suffix of a path -> the preprocessing of most networks in such files; "": not known
 SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}

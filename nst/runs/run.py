@@ -41,17 +41,19 @@ class Result(NamedTuple):
     step: int  # updates made
     finished: bool  # False: stopped before config.steps
 
-    def save(self, path: str | PathLike, bits: int = 8) -> None:
+    def save(self, path: str | PathLike, bits: int = 8, description: str = "") -> None:
         """Writes the image as a file.
 
         Args:
           path: of the file, whose suffix names the format: png, tiff, jpg or webp.
           bits: of each channel: 8, or 16 for PNG and TIFF.
+          description: text for the file's metadata; "": the digest of the config.
 
         Raises:
           UserError: the suffix is another one, or the format does not have as many bits.
         """
-        images.write(path, *self._planes(), bits=bits, description=settings.description(self.config))
+        description = description or settings.description(self.config)
+        images.write(path, *self._planes(), bits=bits, description=description)
 
     def _planes(self) -> tuple[np.ndarray, np.ndarray | None]:
         return self.image[..., :3], self.image[..., 3] if self.image.shape[-1] == 4 else None

@@ -143,7 +143,7 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
     """Returns a line `field: old -> new` for every difference that makes two configs different runs.
 
     Fields that change no pixel are left out, as are those that name files, whose content is compared instead
-    (`enter` of nst/runs/folder.py).
+    (nst/runs/identity.py).
 
     Args:
       old, new: from `as_dict`.

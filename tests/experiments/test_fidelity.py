@@ -210,7 +210,7 @@ def program(tmp_path, narrow, monkeypatch):
     )  # fmt: skip
     workdir = tmp_path / "run"
     monkeypatch.setattr(fidelity.cli, "CONFIG", types.SimpleNamespace(value=settings))
-    monkeypatch.setattr(fidelity.cli, "workdir", lambda example: str(workdir))
+    monkeypatch.setattr(fidelity.cli, "workdir", lambda example: workdir)
     monkeypatch.setattr(fidelity, "NETWORKS", types.SimpleNamespace(value=["random"]))
     return settings, workdir
 
