@@ -32,7 +32,9 @@ def get_config() -> ConfigDict:
     config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
     # largest picture that is read, in millions of pixels; 250 are a scan of 16000x15600
     config.max_megapixels = 250.0
-    config.resize_filter = "lanczos"  # lanczos, bicubic, bilinear, box; bilinear_aliased: no antialiasing
+    # lanczos, bicubic, bilinear, box (Pillow's); area: exact means of areas (Torch7's image.scale, OpenCV's
+    # INTER_AREA); bilinear_aliased: no antialiasing
+    config.resize_filter = "lanczos"
     # size of the paintings in pixels, measured as `size` is; 0: the same as `size`, or their own if that is 0
     config.style_size = 0
     config.style_scale = (1.0,)  # factor > 0 on the paintings' size and so on the strokes: one, or one each

@@ -20,6 +20,7 @@ from nst.configs import classic
 def get_config():
     config = classic.get_config()
     config.size = 384
+    config.resize_filter = "area"  # image.scale of Torch7, in which the authors' program is written
     config.steps = 100
     config.pyramid.min_size = 96
     config.content_loss.layers = ("relu4_1",)

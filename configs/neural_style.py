@@ -12,8 +12,13 @@ That program scales the [0, 1] image by 256, not 255, and so does this config (w
 share more than they were trained with). Its total variation acts on those pixels, hence the factor 256^2; it
 leaves total variation out of the loss that it prints, while nst includes it.
 
-Departs from it: pictures are resized with Pillow's antialiased bilinear filter instead of Torch's; L-BFGS
-keeps 100 pairs, not as many as there are steps.
+For tuebingen_neckarfront + seated-nude it printed these losses of the first iteration: content 2091179, and
+style 30021.3, 700350, 153033, 12404635 and 656.86. This config gives 2102916, 30021.3, 697597, 153207,
+12747540 and 652.16 for the painting at that program's 393x512 px, with weights that have 8 bits from conv4_1
+on.
+
+Departs from it: edges are rounded to whole pixels, where Torch cuts the fraction off, so that this painting
+would have 394x512 px; L-BFGS keeps 100 pairs, not as many as there are steps.
 """
 
 from nst.configs import classic
@@ -22,7 +27,7 @@ from nst.configs import classic
 def get_config():
     config = classic.get_config()
     config.size = 512
-    config.resize_filter = "bilinear"
+    config.resize_filter = "area"  # image.scale of Torch7
     config.steps = 1000
     config.network.input_scale = 256.0
     config.content_loss.weight = 5.0

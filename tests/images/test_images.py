@@ -689,6 +689,11 @@ KERNELS = {  # of support 0.5, 1, 2 and 3 source pixels, where nothing shrinks
 
 def naive_matrix(before, after, filter):
     """Row i holds the weights of the source pixels in pixel i of the result."""
+    if filter == "area":  # each pixel repeated, and means of equal blocks; or lines between pixels
+        if after > before:
+            places = np.linspace(0, before - 1, after)
+            return np.stack([np.interp(places, np.arange(before), unit) for unit in np.eye(before)], axis=1)
+        return np.repeat(np.eye(before), after, axis=0).reshape(after, before, before).mean(1)
     matrix, scale = np.zeros((after, before)), before / after
     for i in range(after):
         center = (i + 0.5) * scale  # pixel k covers [k, k + 1]
@@ -718,10 +723,30 @@ def test_resize_agrees_with_the_loops(filter, size):
     same(found, naive_resize(array, *size, filter), tolerance=5e-6)
 
 
-def test_box_by_an_integer_is_the_mean_of_blocks():
+@pytest.mark.parametrize("filter", ["box", "area"])
+def test_an_integer_factor_gives_the_means_of_blocks(filter):
     array = (noise() / 255).astype(np.float32)
     means = array.reshape(HEIGHT // 4, 4, WIDTH // 8, 8, 3).mean((1, 3))
-    same(images.resize(array, HEIGHT // 4, WIDTH // 8, "box"), means)
+    same(images.resize(array, HEIGHT // 4, WIDTH // 8, filter), means)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 13), (HEIGHT - 1, 3), (2, WIDTH - 1)], ids=str)
+def test_means_of_areas_keep_the_mean_and_the_type(size):
+    array = (noise() / 255).astype(np.float32)
+    found = images.resize(array, *size, "area")
+    assert found.dtype == np.float32 and found.shape == (*size, 3)
+    assert found.mean((0, 1)) == pytest.approx(array.mean((0, 1)), abs=1e-6)
+    # box does not: it leaves out pixels of which less than half lies in a box
+    assert size == (1, 1) or abs(images.resize(array, *size, "box").mean() - array.mean()) > 1e-5
+
+
+def test_a_mean_of_areas_weighs_alpha():
+    """3 columns become 2: the middle one belongs half to each, as far as it is visible."""
+    rgb = np.repeat(np.float32([[[0.2], [0.5], [0.9]]]), 3, axis=2)
+    alpha = np.float32([[1, 0.5, 0]])
+    found = images.resize_picture(images.Picture(rgb, alpha), 1, 2, "area")
+    same(found.alpha_HxW, np.array([[(1 + 0.25) / 1.5, 0.25 / 1.5]]), 1e-6)
+    same(found.rgb_HxWx3[0, :, 0], np.array([(0.2 + 0.5 * 0.25) / 1.25, 0.5]), 1e-6)
 
 
 def test_aliased_bilinear_halves_by_the_mean_of_four_and_skips_at_a_quarter():
