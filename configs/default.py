@@ -93,6 +93,11 @@ def get_config() -> ConfigDict:
     # convention, was trained with white = 255; 0: as trained
     config.network.input_scale = 0.0
 
+    config.smoothing = ConfigDict()  # of activations before both losses (nst/losses/smoothing.py)
+    # none; softmax: over all positions and channels of a layer, for residual networks (Wang et al. 2021)
+    config.smoothing.kind = "none"
+    config.smoothing.temperature = 1.0  # divides the activations, > 0; larger is smoother; 1: the paper's
+
     config.content_loss = ConfigDict()
     # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss
     config.content_loss.layers = ("relu2_1", "relu3_1", "relu4_2")

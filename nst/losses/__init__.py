@@ -2,6 +2,7 @@
 
     problem        the loss as in the paper, the arrays that it needs, and its targets
     statistics     what the losses compute from an image's activations
+    smoothing      activations smoothed before the losses, and their entropy
     spec           the static choices, which decide the compiled program
     weights        how much each term counts
     content        content distances

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from nst.errors import UserError, choose
 from nst.losses.content import CONTENT, CONTENT_REPRESENTATIONS
 from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION
+from nst.losses.smoothing import SMOOTHING
 from nst.networks.network import Network
 from nst.networks.table import layer, layers_to
 from nst.styles.representation import Representation
@@ -37,6 +38,8 @@ class Spec:
     """
 
     network: Network = Network()
+    smoothing: str = "none"  # of the activations, a key of SMOOTHING
+    temperature: float = 1.0  # of the softmax
     content_layers: tuple[str, ...] = ("relu4_2",)
     content_representation: str = "activations"  # one of CONTENT_REPRESENTATIONS
     content_normalization: str = "mse"  # a key of CONTENT
@@ -59,6 +62,9 @@ class Spec:
         architecture = self.network.architecture
         layers_to(architecture, of_network(self.content_layers), "content_loss.layers")
         layers_to(architecture, of_network(self.style_layers), "style_loss.layers")
+        choose("smoothing.kind", self.smoothing, SMOOTHING)
+        if not self.temperature > 0:
+            raise UserError(f"smoothing.temperature = {self.temperature}: must be positive")
         choose("content_loss.representation", self.content_representation, CONTENT_REPRESENTATIONS)
         choose("content_loss.normalization", self.content_normalization, CONTENT)
         choose("style_loss.blend", self.style_blend, BLENDS)
@@ -84,6 +90,11 @@ class Spec:
                 "content_loss.representation = self_similarity needs the whole image: set strip = 0, or use "
                 "activations"
             )
+        if self.smoothing != "none" and self.layers:
+            whole.append(
+                f"smoothing.kind = {self.smoothing} divides by a sum over the whole image: set strip = 0, or "
+                "smoothing.kind = none"
+            )
         if self.wraps[0]:
             whole.append(
                 f"network.padding = {self.network.padding} joins the last row to the first: set strip = 0"
@@ -104,6 +115,8 @@ class Spec:
             for term in terms
             if not term.representation.rotates
         ]
+        if self.smoothing != "none":
+            needs.append((f"smoothing.kind = {self.smoothing}", self.layers))
         if self.content_normalization == "scaled":
             needs.append(("content_loss.normalization = scaled", of_network(self.content_layers)))
         if self.style_normalization == "scaled":

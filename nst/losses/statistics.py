@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from nst.losses import content, strips
+from nst.losses.smoothing import SMOOTHING
 from nst.losses.spec import IMAGE, Spec, of_network
 from nst.losses.strips import Strip
 from nst.networks.slim import materialize
@@ -23,8 +24,10 @@ Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; a
 
 
 def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> Activations:
-    """Returns the activations at `layers`; the image itself counts as a layer."""
+    """Returns the activations at `layers`, smoothed; the image itself counts as a layer, as it is."""
     read = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
+    if smooth := SMOOTHING[spec.smoothing]:
+        read = {name: smooth(materialize(each), spec.temperature) for name, each in read.items()}
     return read | {IMAGE: image_1xHxWx3}
 
 

@@ -11,6 +11,7 @@ from nst.images.spaces import SPACES
 from nst.losses.content import CONTENT, CONTENT_REPRESENTATIONS
 from nst.losses.guidance import PROPAGATION
 from nst.losses.regularizers import TOTAL_VARIATION
+from nst.losses.smoothing import SMOOTHING
 from nst.losses.spec import BLENDS
 from nst.networks.convolution import CONVOLUTIONS, PADDING, PRECISION
 from nst.networks.network import DTYPES, FIRST, PREPROCESSING
@@ -85,6 +86,8 @@ FIELDS: dict[str, Kind] = {
     "network.convolution": choice((AUTO, *CONVOLUTIONS)),
     "network.remat": choice(REMAT),
     "network.input_scale": _WEIGHT,
+    "smoothing.kind": choice(SMOOTHING),
+    "smoothing.temperature": _POSITIVE,
     "content_loss.layers": layers(),
     "content_loss.layer_weights": _WEIGHTS,
     "content_loss.weight": _WEIGHT,

@@ -82,6 +82,8 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
     """
     return Spec(
         network=network,
+        smoothing=config.smoothing.kind,
+        temperature=config.smoothing.temperature,
         content_layers=config.content_loss.layers,
         content_representation=config.content_loss.representation,
         content_normalization=config.content_loss.normalization,
