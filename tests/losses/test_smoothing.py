@@ -126,7 +126,7 @@ def test_what_needs_the_whole_image_or_single_channels_is_refused():
         Spec(smoothing="softmax", strip=64)
     with pytest.raises(UserError, match="smoothing.temperature = 0.0: must be positive"):
         Spec(temperature=0.0)
-    with pytest.raises(UserError, match="smoothing.kind = sofmax: .*softmax"):
+    with pytest.raises(UserError, match="smoothing.kind = 'sofmax': did you mean 'softmax'"):
         Spec(smoothing="sofmax")
     slim = Network(widths=(8,) * 9)
     with pytest.raises(UserError, match="smoothing.kind = softmax needs single channels.*not at conv1_2"):
