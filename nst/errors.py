@@ -34,6 +34,10 @@ class OtherRun(_Advised):
 class Unreachable(_Advised):
     """There is no connection to the server of a file."""
 
+    def __init__(self, finding: str, reason: str, advice: str):
+        super().__init__(f"{finding} ({reason})", advice)
+        self.reason = reason
+
 
 def shown(value) -> str:
     """Returns a value as Python writes it, shortened if it is long, for the one line of an error.

@@ -6,7 +6,7 @@
     catalogue   the configs that come with nst, by name
     process     standard streams, errors as one line, exit status
     signals     Ctrl-C, kill and the end of the terminal as a wish to stop
-    tables      tables of text
+    tables      tables of text, and numbers with their units
     paint       nst photo.jpg painting.jpg: its words and options
     plain       these options, and the fields that they set
     pairs       the pictures that it asks for, and the paths of the results

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nst.cli import options
 from nst.cli.process import say
+from nst.cli.tables import counted
 from nst.errors import UserError
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     paths = list(frames(Path(args.run)))
     count = film.write(Path(args.output), paths, args.seconds, args.hold, args.width)
-    say(f"{args.output}: {count} pictures, {args.seconds + args.hold:g} seconds")
+    say(f"{args.output}: {counted(count, 'picture')}, {args.seconds + args.hold:g} s")
     return 0
 
 

@@ -111,7 +111,9 @@ def _cannot_write(folder: Path) -> str:
 
 def _weights() -> Iterator[str]:
     from nst.networks import checkpoints
+    from nst.networks.fallback import SMALL
 
+    missing = False
     yield f"NST_WEIGHTS_DIR = {os.environ.get('NST_WEIGHTS_DIR', '')}"
     for name, known in checkpoints.CHECKPOINTS.items():
         try:
@@ -119,8 +121,15 @@ def _weights() -> Iterator[str]:
         except UserError as error:
             yield f"{name}: {error}"
             continue
-        size = f"{known.size / 1e6:.0f} MB"
-        yield f"{name}: {path}" if path else f"{name}: not here ({size}); fetched when it is first used"
+        if path:
+            yield f"{name}: {path}"
+            continue
+        yield f"{name}: not here ({known.size / 1e6:.0f} MB); downloaded when it is first used, from"
+        yield f"    {known.url}"
+        missing = True
+    if missing:
+        yield "without a connection, put such a file into a folder, and set NST_WEIGHTS_DIR to that folder;"
+        yield f"or use the small network: --network={SMALL}, or --config.weights.name={SMALL}"
 
 
 def _extras() -> Iterator[str]:

@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from nst import images
-from nst.cli import making, pairs, plain, signals
+from nst.cli import making, options, pairs, plain, signals
 from nst.cli.making import Manner, Work
 from nst.cli.pairs import Found, Pair
 from nst.cli.process import say
+from nst.cli.tables import counted, duration
 from nst.errors import UserError
+from nst.networks import fallback
 from nst.report import sheet
 from nst.report.sheet import Cell
 from nst.runs import compiling, settings
+from nst.runs.log import Detail, Log
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pictures import fitted
 
 SHEET = "nst contact sheet"  # its description
+FILM = 5  # steps between the previews of a run that is kept: ten or more in each second of `nst animate`
 _MOST_SHAPES = 8  # whose programs are in memory together
 _MOST_PIXELS = 12_000  # about, along an edge of the contact sheet
 
@@ -31,12 +35,14 @@ def run(args: argparse.Namespace) -> int:
     suffix = Path(args.output or "").suffix.lower()
     if suffix in images.SUFFIXES and not Path(args.output).is_dir():
         choices["output.format"] = f"-o {args.output}", images.SUFFIXES[suffix]
+    if args.keep and "log.preview_every" not in given:
+        choices["log.preview_every"] = "--keep", FILM
     plain.apply(args.config, choices, given)
     config = settings.resolve(args.config)
     images.check_format(config.output.format, config.output.bits)
     # whoever chooses a config has chosen its network, too
     chosen = args.config_file != "default" or "weights.name" in given | choices
-    manner = Manner(config, chosen, args.overwrite, args.keep)
+    manner = Manner(config, chosen, args.overwrite, args.keep, args.verbose, args.names)
     found = pairs.find(args.pictures, args.output, given, config)
     _check_sheet(found, args.overwrite)
     finished = making.find_finished(found.pairs, manner)
@@ -46,6 +52,11 @@ def run(args: argparse.Namespace) -> int:
     manner = manner._replace(stop=lambda: bool(received))
     status = (make_one if found.folder is None else make_all)(found, works, manner)
     return 128 + received[0] if status is None else status
+
+
+def _log(verbose: bool, prefix: str = "") -> Log:
+    """Returns a log for a run, which leaves the details out unless they are asked for."""
+    return lambda line: say(f"{prefix}{line}") if verbose or not isinstance(line, Detail) else None
 
 
 def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
@@ -62,15 +73,27 @@ def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
     (pair,) = found.pairs
     for work in works:
         began = time.monotonic()
-        # the picture is not where this line says, since it is taken out of the run folder
-        log = lambda line: None if line.startswith("done: ") else say(line)  # noqa: E731
-        if not making.make(work, manner, cached_loader(), log):
+        say(f"{_what(pair)}: {_how(work)}")
+        if not making.make(work, manner, cached_loader(), _log(manner.verbose)):
             say("the same command continues it")
             return None
-        say(f"{pair.output}: {time.monotonic() - began:.0f} seconds")
+        say(f"{pair.output}: {duration(time.monotonic() - began)}")
     if not works:
         say(f"{pair.output}: finished already")
     return 0
+
+
+def _what(pair: Pair) -> str:
+    """Returns the pictures that one is made from."""
+    return " in the style of ".join(filter(None, [pair.photo, " and ".join(pair.paintings)]))
+
+
+def _how(work: Work) -> str:
+    """Returns the size and the network of a picture that is to be made."""
+    size, network = work.config.size, work.config.weights.name
+    pixels = {0: "its own size", settings.AUTO: "the largest size that fits"}.get(size, f"{size} px")
+    names = {fallback.FULL: "VGG-19", fallback.SMALL: f"the small network, {fallback.SMALL}"}
+    return f"{pixels}, {names.get(network, 'network ' + network)}"
 
 
 # --- several pictures
@@ -90,7 +113,8 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
       0; 1 if some have failed; None: it was stopped.
     """
     total, done = len(found.pairs), len(found.pairs) - len(works)
-    say(f"{total} pictures: {done} finished already, {len(works)} to be made")
+    how = f": {_how(works[0])}" if works else ""
+    say(f"{counted(total, 'picture')}: {done} finished already, {len(works)} to be made{how}")
     groups, failures = _by_shape(works, manner)
     load = cached_loader()
     for number, group in enumerate(groups, 1):
@@ -104,24 +128,26 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
                 say(f"failed: {output}: {failure}")
             elif finished:
                 done += 1
-                say(f"{done}/{total} {output}: {time.monotonic() - began:.0f} seconds")
+                say(f"{done}/{total} {output}: {duration(time.monotonic() - began)}")
         if number % _MOST_SHAPES == 0:
             compiling.drop_programs()
     if done + len(failures) < total:
-        say(f"stopped with {done} of {total} pictures finished; the same command continues")
+        say(f"stopped: {done} of {counted(total, 'picture')} finished; the same command continues")
         return None
     _write_sheet(found, bool(works))
     if failures:
         lines = [f"    {pair.output}: {failure}" for pair, failure in failures.items()]
-        say("\n".join([f"{len(failures)} of {total} pictures failed:", *lines]))
+        say("\n".join([f"{len(failures)} of {counted(total, 'picture')} failed:", *lines]))
     return int(bool(failures))
 
 
 def _attempt(work: Work, manner: Manner, load: LoadNetwork) -> tuple[bool, str]:
     """Makes a picture; returns whether it is finished, and what went wrong ("": nothing)."""
     try:
-        return making.make(work, manner, load, lambda line: None), ""
-    except (UserError, OSError) as error:
+        return making.make(work, manner, load, _log(manner.verbose, f"{work.pair.output}: ")), ""
+    except UserError as error:
+        return False, str(options.renamed(error, manner.names))
+    except OSError as error:
         return False, str(error)
     except Exception as error:  # an error of any kind must not end the others
         return False, f"{type(error).__name__}: {error}"

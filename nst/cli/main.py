@@ -80,7 +80,7 @@ def _run(words: list[str]) -> int:
         _check_first(words[0])
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-    from nst.cli import arguments
+    from nst.cli import arguments, options
 
     command = COMMANDS.get(name, Command(""))
     loaded = arguments.load(words, command.config)
@@ -90,12 +90,21 @@ def _run(words: list[str]) -> int:
         raise arguments.misplaced(loaded, extra, flags)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
     args.config_flags = loaded.values
+    # an error names a field as the command does
+    args.names = {
+        field: option
+        for field, option in getattr(module, "NAMES", {}).items()
+        if f"--config.{field}" not in {word.partition("=")[0] for word in words}
+    }
     if command.computes:
         from nst.devices import compilation_cache
 
         compilation_cache.keep()
     process.handle_interrupts()
-    return module.run(args) or 0
+    try:
+        return module.run(args) or 0
+    except UserError as error:
+        raise options.renamed(error, args.names) from error
 
 
 def _check_first(word: str) -> None:

@@ -26,6 +26,8 @@ class Manner(NamedTuple):
     chosen: bool  # whether the user has chosen the network
     overwrite: bool  # whether other pictures are replaced, and unfinished ones begun again
     keep: bool  # whether the run folders stay
+    verbose: bool  # whether the settings and the progress of each run are printed
+    names: Mapping[str, str]  # {field: option}, for errors
     stop: Callable[[], bool] = lambda: False
 
 
@@ -63,9 +65,11 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
             others.append(pair.output)
     if others:
         more = f" (and {len(others) - 1} more)" if others[1:] else ""
+        kept = any(pair.output == others[0] and folder.begun(pair.folder) for pair in asked)
+        with_more = ", which continues the run that was kept if only --steps is larger" if kept else ""
         raise UserError(
             f"{others[0]}{more}: there already, and made from other pictures or settings, or not by nst; "
-            "give another name with -o, or replace it with --overwrite"
+            f"give another name with -o, or replace it with --overwrite{with_more}"
         )
     return finished
 

@@ -24,6 +24,7 @@ from nst.files import write_json
 from nst.metrics import instrument, measures
 from nst.runs import settings
 
+NAMES = {"weights.name": "--network"}
 SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
 BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 

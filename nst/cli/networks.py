@@ -7,12 +7,10 @@ one of them is continued with it, and whatever is used stands in the config of t
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nst.errors import Unreachable
 from nst.files import read_json
 from nst.networks import checkpoints
+from nst.networks.fallback import FULL, SMALL, full_or_small
 from nst.runs import folder
-
-FULL, SMALL = "vgg19", "vgg19_slim"
 
 
 def possible(name: str, chosen: bool) -> list[str]:
@@ -49,20 +47,14 @@ def settle(before: Sequence[str], log: Callable[[str], None]) -> str:
       UserError: VGG-19 cannot be stored or used.
     """
     if not before:
-        try:
-            checkpoints.find(FULL)
-            return FULL
-        except Unreachable as error:
-            log(
-                f"using the small network, {SMALL}, since there is no VGG-19 ({error.finding}). For VGG-19, "
-                f"run this with a connection and --network={FULL} --overwrite, or put "
-                f"{checkpoints.CHECKPOINTS[FULL].url} into a folder and set NST_WEIGHTS_DIR to it"
-            )
-            return SMALL
+        name, reason = full_or_small()
+        if reason:
+            log(f"using the small network, since VGG-19 cannot be downloaded ({reason}): see nst doctor")
+        return name
     name = FULL if FULL in before else SMALL
     if name == SMALL:
         log(
-            f"using the small network, {SMALL}, with which this was begun; for VGG-19, begin again: "
-            f"--network={FULL} --overwrite"
+            f"using the small network, with which this was begun; for VGG-19, begin again: --network={FULL} "
+            "--overwrite"
         )
     return name

@@ -1,6 +1,8 @@
 """Flags that several subcommands share, and kinds of flags."""
 
 import argparse
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from nst.errors import UserError
@@ -43,6 +45,24 @@ def required(workdir: str | None, example: str) -> Path:
     if not workdir:
         raise UserError(f"give a folder for the run: --workdir={example}")
     return Path(workdir)
+
+
+def renamed(error: UserError, options: Mapping[str, str]) -> UserError:
+    """Returns an error whose message names the options that set fields of the config, and not the fields.
+
+    Args:
+      error: names fields as the config does: weights.name.
+      options: {field: option}.
+    """
+    text = str(error)
+    for field, option in options.items():
+        name = re.escape(field)
+        text = re.sub(rf"--config\.{name}(?![\w.])", option, text)
+        # a name without a dot may be an ordinary word
+        after = r"(?![\w.])" if re.search("[._]", field) else "(?= = )"
+        text = re.sub(rf"(?<![\w.-]){name}{after}", option, text)
+        text = re.sub(rf"\b(raise|lower|give) {name}\b", rf"\1 {option}", text)
+    return UserError(text)
 
 
 def count(text: str) -> int:

@@ -12,6 +12,7 @@ import argparse
 
 from nst.cli import plain
 
+NAMES = plain.NAMES
 USAGE = "nst PHOTO PAINTING [-o OUTPUT] [options] [--config=NAME] [--config.FIELD=VALUE ...]"
 
 
@@ -33,8 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--overwrite", action="store_true", help="replace another picture of that name")
     files.add_argument(
         "--keep", action="store_true",
-        help="keep the run folder, PHOTO_PAINTING.nst/: for nst animate, or to raise --steps later",
+        help="keep the run folder, PHOTO_PAINTING.nst/: for nst animate, or more --steps with --overwrite",
     )  # fmt: skip
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print the settings and the progress of each run"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

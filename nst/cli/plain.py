@@ -41,6 +41,10 @@ OPTIONS = {
     ),
     "--seed": Option("N", {"seed": ...}, "seed of the noise and of random networks", "0"),
 }  # fmt: skip
+# of the fields whose value is typed, for errors
+NAMES = {
+    field: flag for flag, option in OPTIONS.items() for field, value in option.fields.items() if value is ...
+}
 _PICTURE = ("--size", "--style-weight", "--strokes", "--steps", "--keep-colors")  # the others: the method
 
 

@@ -9,6 +9,7 @@ may run while the sweep is running, and again later: files that have not changed
 import argparse
 
 from nst.cli import options
+from nst.cli.tables import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,5 +26,5 @@ def run(args: argparse.Namespace) -> int:
     sweep = results.read_sweep(workdir)
     rows = results.rows(workdir, sweep)
     path = report.write(workdir, sweep, rows)
-    print(f"{path}: {len(rows)} points: {results.summary(rows)}")
+    print(f"{path}: {counted(len(rows), 'point')}: {results.summary(rows)}")
     return 0

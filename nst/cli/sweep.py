@@ -4,14 +4,17 @@ nst sweep --config=sweeps/pooling --workdir=runs/pooling
 """
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from nst.cli import options, signals
 from nst.cli.catalogue import locate
 from nst.cli.process import say
-from nst.errors import choose
+from nst.errors import UserError, choose
+from nst.metrics.instrument import Instrument
 from nst.sweeps import judge, local, progress, results, space
 from nst.sweeps.launchers import LAUNCHERS, Options
-from nst.sweeps.points import make_points, select
+from nst.sweeps.points import Point, make_points, select
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         # in a new folder no point is finished, whatever the instrument is
         begun = (workdir / "sweep.json").exists()
-        name = judge.load(args.instrument, workdir, points, say)[1].name if begun else ""
+        name = _judge(args, workdir, points)[1].name if begun else ""
         print("\n".join(progress.list_points(workdir, selected, name)))
         return 0
     launcher.start(chosen)
     received = signals.catch()
-    network, instrument = judge.load(args.instrument, workdir, points, say)
+    network, instrument = _judge(args, workdir, points)
     request = results.Request(
         args.config_file, args.command, args.launcher, network, instrument.name, args.target_loss
     )
@@ -61,3 +64,11 @@ def run(args: argparse.Namespace) -> int:
     )
     launcher.run(launch, pending, chosen._replace(network=network))
     return progress.conclude(workdir, selected, say, *received[:1])
+
+
+def _judge(args: argparse.Namespace, workdir: Path, points: Sequence[Point]) -> tuple[str, Instrument]:
+    """Returns the network and the instrument of the sweep; an error names the option that chose it."""
+    try:
+        return judge.load(args.instrument, workdir, points, say)
+    except UserError as error:
+        raise options.renamed(error, {"weights.name": "--instrument"} if args.instrument else {}) from error

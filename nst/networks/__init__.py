@@ -18,6 +18,7 @@
     torchfile      the same of PyTorch's files, without PyTorch
     pickles        reads a pickle without executing it
     download       fetches a file and verifies it
+    fallback       VGG-19, or the small network where VGG-19 is not to be had
 
 Imports nothing of nst but `errors`, `files` and `numerics`.
 """

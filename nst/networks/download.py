@@ -56,9 +56,10 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
             partial.unlink()
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise Unreachable(
-            f"{name}: cannot download {url} ({reason})", f"run again to resume, or {advice}"
-        ) from error
+        advice = (
+            f"run again to resume, or {advice}, or use the small network: --config.weights.name=vgg19_slim"
+        )
+        raise Unreachable(f"{name}: cannot download {url}", reason, advice) from error
     except OSError as error:
         raise UserError(f"{name}: cannot write {partial} ({error.strerror}); set NST_CACHE_DIR") from error
     raise UserError(

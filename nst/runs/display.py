@@ -111,7 +111,7 @@ def _picture(rgb_HxWx3: np.ndarray) -> str:
 
 @contextlib.contextmanager
 def _bars(**options) -> Iterator[Callable[[Progress], str]]:
-    """Yields a function that moves a bar, a new one at each size, and returns it as text."""
+    """Yields a function that moves a bar and returns it as text; at each size it begins anew in its line."""
     bar, size = None, None
 
     def advance(now: Progress) -> str:
@@ -119,10 +119,12 @@ def _bars(**options) -> Iterator[Callable[[Progress], str]]:
         if size != (now.width, now.height):
             stack.close()
             size, name = (now.width, now.height), f"{now.width}x{now.height} px"
-            bar = tqdm(desc=name, total=now.steps, initial=now.step, unit="step", **options)
+            bar = tqdm(desc=name, total=now.steps, initial=now.step, unit="step", leave=False, **options)
             stack.enter_context(bar)
         bar.set_postfix_str(f"loss {now.loss:.4g}", refresh=False)
         bar.update(now.step - bar.n)
+        if now.step == now.steps:
+            bar.refresh()  # whatever the time since it was drawn
         return str(bar)
 
     with contextlib.ExitStack() as stack:

@@ -19,6 +19,7 @@ from nst.networks.table import minimum_size, multiples
 from nst.runs import folder, forecast, pictures, sharding, specs
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
+from nst.runs.log import Detail
 from nst.runs.network import LoadNetwork
 from nst.runs.settings import AUTO
 
@@ -187,4 +188,4 @@ def description(job: Job, need: int) -> str:
     parameters = f"{parameter_count(job.variables) / 1e6:.1f} M parameters"
     share = f" on each of {count}, which share the height" if count > 1 else ""
     where = f"device: {device.device_kind} ({device.platform})"
-    return f"{where}, {parameters}, {memory.format_bytes(need)} needed{share}"
+    return Detail(f"{where}, {parameters}, {memory.format_bytes(need)} needed{share}")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nst.runs.log import Log
 from nst.runs.network import LoadNetwork
 
 
@@ -23,7 +24,8 @@ class Hooks(NamedTuple):
     """What a run calls while it is made."""
 
     stop: Callable[[], bool]  # called between steps; True ends the run
-    log: Callable[[str], None]  # receives one line of text
+    log: Log
     load: LoadNetwork  # loads the network
     progress: Callable[[Progress], None] | None = None  # called after every few steps
     lines: bool = True  # whether the log receives a line for each record, too
+    describe: Log = lambda line: None  # receives the lines that describe the run at each of its sizes

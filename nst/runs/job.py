@@ -25,6 +25,7 @@ from nst.optimizers import steps
 from nst.optimizers.steps import Carried, State
 from nst.optimizers.table import Optimizer, method
 from nst.runs import forecast, masks, pictures, settings, sharding, specs
+from nst.runs.log import Detail
 from nst.runs.network import LoadNetwork, load_network
 from nst.runs.pictures import Recolor
 
@@ -166,15 +167,15 @@ def description(job: Job, config: ConfigDict) -> list[str]:
       config: the config that it was made from.
     """
     spec, net, optimizer = job.spec, job.spec.network, job.optimizer
-    slim = ", slim" if net.widths else ""
+    architecture = f"{net.architecture}, slim" if net.widths else net.architecture
     search = f", {optimizer.line_search} line search" if optimizer.name == "lbfgs" else ""
     style = f"{spec.representation}, {spec.style_normalization}"
     return [
         *job.notes,
-        f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}",
-        f"style: {' '.join(spec.style_layers) or 'none'}, {style}",
-        f"network: {net.architecture}{slim}, {net.pooling} pooling, {net.padding} padding, {net.dtype}",
-        f"optimiser: {optimizer.name}{search}, {config.steps} steps from {config.init.kind}",
+        Detail(f"content: {' '.join(spec.content_layers) or 'none'}, {spec.content_normalization}"),
+        Detail(f"style: {' '.join(spec.style_layers) or 'none'}, {style}"),
+        Detail(f"network: {architecture}, {net.pooling} pooling, {net.padding} padding, {net.dtype}"),
+        Detail(f"optimiser: {optimizer.name}{search}, {config.steps} steps from {config.init.kind}"),
     ]
 
 

@@ -19,6 +19,7 @@ from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.runs.hooks import Hooks, Progress
 from nst.runs.job import Job, first_state, shown
+from nst.runs.log import Detail
 from nst.runs.recorder import Recorder
 from nst.runs.run import Run
 
@@ -69,7 +70,7 @@ def drive(run: Run, program: Program, hooks: Hooks) -> State:
         evaluations, before = int(state.evaluations), evaluations
         if evaluations == before and not ended:
             ended = True
-            recorder.log("the loss cannot be lowered further: the image stays as it is")
+            recorder.log(Detail("the loss cannot be lowered further: the image stays as it is"))
         keep(recorder, config, state, partial(_finite_terms, run, program, state), pace)
     if step < config.steps:
         pause(recorder, state, partial(_finite_terms, run, program, state))

@@ -17,6 +17,7 @@ from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
 from nst.networks.normalization import normalize
 from nst.networks.table import freeze
+from nst.runs.log import Detail
 
 
 class FrozenNetwork(NamedTuple):
@@ -45,11 +46,11 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     loaded = checkpoints.load(weights.name, convention.architecture, spec.layers, config.seed)
     source = loaded.path or f"seed {config.seed}, untrained: colours, not strokes; the full network is vgg19"
     inputs = {"weights": loaded.sha256}
-    notes = [f"weights: {weights.name} ({source}), {convention.preprocessing} input"]
+    notes = [Detail(f"weights: {weights.name} ({source}), {convention.preprocessing} input")]
     notes += [loaded.note] if loaded.note else []
     if convention.widths:
         notes.append(
-            "weights: a small network, made from VGG-19; weights.name=vgg19 comes nearer to the style"
+            Detail("weights: a small network, made from VGG-19; weights.name=vgg19 comes nearer to the style")
         )
     params = loaded.params
     if weights.normalize:
@@ -60,7 +61,7 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
         files = folders.files(weights.normalize, "weights.normalize")
         params = normalize(spec.network, params, _small_images(files, config.max_megapixels))
         inputs["weights.normalize"] = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
-        notes.append(f"weights: each filter scaled to mean activation 1 over {len(files)} images")
+        notes.append(Detail(f"weights: each filter scaled to mean activation 1 over {len(files)} images"))
     return FrozenNetwork(freeze(spec.network, params), inputs, tuple(notes))
 
 

@@ -18,6 +18,7 @@ from nst.files import digest
 from nst.images import Picture, Source, color
 from nst.losses.spec import Spec
 from nst.networks.table import layers_to, minimum_size
+from nst.runs.log import Detail
 
 INITS = ("content", "style", "noise", "grey", "blend", "image")
 NOISES = ("normal", "uniform")
@@ -202,7 +203,7 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
             )
         change = "" if before == after else f", from {before[1]}x{before[0]}"
         change += ", enlarged" if max(after) > max(before) else ""
-        yield f"{role}: {after[1]}x{after[0]} px{change}"
+        yield Detail(f"{role}: {after[1]}x{after[0]} px{change}")
 
 
 Recolor = Callable[[np.ndarray], np.ndarray]  # gives an image HxWx3 the colours that it is saved with

@@ -15,6 +15,7 @@ from nst.errors import UserError
 from nst.optimizers.steps import State
 from nst.runs import checkpoint, folder, settings
 from nst.runs.hooks import Hooks
+from nst.runs.log import Detail
 from nst.runs.pyramid import Level
 
 
@@ -91,9 +92,8 @@ class Recorder:
         if self._lines:
             minutes, seconds = divmod(round(pace * (self.config.steps - step)), 60)
             rate = f", {1 / pace:.2f} steps/s, {minutes}:{seconds:02} left" if pace else ""
-            self.log(
-                f"step {step}/{self.config.steps}, {head['evaluations']} evaluations, loss {loss:.6g}{rate}"
-            )
+            made = f"step {step}/{self.config.steps}, {head['evaluations']} evaluations"
+            self.log(Detail(f"{made}, loss {loss:.6g}{rate}"))
 
     def preview(self, state: State) -> Path | None:
         """Writes the image of a state to previews/, and returns its path; None: there is no folder."""

@@ -18,6 +18,7 @@ from nst.optimizers.steps import Carried, State
 from nst.runs import checkpoint, folder, pyramid, settings, sharding
 from nst.runs.hooks import Hooks
 from nst.runs.job import Job, first_state, shown
+from nst.runs.log import Detail
 from nst.runs.pyramid import Level
 from nst.runs.recorder import Recorder
 
@@ -167,5 +168,5 @@ def finish(run: Run, state: State | None) -> Result:
     if recorder.workdir and finished:
         path = recorder.workdir / f"result.{config.output.format}"
         processes.on_primary(result.save)(path, config.output.bits)
-        recorder.log(f"done: {path}")
+        recorder.log(Detail(f"done: {path}"))
     return result

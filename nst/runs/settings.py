@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from nst.errors import UserError, choose
 from nst.runs.fields import AUTO, FIELDS
 from nst.runs.kinds import names, normal_form, paths
+from nst.runs.log import Detail
 
 __all__ = ["AUTO", "as_dict", "differences", "digest", "names", "notes", "paths", "resolve"]
 
@@ -101,10 +102,8 @@ def notes(config: ConfigDict) -> list[str]:
     elif color.mode == "luminance" and color.transform != "pca":
         lines.append("color.transform has no effect, since color.mode = luminance")
     if config.size != AUTO and 0 < config.size <= config.pyramid.min_size:
-        lines.append(
-            f"pyramid.min_size = {config.pyramid.min_size}: not below size = {config.size}: only this size "
-            "is made"
-        )
+        smallest = f"pyramid.min_size = {config.pyramid.min_size}: not below size = {config.size}"
+        lines.append(Detail(f"{smallest}: only this size is made"))
     return lines
 
 

@@ -19,6 +19,7 @@ from nst.images import Source
 from nst.runs import compiling, display, fitting, interrupt, pyramid, settings
 from nst.runs.hooks import Hooks, Progress
 from nst.runs.job import description, make_problem, prepare
+from nst.runs.log import Detail, above_bars, once
 from nst.runs.loop import Program, drive
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pyramid import Level
@@ -54,7 +55,8 @@ def stylize(
         bytes. None: nothing is written.
       stop: called after every few steps; if it returns True, the run saves a checkpoint and a preview, and
         ends early. So it does at the first Ctrl-C, unless the program handles that signal itself.
-      log: receives one line of text at a time.
+      log: receives one line of text at a time; those that only describe the run are of type
+        `nst.runs.log.Detail`.
       progress: called at the start of each size and after every few steps (a few seconds at most) with a
         `Progress`: the step, the loss, the image's size, and a function that fetches the image. It changes no
         byte of the result; if it raises an exception, the run saves a checkpoint and a preview, and the
@@ -70,7 +72,7 @@ def stylize(
       UserError: an input is invalid; the message is one line that says what is wrong and what to do. What the
         folder held is then unchanged.
     """
-    log = processes.log_on_primary(log)
+    log = processes.log_on_primary(above_bars(log))
     load = load or cached_loader()  # shared by all sizes of this run
     workdir = Path(workdir) if workdir else None
     config = settings.resolve(config)
@@ -79,7 +81,8 @@ def stylize(
     job = prepare(content, style, config, load)
     *smaller, full = pyramid.plan(config, workdir, job.originals, job.inputs)
     with display.following(progress) as (show, failed):
-        hooks = Hooks(stop, log, load, show, lines=show is None or callable(progress))
+        lines = show is None or callable(progress)
+        hooks = Hooks(stop, log, load, show, lines, describe=once(log))
         with opened(job, full, hooks, smaller) as run:
             program = _begin(run)
             with interrupt.deferred() as interrupted:
@@ -118,9 +121,9 @@ def climb(
             job = prepare(content, style, level.config, hooks.load)
             compiling.check(job)
         except TooSmall as error:
-            hooks.log(f"{level.config.size} px is left out: {error}")
+            hooks.log(Detail(f"{level.config.size} px is left out: {error}"))
             continue
-        hooks.log(f"first at {level.config.size} px")
+        hooks.log(Detail(f"at {level.config.size} px"))
         with opened(job, level, hooks) as run:
             start = _optimize(follow(run, start), _begin(run), hooks)
         if not start.finished:  # it was stopped
@@ -154,7 +157,7 @@ def _optimize(run: Run, compiled: _Compiled | None, hooks: Hooks) -> Result:
         return finish(run, run.state)
     job, log = run.job, run.recorder.log
     for line in [*description(job, run.config), fitting.description(job, compiled.memory_bytes)]:
-        log(line)
+        hooks.describe(line)
     if job.mesh and mesh.gathers(compiled.loop):
         log("devices: whole layers are gathered on each device, so the memory of one device limits the size")
     return finish(run, drive(run, Program(compiled.loop, make_problem(job)), hooks))

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nst.errors import UserError
 from nst.files import read_json
 from nst.metrics import instrument
 from nst.metrics.instrument import Instrument
+from nst.networks.fallback import FULL, SMALL, full_or_small
 from nst.sweeps import results
 from nst.sweeps.points import Point
-
-USUAL, SMALL = "vgg19", "vgg19_slim"
 
 
 def load(
@@ -18,8 +16,8 @@ def load(
 ) -> tuple[str, Instrument]:
     """Loads the instrument of a sweep.
 
-    It is the one that was asked for; or else that of the folder's sweep; or else VGG-19. If VGG-19 is not on
-    this machine and cannot be downloaded, and no point needs it, the small network measures instead.
+    It is the one that was asked for; or else that of the folder's sweep; or else VGG-19. Where VGG-19 cannot
+    be downloaded, and no point needs it, the small network measures instead (nst/networks/fallback.py).
 
     Args:
       asked: a value of `weights.name`; "": none was asked for.
@@ -33,18 +31,17 @@ def load(
     Raises:
       UserError: the weights cannot be found or read.
     """
-    if network := asked or _recorded(workdir):
-        return network, instrument.load(network)
-    try:
-        return USUAL, instrument.load(USUAL)
-    except UserError as error:
-        if any(point.config.weights.name == USUAL for point in points):
-            raise
-        log(
-            f"the small network {SMALL} measures, since {USUAL} is not available ({error}); its numbers can "
-            f"only be compared with each other; --instrument={USUAL} asks for {USUAL}"
-        )
-        return SMALL, instrument.load(SMALL)
+    network = asked or _recorded(workdir)
+    if not network and any(point.config.weights.name == FULL for point in points):
+        network = FULL
+    if not network:
+        network, reason = full_or_small()
+        if reason:
+            log(
+                f"the small network, {SMALL}, measures, since VGG-19 cannot be downloaded ({reason}); its "
+                f"numbers can only be compared with each other; --instrument={FULL} asks for VGG-19"
+            )
+    return network, instrument.load(network)
 
 
 def _recorded(workdir: Path) -> str:

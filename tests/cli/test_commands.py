@@ -49,7 +49,7 @@ def test_the_doctor_finds_versions_devices_caches_and_weights(capsys, monkeypatc
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
     assert f"nst {nst.__version__}" in shown and "cpu:0" in shown
-    assert "vgg19: not here (80 MB); fetched" in shown and "vgg19_slim.safetensors" in shown
+    assert "vgg19: not here (80 MB); downloaded" in shown and "vgg19_slim.safetensors" in shown
     (tmp_path / "weights").mkdir()
     file = tmp_path / "weights" / checkpoints.CHECKPOINTS["vgg19"].url.rpartition("/")[2]
     file.write_bytes(bytes(1000))
@@ -83,7 +83,7 @@ def run_folder(tmp_path):
 def test_a_film_has_every_preview_in_order_and_ends_with_the_result(run_folder, tmp_path, suffix, capsys):
     path = tmp_path / f"film.{suffix}"
     assert main(["animate", str(run_folder), "-o", str(path), "--seconds=5", "--hold=2"]) == 0
-    assert "6 pictures, 7 seconds" in capsys.readouterr().out
+    assert "6 pictures, 7 s" in capsys.readouterr().out
     levels, durations = [], []
     with Image.open(path) as film:
         assert film.size == (32, 28) and film.n_frames == 6

@@ -49,9 +49,9 @@ def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shap
     made = here / "photos_painting"
     assert sorted(os.listdir(made)) == [*(f"{n:02d}_painting.png" for n in range(4)), "sheet.png"]
     lines = out.splitlines()
-    assert lines[0] == "4 pictures: 0 finished already, 4 to be made"
+    assert lines[0] == "4 pictures: 0 finished already, 4 to be made: 32 px, network random"
     # those of one shape follow each other
-    form = r"(\d)/4 photos_painting/(\d\d)_painting.png: \d+ seconds"
+    form = r"(\d)/4 photos_painting/(\d\d)_painting.png: \d+(?:\.\d)? s"
     made_in_order = [re.fullmatch(form, line).groups() for line in lines[1:5]]
     assert made_in_order == [("1", "00"), ("2", "02"), ("3", "01"), ("4", "03")]
     assert lines[5] == "photos_painting/sheet.png: all of them"
@@ -81,7 +81,10 @@ def test_bad_pictures_are_named_at_once_and_at_the_end_and_the_others_are_made(n
     images.write("photos/05.png", picture(5))
     os.remove("photos/06.png"), os.remove("photos/07.png")
     status, out, _ = nst(*words)
-    assert status == 0 and out.splitlines()[0] == "3 pictures: 2 finished already, 1 to be made"
+    assert (
+        status == 0
+        and out.splitlines()[0] == "3 pictures: 2 finished already, 1 to be made: 32 px, network random"
+    )
 
 
 def test_an_error_of_any_kind_fails_one_picture_only(nst, here, photos, monkeypatch):
@@ -113,9 +116,11 @@ def test_a_stop_says_how_far_it_came_and_the_same_command_continues(nst, here, p
         patch.setattr(making, "make", make_and_interrupt)
         status, out, _ = nst("photos/", "painting.png", *QUICK)
     assert status == 128 + signal.SIGTERM
-    assert out.endswith("stopped with 2 of 3 pictures finished; the same command continues\n")
+    assert out.endswith("stopped: 2 of 3 pictures finished; the same command continues\n")
     status, out, _ = nst("photos/", "painting.png", *QUICK)
-    assert status == 0 and out.startswith("3 pictures: 2 finished already, 1 to be made\n")
+    assert status == 0 and out.startswith(
+        "3 pictures: 2 finished already, 1 to be made: 32 px, network random\n"
+    )
 
 
 def test_paintings_of_other_sizes_share_the_program_and_stand_in_a_sheet(nst, here, photos):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -10,7 +11,6 @@ from PIL import Image
 
 from nst import images
 from nst.cli import making
-from nst.networks.checkpoints import CHECKPOINTS
 from nst.runs import folder
 from tests.helpers import weight_files
 from tests.helpers.painting import FREE, QUICK, refused
@@ -108,7 +108,7 @@ def test_wrong_values_name_the_option_that_was_typed(nst):
         ("--init=nosie", "--init = 'nosie': did you mean 'noise'?"),
         ("--seed=-1", "--seed = '-1'"),
         ("--stpes=4", "there is no flag --stpes; did you mean --steps?"),
-        ("--network=vgg91", "weights.name = 'vgg91': did you mean 'vgg19'?"),
+        ("--network=vgg91", "--network = 'vgg91': did you mean 'vgg19'?"),
     ):
         refused(nst("photo.png", "painting.png", word), *parts)
 
@@ -181,7 +181,7 @@ def test_a_kept_run_makes_more_steps(nst, here):
     nst("photo.png", "painting.png", *QUICK, "--keep")
     assert (here / "photo_painting.nst/result.png").exists()
     more = "photo.png", "painting.png", *QUICK, "--steps=5", "--keep"
-    refused(nst(*more), "--overwrite")
+    refused(nst(*more), "--overwrite, which continues the run that was kept if only --steps is larger")
     assert "continuing from step 3" in nst(*more, "--overwrite")[1]
     assert (here / "photo_painting.png").read_bytes() == (here / "whole.png").read_bytes()
     nst("photo.png", "painting.png", *QUICK, "--steps=4", "--overwrite")  # a step back: it begins again
@@ -200,7 +200,7 @@ def test_a_result_that_cannot_be_written_stays_in_the_run_folder(nst, here, monk
             nst("photo.png", "painting.png", *QUICK), "No space left on device", "photo_painting.nst keeps it"
         )
     assert (here / "photo_painting.nst/result.png").exists()
-    assert "step 0/3" not in nst("photo.png", "painting.png", *QUICK)[1]
+    assert "step 0/3" not in nst("photo.png", "painting.png", *QUICK, "-v")[1]
     assert (here / "photo_painting.png").exists() and not (here / "photo_painting.nst").exists()
 
 
@@ -239,15 +239,24 @@ def network_of(run_folder):
 
 def test_without_vgg19_and_a_network_the_small_one_is_used_and_said(nst, here):
     status, out, _ = nst("photo.png", "painting.png", *FREE, "--keep")
-    line = out.splitlines()[0]
-    assert status == 0 and line.startswith("using the small network, vgg19_slim, since there is no VGG-19 (")
-    assert CHECKPOINTS["vgg19"].url in line and "NST_WEIGHTS_DIR" in line and "--network=vgg19" in line
+    first, second, third = out.splitlines()
+    assert status == 0 and first.startswith("using the small network, since VGG-19 cannot be downloaded (")
+    assert first.endswith("Connection refused): see nst doctor")
+    assert second == "photo.png in the style of painting.png: 32 px, the small network, vgg19_slim"
+    assert re.fullmatch(r"photo_painting.png: \d+(\.\d)? s", third)
     assert network_of(here / "photo_painting.nst") == "vgg19_slim"
     assert nst("photo.png", "painting.png", *FREE)[1] == "photo_painting.png: finished already\n"
     chosen = "photo.png", "painting.png", *FREE, "-o", "b.png"
-    refused(nst(*chosen, "--network=vgg19"), "vgg19: cannot download", "set NST_WEIGHTS_DIR")
-    refused(nst(*chosen, "--config.weights.name=vgg19"), "vgg19: cannot download")
-    refused(nst(*chosen, "--config=classic"), "vgg19: cannot download")
+    small = "or use the small network: --network=vgg19_slim"
+    refused(nst(*chosen, "--network=vgg19"), "vgg19: cannot download", "set NST_WEIGHTS_DIR", small)
+    refused(nst(*chosen, "--config=classic"), "vgg19: cannot download", small)
+    small = "or use the small network: --config.weights.name=vgg19_slim"
+    refused(nst(*chosen, "--config.weights.name=vgg19"), "vgg19: cannot download", small)
+    pictures = "--config.content=photo.png", "--config.style=painting.png"
+    refused(nst("stylize", *pictures, "--workdir=run"), "vgg19: cannot download", small)
+    measured = "measure", "--content=photo.png", "--style=painting.png", "photo.png"
+    refused(nst(*measured), "vgg19: cannot download", "or use the small network: --network=vgg19_slim")
+    refused(nst(*measured, "--network=vgg91"), "--network = 'vgg91': did you mean 'vgg19'?")
     assert nst(*chosen, "--network=vgg19_slim")[0] == 0
     assert (here / "b.png").read_bytes() == (here / "photo_painting.png").read_bytes()
 
@@ -260,7 +269,7 @@ def test_a_picture_is_continued_with_the_network_that_it_was_begun_with(nst, her
     find_vgg19()
     assert nst("photo.png", "painting.png", *FREE, "-o", "whole.png")[1] == "whole.png: finished already\n"
     status, out, _ = nst("photo.png", "painting.png", *FREE)
-    assert "using the small network, vgg19_slim, with which this was begun; for VGG-19" in out
+    assert "using the small network, with which this was begun; for VGG-19" in out
     assert (here / "photo_painting.png").read_bytes() == (here / "whole.png").read_bytes()
     assert nst("photo.png", "painting.png", *FREE, "--network=vgg19", "--overwrite", "--keep")[0] == 0
     assert network_of(here / "photo_painting.nst") == "vgg19"

@@ -96,6 +96,40 @@ def test_a_bar_for_each_size_in_a_terminal(monkeypatch):
     assert not any(line.startswith("step") for line in lines)
 
 
+def screen_of(text, rows=40, columns=400):
+    """What a terminal shows after it has received a text."""
+    lines, row, column = [[" "] * columns for _ in range(rows)], 0, 0
+    for part in re.findall(r"\x1b\[A|.", text, re.DOTALL):
+        if part == "\x1b[A":
+            row -= 1
+        elif part == "\n":
+            row, column = row + 1, 0
+        elif part == "\r":
+            column = 0
+        else:
+            lines[row][column], column = part, column + 1
+    return [line for line in ("".join(cells).rstrip() for cells in lines) if line]
+
+
+def test_the_bar_has_one_line_that_the_log_does_not_run_into_and_is_gone_at_the_end(monkeypatch):
+    screen = terminal(monkeypatch)
+    monkeypatch.setattr(sys, "stdout", screen)
+    seen = []
+
+    def log(line):
+        seen.append(screen_of(screen.getvalue()))
+        print(line)
+
+    nst.stylize(*PAIR, small(**TWO), log=log)
+    lines = screen_of(screen.getvalue())
+    assert "24x17 px: 100%" in screen.getvalue() and "34x24 px: 100%" in screen.getvalue()
+    assert not any("%" in line for line in lines) and not any("%" in line for shown in seen for line in shown)
+    assert "at 24 px" in lines
+    said = [line.partition(":")[0] for line in lines]
+    # what is the same at every size is said once
+    assert said.count("network") == said.count("weights") == 1 and said.count("optimiser") == 2
+
+
 @pytest.mark.parametrize("progress", [False, lambda now: None])
 def test_no_bar_but_lines_in_the_log_if_none_is_wanted(monkeypatch, progress):
     screen = terminal(monkeypatch)

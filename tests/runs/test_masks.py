@@ -141,7 +141,7 @@ def test_a_size_at_which_nothing_is_left_of_a_region_is_left_out(files, tmp_path
     })  # fmt: skip
     _, lines = run(config, workdir=tmp_path / "run")
     assert [line.split(":")[0] for line in lines if "left out" in line] == ["8 px is left out"]
-    assert "first at 16 px" in lines and not (tmp_path / "run/size_8").exists()
+    assert "at 16 px" in lines and not (tmp_path / "run/size_8").exists()
 
 
 def test_masks_that_fit_at_the_full_size_fit_at_smaller_ones(files, tmp_path):
@@ -152,7 +152,7 @@ def test_masks_that_fit_at_the_full_size_fit_at_smaller_ones(files, tmp_path):
     config = guided(files, ("left", str(tmp_path / "wide.png")), **{"size": 56, "steps": 1})
     config.update_from_flattened_dict({"pyramid.min_size": 7, "pyramid.steps": (1,)})
     _, lines = run(config)
-    assert [f"first at {size} px" in lines for size in (7, 14, 28)] == [True] * 3
+    assert [f"at {size} px" in lines for size in (7, 14, 28)] == [True] * 3
 
 
 EVERYTHING = ADAM | {

@@ -48,7 +48,7 @@ def test_where_size_is_0_the_paintings_own_sizes_scale(pictures, style, expected
 def test_a_picture_without_a_photograph_has_the_paintings_own_size(pictures):
     texture = {"content": "", "content_loss.layers": (), "init.kind": "noise", "size": 0}
     result, lines = stylize(None, pictures[1], small(**texture, **{"pyramid.min_size": 20}))
-    assert result.image.shape == (40, 56, 3) and "first at 28 px" in lines
+    assert result.image.shape == (40, 56, 3) and "at 28 px" in lines
 
 
 @pytest.mark.parametrize("chunks", [1, 3, 5])
@@ -59,7 +59,7 @@ def test_with_size_0_a_run_stopped_at_a_smaller_size_goes_on_to_the_same_bytes(p
     assert not stopped.finished and not (tmp_path / "cut/checkpoint.npz").exists()
     stylize(*pictures, config, workdir=tmp_path / "cut")
     again, lines = stylize(*pictures, config, workdir=tmp_path / "cut")  # finished: nothing is left to do
-    assert again.finished and not any(line.startswith("first at") for line in lines)
+    assert again.finished and not any(line.startswith("at ") for line in lines)
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("result.png"))
     assert len(files) == 3
     for file in files:
@@ -85,7 +85,7 @@ def test_sizes_that_are_too_small_are_left_out_and_change_nothing(tmp_path):
     pair = picture(0, 8, 64), picture(1)  # relu3_1 needs 4 px
     deep = {"size": 64, "steps": 2, "style_loss.layers": ("relu1_1", "relu3_1"), "pyramid.steps": (3,)}
     made, lines = stylize(*pair, small(**deep, **{"pyramid.min_size": 8}), workdir=tmp_path)
-    assert left_out(lines) == ["8 px is left out", "16 px is left out"] and "first at 32 px" in lines
+    assert left_out(lines) == ["8 px is left out", "16 px is left out"] and "at 32 px" in lines
     assert any("16 px is left out: content: 16x2 px is too small for relu3_1" in line for line in lines)
     assert [path.name for path in tmp_path.glob("size_*")] == ["size_32"]
     fewer, lines = stylize(*pair, small(**deep, **{"pyramid.min_size": 32}))
@@ -105,7 +105,7 @@ def test_a_pyramid_of_sizes_that_are_all_left_out_is_no_pyramid(tmp_path):
 @pytest.mark.parametrize("changes", [{"pyramid.steps": (300,)}, {"pyramid.steps": ()}])
 def test_a_smallest_size_above_the_size_is_no_pyramid(pictures, changes):
     made, lines = stylize(*pictures, small(**changes, **{"pyramid.min_size": 256}))
-    assert not left_out(lines) and not any("first at" in line for line in lines)
+    assert not left_out(lines) and not any(line.startswith("at ") for line in lines)
     np.testing.assert_array_equal(made.image, stylize(*pictures, small())[0].image)
 
 

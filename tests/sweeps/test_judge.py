@@ -2,8 +2,9 @@
 
 import pytest
 
-from nst.errors import UserError
+from nst.errors import Unreachable, UserError
 from nst.metrics import instrument
+from nst.networks import checkpoints
 from nst.sweeps import judge, results
 from tests.helpers.sweeping import config, csv_without_timings, enter, file, points, program, request
 
@@ -12,29 +13,39 @@ OFFLINE = {"NST_WEIGHTS_URL": "http://127.0.0.1:9", "NST_WEIGHTS_DIR": ""}  # a 
 
 @pytest.fixture
 def without_vgg19(monkeypatch):
-    """Every load of an instrument fails for VGG-19; the others give their name."""
+    """VGG-19 cannot be downloaded; the instruments of other networks have their names."""
+
+    def find(network):
+        if network == "vgg19":
+            raise Unreachable("vgg19: cannot download it", "no route", "run again")
 
     def load(network):
-        if network == "vgg19":
-            raise UserError("vgg19: cannot download it")
+        find(network)
         return instrument.Instrument(f"nst1-{network}", None)
 
+    monkeypatch.setattr(checkpoints, "find", find)
     monkeypatch.setattr(instrument, "load", load)
 
 
 def test_the_small_network_measures_where_vgg19_cannot_be_had(tmp_path, without_vgg19):
     lines, made = [], points(tmp_path, [{}])
     assert judge.load("", tmp_path / "sweep", made, lines.append)[0] == "vgg19_slim"
-    assert len(lines) == 1 and lines[0].startswith(
-        "the small network vgg19_slim measures, since vgg19 is not"
+    start = (
+        "the small network, vgg19_slim, measures, since VGG-19 cannot be downloaded (no route); its numbers"
     )
-    assert "vgg19: cannot download it" in lines[0] and "only be compared with each other" in lines[0]
+    assert len(lines) == 1 and lines[0].startswith(start) and "only be compared with each other" in lines[0]
     with pytest.raises(UserError, match="cannot download"):  # it was asked for
         judge.load("vgg19", tmp_path / "sweep", made, lines.append)
     needing = points(tmp_path, [{}, {"weights.name": "vgg19"}])
     with pytest.raises(UserError, match="cannot download"):  # the sweep could not run without it
         judge.load("", tmp_path / "sweep", needing, lines.append)
     assert len(lines) == 1
+
+
+def test_weights_that_cannot_be_used_are_an_error_and_no_reason_for_another_judge(tmp_path, monkeypatch):
+    monkeypatch.setenv("NST_WEIGHTS_DIR", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="NST_WEIGHTS_DIR = .*none: no such folder"):
+        judge.load("", tmp_path / "sweep", points(tmp_path, [{}]), print)
 
 
 def test_a_sweep_keeps_its_judge(tmp_path, without_vgg19):
@@ -53,7 +64,7 @@ def test_a_sweep_of_the_small_network_works_offline(tmp_path):
     offline = OFFLINE | {"NST_CACHE_DIR": str(tmp_path / "cache")}
     status, output = program(made, workdir, "--instrument=", **offline)
     assert status == 0 and "2 finished: " in output and "Traceback" not in output, output
-    assert "the small network vgg19_slim measures, since vgg19 is not available (" in output
+    assert "the small network, vgg19_slim, measures, since VGG-19 cannot be downloaded (" in output
     assert "2 of 2 points to run, measured by nst1-vgg19_slim-" in output
     head, *lines = csv_without_timings(workdir)
     names = {line[head.index("instrument")] for line in lines}
