@@ -11,8 +11,9 @@ import numpy as np
 from nst.errors import UserError
 
 GRAIN_FREQUENCY = 0.35  # cycles per pixel; the highest along an axis is 0.5
-PERIODS = (2, 4, 8)  # pixels: the strides of relu2_1, relu3_1 and relu4_1
-BLOCK = 32  # pixels of the blocks whose spectra are averaged; every frequency k/8 is one of theirs
+PERIODS = (2, 4, 8, 16)  # pixels: the strides of relu2_1, relu3_1, relu4_1 and relu5_1
+# pixels of the blocks whose spectra are averaged, the largest that fits; every frequency k/16 is one of theirs
+BLOCKS = (64, 32, 16)
 # variance of rounding to 8 bits: the power at each frequency of the noise that every file has
 _ROUNDING = 1 / 12 / 255**2
 
@@ -58,33 +59,42 @@ def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
 
         level(p) = 10 log10(mean_q P(q) / B(q)),    q = (i, j) / p cycles per pixel
 
-    over the frequencies q of a grid of period p = 2, 4, 8 that are not frequencies of a smaller period. P is
-    the mean power spectrum of overlapping blocks of 32 px, each less its mean and under a Hann window (Welch
-    1967); its phases are lost, so that an image has about the same level when it is shifted. B(q) is the
-    power around q: the geometric means of P at (q_x - 2/32, q_y) and (q_x + 2/32, q_y), and at (q_x, q_y -
-    2/32) and (q_x, q_y + 2/32), and of these the larger one, since the lines of a picture fill a row or a
-    column of the spectrum, and a grid does not. Pictures without a grid have about 0, and a grid of period p
-    with R times the power around it has 10 log10 R. Convolution networks leave such grids at the strides of
-    their pooling: Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*).
+    over the frequencies q of a grid of period p = 2, 4, 8, 16 that are not frequencies of a smaller period. P
+    is the mean power spectrum of overlapping blocks of 64 px, each less its mean and under a Hann window
+    (Welch 1967). Its phases are lost, so that an image has the same level when it is shifted, up to what
+    enters and leaves at the borders. B(q), the smooth part of the spectrum, is the power around q: the
+    geometric means of P at (q_x - 2/64, q_y) and (q_x + 2/64, q_y), and at (q_x, q_y - 2/64) and
+    (q_x, q_y + 2/64), and of these the larger one, since the lines of a picture fill a row or a column of the
+    spectrum, and a grid does not. Pictures without a grid have about 0, and a grid of period p with R times
+    the power around it has 10 log10(1 + R). Networks leave such grids at the strides of their pooling and of
+    their convolutions: Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*), Kinoshita & Kiya 2020.
+
+    In a picture with an edge below 64 px the blocks have 32 or 16 px. A block shows the grids that it holds
+    four times; the level of others is 0.
 
     Args:
-      luma_HxW: luma in [0, 1], at least 32 px at each edge.
+      luma_HxW: luma in [0, 1], at least 16 px at each edge.
 
     Returns:
-      {"checkerboard": the largest level, "checkerboard/2", "checkerboard/4", "checkerboard/8": levels}.
+      {"checkerboard": the largest level, "checkerboard/2", ..., "checkerboard/16": levels}.
 
     Raises:
-      UserError: the image is smaller than a block.
+      UserError: the image is smaller than a block of 16 px.
     """
-    power = _block_power(np.asarray(luma_HxW, np.float64))
+    y = np.asarray(luma_HxW, np.float64)
+    edge = next((block for block in BLOCKS if block <= min(y.shape)), None)
+    if edge is None:
+        size = f"{y.shape[1]}x{y.shape[0]} px"
+        raise UserError(f"checkerboard: {size} is too small; give at least {BLOCKS[-1]} px an edge")
+    power = _block_power(y, edge)
     ratio = power / np.maximum(_around(power), _around(power.T).T)
-    step = BLOCK // max(PERIODS)
-    levels, taken = {}, np.zeros((BLOCK, BLOCK), bool)
+    levels, taken = {}, np.zeros_like(power, bool)
     taken[0, 0] = True
     for period in PERIODS:
         grid = np.zeros_like(taken)
-        grid[:: step * max(PERIODS) // period, :: step * max(PERIODS) // period] = True
-        levels[f"checkerboard/{period}"] = 10 * float(np.log10(ratio[grid & ~taken].mean()))
+        grid[:: edge // period, :: edge // period] = True
+        seen = edge >= 4 * period
+        levels[f"checkerboard/{period}"] = 10 * float(np.log10(ratio[grid & ~taken].mean())) if seen else 0.0
         taken |= grid
     return {"checkerboard": max(levels.values())} | levels
 
@@ -92,26 +102,23 @@ def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
 def _around(power: np.ndarray) -> np.ndarray:
     """Computes the geometric mean of the power 2 steps above and 2 steps below every frequency."""
     # not 1 step, since the Hann window spreads a peak to its neighbours, and not 3, which is 1 from the next
-    # peak
+    # peak where a block holds a grid four times
     return np.sqrt(np.roll(power, 2, 0) * np.roll(power, -2, 0))
 
 
-def _block_power(y: np.ndarray) -> np.ndarray:
-    """Computes the mean power spectrum of the blocks of an image, `BLOCKxBLOCK`."""
-    height, width = y.shape
-    if min(height, width) < BLOCK:
-        raise UserError(f"checkerboard: {width}x{height} px is too small; give at least {BLOCK} px an edge")
-    hann = _hann(BLOCK)
+def _block_power(y: np.ndarray, edge: int) -> np.ndarray:
+    """Computes the mean power spectrum of the blocks of an image, `edge x edge`."""
+    hann = _hann(edge)
     window = np.outer(hann, hann)
-    blocks = np.lib.stride_tricks.sliding_window_view(y, (BLOCK, BLOCK))
+    blocks = np.lib.stride_tricks.sliding_window_view(y, (edge, edge))
     # half a block apart; the last of a row or a column ends at the border
-    rows, columns = (
-        sorted({*range(0, edge - BLOCK + 1, BLOCK // 2), edge - BLOCK}) for edge in (height, width)
-    )
-    blocks = blocks[np.ix_(rows, columns)]
-    mean = (window * blocks).sum((-2, -1), keepdims=True) / window.sum()
-    power = np.abs(np.fft.fft2(window * (blocks - mean))) ** 2
-    return power.mean((0, 1)) / (window**2).sum() + _ROUNDING
+    rows, columns = (sorted({*range(0, size - edge + 1, edge // 2), size - edge}) for size in y.shape)
+    total = np.zeros((edge, edge))
+    for row in rows:  # one row of blocks at a time, for the memory
+        part = blocks[row, columns]
+        mean = (window * part).sum((-2, -1), keepdims=True) / window.sum()
+        total += (np.abs(np.fft.fft2(window * (part - mean))) ** 2).sum(0)
+    return total / (len(rows) * len(columns) * (window**2).sum()) + _ROUNDING
 
 
 def _hann(count: int) -> np.ndarray:

@@ -68,8 +68,10 @@ def test_grain_is_relative_to_the_finer_source():
 
 @pytest.mark.parametrize("name", PHOTOS)
 def test_photographs_have_no_grid(name):
-    for found in artefacts.checkerboard(luma(name)).values():
-        assert -4 < found < 1.5
+    for size in (256, 60):
+        for found in artefacts.checkerboard(luma(name, size)).values():
+            assert -4 < found < 1.5
+    assert abs(artefacts.checkerboard(luma(name))["checkerboard"]) < 0.7
 
 
 def test_white_noise_has_no_grid():
@@ -83,30 +85,39 @@ def grid(shape, period, amplitude):
     return amplitude * ((y % period == 0) & (x % period == 0))
 
 
-@pytest.mark.parametrize("period", [2, 4, 8])
-def test_an_injected_grid_is_found_at_its_level(period):
-    spread, amplitude = 0.02, 0.05
-    found = artefacts.checkerboard(noise(spread=spread) + grid((160, 208), period, amplitude))
+def expected_level(amplitude, period, spread, block):
+    """Of a grid of raised points in white noise."""
     # every frequency of the grid has the coefficient a / p^2; a Hann window of n x n px takes the power of a
     # wave times (sum w)^2 / sum w^2 = n^2 (2/3)^2
-    wave = (amplitude / period**2) ** 2 * (artefacts.BLOCK * 2 / 3) ** 2
-    # where a frequency and its own negative are the same, noise adds no less to it
-    expected = 10 * math.log10(1 + wave / spread**2)
-    assert expected > 6 or period == 8
-    for other in (2, 4, 8):
-        level = found[f"checkerboard/{other}"]
+    wave = (amplitude / period**2) ** 2 * (block * 2 / 3) ** 2
+    return 10 * math.log10(1 + wave / spread**2)
+
+
+@pytest.mark.parametrize("period, amplitude, height, block", [
+    (2, 0.05, 160, 64), (4, 0.05, 160, 64), (8, 0.1, 160, 64), (16, 0.3, 160, 64),
+    (2, 0.05, 63, 32), (8, 0.2, 63, 32), (2, 0.05, 20, 16), (4, 0.2, 20, 16),
+])  # fmt: skip
+def test_an_injected_grid_is_found_at_its_level(period, amplitude, height, block):
+    spread, shape = 0.02, (height, 408)
+    found = artefacts.checkerboard(noise(0, *shape, spread) + grid(shape, period, amplitude))
+    expected = expected_level(amplitude, period, spread, block)
+    assert expected > 4
+    for other in (2, 4, 8, 16):
         # a grid of period p also has the frequencies of smaller periods
-        assert level == pytest.approx(expected if other <= period else 0, abs=1.5)
-    assert found["checkerboard"] == max(found[f"checkerboard/{p}"] for p in (2, 4, 8))
+        level = expected if other <= period else 0
+        assert found[f"checkerboard/{other}"] == pytest.approx(level, abs=1.5)
+        if 4 * other > block:
+            assert found[f"checkerboard/{other}"] == 0
+    assert found["checkerboard"] == max(found[f"checkerboard/{p}"] for p in (2, 4, 8, 16))
 
 
-@pytest.mark.parametrize("period", [2, 4, 8])
+@pytest.mark.parametrize("period", [2, 4, 8, 16])
 def test_a_grid_on_a_photograph_is_found(period):
     photo = luma("cat")
     clean = artefacts.checkerboard(photo)[f"checkerboard/{period}"]
     levels = [
         artefacts.checkerboard(photo + grid(photo.shape, period, amplitude))[f"checkerboard/{period}"]
-        for amplitude in (0.05, 0.2)
+        for amplitude in (0.1, 0.4)
     ]
     assert levels[0] > clean + 1 and levels[1] > levels[0] + 6
 
@@ -134,7 +145,8 @@ def test_lines_are_not_taken_for_a_grid():
 
 
 def test_a_constant_and_the_smallest_picture_have_numbers():
-    found = artefacts.checkerboard(np.full((32, 32), 0.7))
-    assert list(found.values()) == pytest.approx([0, 0, 0, 0], abs=1e-6)
-    with pytest.raises(UserError, match="40x31 px is too small; give at least 32 px"):
-        artefacts.checkerboard(np.zeros((31, 40)))
+    for edge in (64, 32, 16):
+        found = artefacts.checkerboard(np.full((edge, 70), 0.7))
+        assert list(found.values()) == pytest.approx([0] * 5, abs=1e-6)
+    with pytest.raises(UserError, match="40x15 px is too small; give at least 16 px"):
+        artefacts.checkerboard(np.zeros((15, 40)))
