@@ -10,6 +10,7 @@ nst visualize reconstructions --config=trial --workdir=runs/seen
     invariance       how far features and Gram matrices move as the photograph moves
     occlusion        the parts of the photograph on which the style and the content loss depend, or those
                      of a result with --config.init.kind=image --config.init.image=result.png
+    phases           each term's pixel gradient by phase modulo 2, 4, 8 and 16 (Odena et al. 2016)
     distances        style distances between the pictures in --folder, and the nearest of each
 
 The pictures are config.content and config.style at config.size; the layers are those of config.style_loss
@@ -42,6 +43,7 @@ from nst.visualize import (
     network,
     occlusion,
     patches,
+    phases,
     reconstruct,
 )
 
@@ -220,6 +222,16 @@ def show_occlusion(args: argparse.Namespace) -> Iterator[Output]:
     yield Output("occlusion", occlusion.figure(examined, parts, below), arrays)
 
 
+def show_phases(args: argparse.Namespace) -> Iterator[Output]:
+    """Yields the figure of the gradient's energy by phase at the start of the run, with a table."""
+    config = args.config
+    job = prepare(None, None, config)
+    energies = phases.examine(job.spec, make_problem(job), job.start[0])
+    below = subtitle(config, f"start: {config.init.kind}, pooling: {config.network.pooling}", job.start[0])
+    figure, arrays, table = phases.figure(energies, below), phases.arrays(energies), phases.table(energies)
+    yield Output("phases", figure, arrays, table)
+
+
 def show_distances(args: argparse.Namespace) -> Iterator[Output]:
     """Yields a figure and a table of style distances for each term and for their sum."""
     config = args.config
@@ -250,6 +262,7 @@ COMMANDS = {
     "maximize": show_maximized,
     "invariance": show_invariance,
     "occlusion": show_occlusion,
+    "phases": show_phases,
     "distances": show_distances,
 }
 

@@ -1,7 +1,7 @@
-"""Measures of two artefacts of stylised pictures: grain, and the grid that pooling leaves.
+"""Measures of two artefacts of stylised pictures: grain, and the grid that strides leave; and its cause.
 
-They are candidates, and not measures of the instrument. Both look at the power spectrum of luma, in float64
-on the CPU.
+Grain and grid are seen in the power spectrum of luma, the cause in the loss's gradient. All are computed in
+float64 on the CPU. Grain is a candidate, and not a measure of the instrument.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from nst.errors import UserError
 
 GRAIN_FREQUENCY = 0.35  # cycles per pixel; the highest along an axis is 0.5
 PERIODS = (2, 4, 8, 16)  # pixels: the strides of relu2_1, relu3_1, relu4_1 and relu5_1
-# pixels of the blocks whose spectra are averaged, the largest that fits; every frequency k/16 is one of theirs
+# pixels of the blocks whose spectra are averaged: the largest that fits; k/16 is one of the frequencies of 64
 BLOCKS = (64, 32, 16)
 # variance of rounding to 8 bits: the power at each frequency of the noise that every file has
 _ROUNDING = 1 / 12 / 255**2
@@ -119,6 +119,46 @@ def _block_power(y: np.ndarray, edge: int) -> np.ndarray:
         mean = (window * part).sum((-2, -1), keepdims=True) / window.sum()
         total += (np.abs(np.fft.fft2(window * (part - mean))) ** 2).sum(0)
     return total / (len(rows) * len(columns) * (window**2).sum()) + _ROUNDING
+
+
+def phase_energy(gradient_HxWxC: np.ndarray, period: int) -> np.ndarray:
+    """Computes how the energy of a loss's pixel gradient is divided among the phases of a grid, `pxp`.
+
+        E_ij = mean of g^2 over the pixels (y, x) with y = i and x = j modulo p / mean of g^2 over all pixels
+
+    It is 1 everywhere where no phase is preferred. A layer of stride s reads pixels of different phases
+    modulo s with different weights, and its backward pass gives them gradients of different sizes: the cause
+    of the grids that `checkerboard` finds. Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*);
+    Kinoshita & Kiya 2020 (*Checkerboard-Artifact-Free Image-Enhancement Network Considering Local and Global
+    Features*).
+
+    Args:
+      gradient_HxWxC: g, at least `period` px at each edge; rows and columns that fill no period do not count.
+      period: p, in pixels.
+
+    Returns:
+      E; 1 everywhere if the gradient is 0.
+
+    Raises:
+      UserError: the gradient is smaller than a period.
+    """
+    height, width, channels = gradient_HxWxC.shape
+    if min(height, width) < period:
+        raise UserError(f"phases modulo {period}: {width}x{height} px is too small; give {period} px an edge")
+    rows, columns = height // period, width // period
+    whole = np.asarray(gradient_HxWxC, np.float64)[: rows * period, : columns * period]
+    energy = (whole**2).reshape(rows, period, columns, period, channels).mean((0, 2, 4))
+    mean = energy.mean()
+    return energy / mean if mean > 0 else np.ones((period, period))
+
+
+def phase_level(energy_pxp: np.ndarray) -> float:
+    """Computes 10 log10(max E), in dB: 0 if no phase is preferred, 20 log10 p if only one has a gradient.
+
+    Args:
+      energy_pxp: E, from `phase_energy`.
+    """
+    return 10 * float(np.log10(energy_pxp.max()))
 
 
 def _hann(count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ Every module computes arrays, and has one or two functions that draw them, for w
     maximize       images made to excite a channel (Olah et al. 2017)
     invariance     how far features and Gram matrices move with the picture
     occlusion      which parts of a picture a loss depends on
+    phases         the pixel gradient of a loss by phase of a grid, the cause of checkerboards
     distances      style distances between pictures
 
 May import `runs` and the packages that `runs` may import.

@@ -150,3 +150,28 @@ def test_a_constant_and_the_smallest_picture_have_numbers():
         assert list(found.values()) == pytest.approx([0] * 5, abs=1e-6)
     with pytest.raises(UserError, match="40x15 px is too small; give at least 16 px"):
         artefacts.checkerboard(np.zeros((15, 40)))
+
+
+# --- phases of a gradient
+
+
+def test_the_energy_of_phases_is_that_of_a_loop():
+    g = np.random.default_rng(0).normal(size=(13, 10, 3))
+    for period in (2, 4, 8):
+        found = artefacts.phase_energy(g, period)
+        sums = np.zeros((period, period))
+        for y in range(13 // period * period):
+            for x in range(10 // period * period):
+                sums[y % period, x % period] += (g[y, x] ** 2).sum()
+        assert found == pytest.approx(sums / sums.mean(), rel=1e-12) and found.mean() == pytest.approx(1)
+
+
+def test_phases_of_known_gradients():
+    even = np.ones((16, 16, 3))
+    assert artefacts.phase_level(artefacts.phase_energy(even, 8)) == pytest.approx(0)
+    assert artefacts.phase_level(artefacts.phase_energy(0 * even, 8)) == 0
+    one = even * grid((16, 16), 4, 1)[..., None]
+    assert artefacts.phase_level(artefacts.phase_energy(one, 4)) == pytest.approx(20 * math.log10(4))
+    assert artefacts.phase_energy(one, 2) == pytest.approx(np.array([[4, 0], [0, 0]]))
+    with pytest.raises(UserError, match="phases modulo 8: 16x7 px is too small; give 8 px"):
+        artefacts.phase_energy(even[:7], 8)

@@ -52,6 +52,7 @@ FILES = {
     "maximize": ["maximized_relu1_1", "maximized_relu2_1"],
     "invariance": ["invariance"],
     "occlusion": ["occlusion"],
+    "phases": ["phases"],
     "distances": [f"distances_{name}" for name in
                   ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1", "total")],
 }  # fmt: skip
