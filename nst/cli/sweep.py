@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join; empty: this machine")
     add("--only", action=options.Once, default="", help="indices of points to run: 3,7 or 3-7")
     add("--dry-run", action="store_true", help="list the points and run nothing")
-    add("--retry-failed", action="store_true", help="also run the points that have failed")
+    add("--retry-failed", action="store_true", help="also run points that have failed as they are")
     add("--instrument", default="", help="the network that measures: a value of weights.name; empty: vgg19")
     add("--target-loss", type=float, default=0.0, help="tabulate the seconds until this loss is reached")
 

@@ -20,7 +20,7 @@ def sweep_command(sweep: dict, workdir: str, row: dict) -> str:
     """
     words = ["nst", "sweep", f"--config={sweep['config']}"]
     words += [*config_flags(sweep, _SWEEP_FLAGS), f"--workdir={workdir}", f"--only={row['index']}"]
-    return shlex.join(words + ["--retry_failed"] * (row["status"] == "failed"))
+    return shlex.join(words + ["--retry-failed"] * (row["status"] == "failed"))
 
 
 def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
@@ -53,7 +53,7 @@ def config_flags(sweep: dict, names: tuple[str, ...] = ()) -> list[str]:
         name, _, value = word.lstrip("-").partition("=")
         field = name.removeprefix("no").removeprefix("config.")
         of_config = name.removeprefix("no").startswith("config.")
-        if not word.startswith("-") or not (of_config or name in names):
+        if not word.startswith("-") or not (of_config or name.replace("-", "_") in names):
             continue
         flags.append(f"--{name}={value}" if "=" in word else f"--{name}")
         # the value may be the next word, as in `--config.steps 5`; the flag of a boolean has none

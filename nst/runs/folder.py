@@ -109,7 +109,10 @@ def begun(workdir: Path) -> bool:
 
 @processes.on_primary
 def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sharing: int = 1) -> list[str]:
-    """Begins or continues the run of a folder: writes its config and manifest, and removes leftover files.
+    """Begins or continues the run of a folder: writes its config and manifest, and removes what is left over.
+
+    A run that was killed before its first checkpoint has left nothing to continue from, but perhaps previews,
+    which would stand among those of the run that begins.
 
     Args:
       workdir: the locked folder, which `check` has found fit.
@@ -121,6 +124,8 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
     Returns:
       Warnings for the user; None in processes other than the primary one.
     """
+    if _abandoned(workdir):
+        _empty(workdir)
     (workdir / "previews").mkdir(exist_ok=True)
     for leftovers in (workdir, workdir / "previews"):
         remove_leftovers(leftovers)
@@ -155,14 +160,27 @@ def remove(workdir: Path) -> None:
     if not workdir.exists():
         return
     with locked(workdir):
-        # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
-        for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
-            for path in workdir.glob(name):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        remove_leftovers(workdir)
+        _empty(workdir)
     (workdir / ".lock").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         workdir.rmdir()
+
+
+def _abandoned(workdir: Path) -> bool:
+    """Returns whether a run of ours has written into a folder, and has left nothing to continue from."""
+    try:
+        return not begun(workdir) and read_json(workdir / "manifest.json", MANIFEST) is not None
+    except UserError:  # of another program
+        return False
+
+
+def _empty(workdir: Path) -> None:
+    """Removes what a run has written into a folder."""
+    # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
+    for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
+        for path in workdir.glob(name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    remove_leftovers(workdir)
 
 
 @processes.on_primary

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,16 @@ def digest(config: ConfigDict) -> str:
       config: of a point.
     """
     return settings.digest(settings.as_dict(settings.resolve(config)))
+
+
+def attempt(config: ConfigDict) -> str:
+    """Returns a digest of all that decides whether a run fails: every field, and the files that it reads.
+
+    Args:
+      config: of a point; it may have errors.
+    """
+    plain = json.loads(config.to_json_best_effort())
+    return hashlib.sha256(json.dumps([plain, expected(config)], sort_keys=True).encode()).hexdigest()
 
 
 def _inputs(config: ConfigDict) -> Iterator[tuple[str, str]]:

@@ -78,20 +78,21 @@ def folder(workdir: Path, point: Point) -> Path:
 def pending(workdir: Path, points: Iterable[Point], instrument: str, retry_failed: bool) -> list[Point]:
     """Returns the points that still have to be run.
 
-    A point whose folder has a damaged file is one of them: its run repairs what it can, or fails.
+    A point whose folder has a damaged file is one of them: its run repairs what it can, or fails. So is a
+    point that has failed with another config, or with files that have changed since.
 
     Args:
       workdir: the sweep's folder.
       points: points of the sweep.
       instrument: the name of the sweep's instrument.
-      retry_failed: whether points that have failed are run again.
+      retry_failed: whether points that have failed as they are now are run again, too.
     """
     left = []
     for point in points:
         where = folder(workdir, point)
         state = results.state(where, expected(point.config), instrument)
-        failed = (where / "failed.json").exists() and not retry_failed
-        if state.status != results.FINISHED and not failed:
+        finished = state.status == results.FINISHED
+        if not finished and (retry_failed or not results.has_failed(where, point.config)):
             left.append(point)
     return left
 
@@ -168,7 +169,8 @@ def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
     except Busy as error:
         launch.on_end(point, f"skipped: {error}")
     except Exception as error:  # an error of any kind must not end the other points
-        launch.on_end(point, results.record_failure(folder(launch.workdir, point), error))
+        where = folder(launch.workdir, point)
+        launch.on_end(point, results.record_failure(where, point.config, error))
     return False
 
 

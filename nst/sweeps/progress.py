@@ -117,5 +117,5 @@ def conclude(
         log("stopped; the same command continues")
         return 128 + signal_number
     if results.FAILED in statuses:
-        log("run the same command with --retry_failed to try the failed points again")
+        log("run the same command with --retry-failed to try the failed points again")
     return 0 if statuses <= {results.FINISHED} else 1

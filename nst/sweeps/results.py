@@ -3,7 +3,7 @@
 sweep.json        the base config, the points and the command
 <point>/          a run folder (nst/runs/folder.py), which also holds
   measures.json   the measures of the result, once the run is finished, and what they belong to
-  failed.json     the error that ended the last attempt
+  failed.json     the error that ended the last attempt, and what was attempted
 results.csv       the table; also results.parquet, where pyarrow is installed
 """
 
@@ -24,7 +24,7 @@ from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import sources
 from nst.sweeps.course import NONE, Course, columns, read_course
-from nst.sweeps.identity import IDENTITY, digest, expected
+from nst.sweeps.identity import IDENTITY, attempt, digest, expected
 from nst.sweeps.points import Point, field_names, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
@@ -36,7 +36,7 @@ SWEEP = {
     "points": [{"index": int, "name": str, "overrides": dict, "identity": (IDENTITY, None)}],
 }  # fmt: skip
 MEASURES = IDENTITY | {"instrument": str, "measures": {str: float}}
-FAILURE = {"error": str, "type": str, "traceback": str}
+FAILURE = {"error": str, "type": str, "traceback": str, "attempt?": str}
 # the columns that depend on the clock and the machine; the others are the same to the byte, however often a
 # sweep was interrupted
 TIMINGS = ("seconds", "seconds_per_evaluation", "compile_seconds", "memory_bytes", "seconds_to_loss")
@@ -186,11 +186,26 @@ def summary(table: Sequence[dict]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def record_failure(folder: Path, error: Exception) -> str:
+def has_failed(folder: Path, config: ConfigDict) -> bool:
+    """Returns whether a point has failed as it is: with this config, and with the files that it reads now.
+
+    Args:
+      folder: the point's run folder; it need not exist.
+      config: of the point.
+    """
+    try:
+        failure = read_json(folder / "failed.json", FAILURE)
+    except UserError:  # damaged: it has failed somehow
+        return True
+    return failure is not None and failure.get("attempt") in (None, attempt(config))
+
+
+def record_failure(folder: Path, config: ConfigDict, error: Exception) -> str:
     """Writes failed.json, with the error that ended a point's run; returns a line for `Launch.on_end`.
 
     Args:
       folder: the point's run folder, which is created if it does not exist.
+      config: of the point.
       error: what was raised.
     """
     name = type(error).__name__
@@ -199,7 +214,8 @@ def record_failure(folder: Path, error: Exception) -> str:
     text = "".join(traceback.format_exception(error))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "failed.json", {"error": line, "type": name, "traceback": text})
+        failure = {"error": line, "type": name, "traceback": text, "attempt": attempt(config)}
+        write_json(folder / "failed.json", failure)
     except OSError as problem:  # as when the disk is full, which must not end the other points
         return f"failed: {line} (failed.json cannot be written: {problem.strerror})"
     return f"failed: {line}"

@@ -344,7 +344,7 @@ def test_one_run_opens_with_its_error_and_commands(open_page, site):
     assert dialog.locator("pre").inner_text() == ERROR
     found = [" ".join(text.split()) for text in dialog.locator("code").all_inner_texts()]
     config = "--config=configs/sweeps/pooling.py --config.size=96"
-    only = f"'--workdir={site.workdir}' --only=3 --retry_failed"
+    only = f"'--workdir={site.workdir}' --only=3 --retry-failed"
     assert found[0] == f"nst sweep {config} {only}"
     assert "nst stylize" in found[1] and "--config.style_loss.weight=5.0" in found[1]
     page.evaluate("delete Navigator.prototype.clipboard")

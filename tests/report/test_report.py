@@ -261,7 +261,7 @@ def test_the_sweep_command_repeats_the_flags_of_the_sweep():
     ]  # fmt: skip
     assert shlex.split(commands.sweep_command(sweep, "runs/x", row)) == expected
     failed = commands.sweep_command(sweep, "runs/x", row | {"status": "failed"})
-    assert shlex.split(failed) == [*expected, "--retry_failed"]
+    assert shlex.split(failed) == [*expected, "--retry-failed"]
 
 
 # --- the program

@@ -96,6 +96,26 @@ def test_leftovers_go_when_the_run_begins_and_not_before(tmp_path):
     assert not any(path.exists() for path in left)
 
 
+def test_nothing_is_left_among_the_files_of_a_run_of_another_one_without_a_checkpoint(tmp_path):
+    changes = THREE | {"steps": 3, "pyramid.steps": (2,)}
+    stylize(*PAIR, small(**changes), workdir=tmp_path / "whole")
+    stylize(
+        *PAIR, small(**changes | {"seed": 3, "pyramid.min_size": 16, "steps": 6}), workdir=tmp_path / "run"
+    )
+    assert len([*(tmp_path / "run").glob("size_*")]) == 3
+    for kept in ("checkpoint.npz", "result.png", "size_*/checkpoint.npz", "size_*/result.png"):
+        for path in (tmp_path / "run").glob(kept):
+            path.unlink()
+    stylize(*PAIR, small(**changes), workdir=tmp_path / "run")
+    assert names(tmp_path / "run") == names(tmp_path / "whole")
+    # but what is not ours stays
+    (tmp_path / "other/previews").mkdir(parents=True)
+    for name in ("manifest.json", "previews/own.jpg"):
+        (tmp_path / "other" / name).write_text("{}")
+    stylize(*PAIR, small(**SHORT), workdir=tmp_path / "other")
+    assert (tmp_path / "other/previews/own.jpg").exists()
+
+
 # --- what is said
 
 

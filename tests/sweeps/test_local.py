@@ -16,6 +16,7 @@ from nst.runs.network import cached_loader
 from nst.sweeps import local as sweep_local
 from nst.sweeps import results
 from nst.sweeps.local import Shared, drop_other_programs, group_by_program, pending, run_points
+from tests.helpers import sweeping
 from tests.helpers.sweeping import break_start, config, enter, judge, launching, points, settings, table
 
 SEEDS = [{"seed": seed} for seed in range(3)]
@@ -65,11 +66,20 @@ def test_a_sweep_is_so_many_ordinary_runs(tmp_path, workdir):
 def test_what_is_finished_is_skipped_and_what_failed_only_on_request(tmp_path, workdir):
     made = enter(workdir, tmp_path, SEEDS)
     run_points(launching(workdir)[0], made[:1])
-    results.record_failure(workdir / made[1].name, UserError("bad"))
+    results.record_failure(workdir / made[1].name, made[1].config, UserError("bad"))
     assert [point.index for point in pending(workdir, made, judge().name, False)] == [2]
     assert [point.index for point in pending(workdir, made, judge().name, True)] == [1, 2]
+    # what has failed with another config, even with another limit of memory, or with another file, is tried again
     longer = enter(workdir, tmp_path, SEEDS, steps=6)
-    assert [point.index for point in pending(workdir, longer, judge().name, False)] == [0, 2]
+    assert [point.index for point in pending(workdir, longer, judge().name, False)] == [0, 1, 2]
+    roomier = enter(workdir, tmp_path, SEEDS, memory_limit_gb=9.0)
+    assert [point.index for point in pending(workdir, roomier, judge().name, False)] == [1, 2]
+    content = tmp_path / "content.png"
+    before = content.read_bytes()
+    images.write(content, sweeping.picture(7))
+    assert [point.index for point in pending(workdir, made, judge().name, False)] == [0, 1, 2]
+    content.write_bytes(before)
+    assert [point.index for point in pending(workdir, made, judge().name, False)] == [2]
     launcher, ended = launching(workdir)
     run_points(launcher, pending(workdir, longer, judge().name, True))
     assert sorted(ended) == [(index, "finished") for index in range(3)]

@@ -61,7 +61,7 @@ def test_each_end_is_told_and_the_table_is_written_now_and_then(tmp_path, workdi
 def test_the_exit_status_says_what_became_of_the_points(tmp_path, workdir):
     made, lines = enter(workdir, tmp_path, OVERRIDES), []
     finish(workdir, made[0], 1.0)
-    results.record_failure(workdir / made[1].name, UserError("bad"))
+    results.record_failure(workdir / made[1].name, made[1].config, UserError("bad"))
     assert progress.conclude(workdir, made[:1], lines.append) == 0
     assert progress.conclude(workdir, made[:2], lines.append) == 1
     assert progress.conclude(workdir, made, lines.append, 15) == 128 + 15
@@ -69,7 +69,7 @@ def test_the_exit_status_says_what_became_of_the_points(tmp_path, workdir):
     assert lines == [
         f"1 finished: {table}",
         f"1 finished, 1 failed: {table}",
-        "run the same command with --retry_failed to try the failed points again",
+        "run the same command with --retry-failed to try the failed points again",
         f"1 finished, 1 failed, 2 waiting: {table}",
         "stopped; the same command continues",
     ]

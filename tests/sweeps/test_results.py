@@ -124,7 +124,7 @@ def test_raised_steps_make_a_finished_point_started_again(tmp_path, made):
 def test_a_later_success_forgets_the_failure(tmp_path):
     workdir = tmp_path / "sweep"
     (point,) = enter(workdir, tmp_path, [{}])
-    line = results.record_failure(workdir / point.name, ZeroDivisionError("one\n  two"))
+    line = results.record_failure(workdir / point.name, point.config, ZeroDivisionError("one\n  two"))
     (row,) = results.rows(workdir)
     assert line == f"failed: {row['error']}" == "failed: ZeroDivisionError: one two"
     assert row["status"] == "failed"
@@ -136,8 +136,9 @@ def test_a_later_success_forgets_the_failure(tmp_path):
 
 
 def test_an_error_without_words_is_named(tmp_path):
-    assert results.record_failure(tmp_path / "point", MemoryError()) == "failed: MemoryError: MemoryError"
-    assert results.record_failure(tmp_path / "point", UserError("a\nb")) == "failed: a b"
+    where = tmp_path / "point", config(tmp_path)
+    assert results.record_failure(*where, MemoryError()) == "failed: MemoryError: MemoryError"
+    assert results.record_failure(*where, UserError("a\nb")) == "failed: a b"
     failed = json.loads((tmp_path / "point/failed.json").read_text())
     assert failed["type"] == "UserError" and failed["traceback"].endswith("UserError: a\nb\n")
 
