@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from nst.errors import UserError
+from nst.metrics.measures import PERIODS
 
 GRAIN_FREQUENCY = 0.35  # cycles per pixel; the highest along an axis is 0.5
-PERIODS = (2, 4, 8, 16)  # pixels: the strides of relu2_1, relu3_1, relu4_1 and relu5_1
 # pixels of the blocks whose spectra are averaged: the largest that fits; k/16 is one of the frequencies of 64
 BLOCKS = (64, 32, 16)
 # variance of rounding to 8 bits: the power at each frequency of the noise that every file has

@@ -1,6 +1,6 @@
 """The fixed instrument: every picture, however it was made, is measured by one network and the same rules.
 
-Version nst1:
+Version nst2:
 - The network has max pooling and zero padding, in float32, as when it was trained (VGG-19 of Oxford
   unless another is named).
 - The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved:
@@ -8,9 +8,11 @@ Version nst1:
 - The photograph is resized (lanczos) to the picture's size, whatever its shape.
 - A painting keeps its shape, and is resized (lanczos) to the long edge of the picture. If its short edge
   would then be less than the 16 px that relu5_1 needs, it is resized to a short edge of 16 px instead.
+- Self-similarities (cfsd) are of relu3_1, averaged over squares so that no edge has more than 128 positions.
 - Alpha is ignored. For several paintings the measure is the mean of the distances, with equal weights.
 
-The measures are defined in nst/metrics/measures.py. Any change of them or of these rules is a new version.
+The measures are defined in nst/metrics: measures.py, structure.py (cfsd) and artefacts.py (checkerboard). Any
+change of them or of these rules is a new version; nst1 lacked cfsd and checkerboard.
 """
 
 import hashlib
@@ -28,19 +30,19 @@ from nst import images
 from nst.devices import memory
 from nst.errors import UserError
 from nst.images import Source
-from nst.metrics import measures
+from nst.metrics import artefacts, measures, structure
 from nst.metrics.measures import Colors, Statistics
 from nst.networks import checkpoints
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import freeze, minimum_size
 
-VERSION = "nst1"
+VERSION = "nst2"
 
 
 class Instrument(NamedTuple):
     """The function that measures pictures, and its name; numbers with different names cannot be compared."""
 
-    name: str  # version, network, and the first digits of the sha256 of its weights: nst1-vgg19-3a1f09b2
+    name: str  # version, network, and the first digits of the sha256 of its weights: nst2-vgg19-3a1f09b2
     # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being measures.NAMES
     judge: Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], dict[str, float]]
 
@@ -49,6 +51,7 @@ class _Photo(NamedTuple):
     """What the measures use of a photograph."""
 
     content: jax.Array
+    structure: jax.Array  # hxwxC
     luma: jax.Array
 
 
@@ -98,6 +101,7 @@ def load(network: str = "vgg19") -> Instrument:
             rgb = _checked(style, "the painting")
             targets.append(painting(rgb, _painting_size(rgb, max(height, width), least)))
         numbers = jax.device_get(_compare(jnp.asarray(image), statistics(image), original, targets))
+        numbers |= artefacts.checkerboard(np.asarray(measures.luma(image)))
         return {name: float(numbers[name]) for name in measures.NAMES}
 
     stem = network if network in checkpoints.NAMES else Path(network).stem
@@ -169,12 +173,14 @@ def _compiled_statistics(reader: Network, variables: dict) -> Callable[[np.ndarr
 
 
 def _photo(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Photo:
-    return _Photo(statistics(rgb_HxWx3).content, jax.jit(measures.luma)(rgb_HxWx3))
+    found = statistics(rgb_HxWx3)
+    return _Photo(found.content, structure.coarse(found.structure[0]), jax.jit(measures.luma)(rgb_HxWx3))
 
 
 def _painting(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Painting:
-    # without the content: it is the largest of the statistics, and no measure of a painting needs it
-    return _Painting(statistics(rgb_HxWx3)._replace(content=None), jax.jit(measures.colors)(rgb_HxWx3))
+    # without activations: they are the largest of the statistics, and no measure of a painting needs them
+    small = statistics(rgb_HxWx3)._replace(content=None, structure=None)
+    return _Painting(small, jax.jit(measures.colors)(rgb_HxWx3))
 
 
 def _cached(function: Callable, count: int) -> Callable:
@@ -205,6 +211,9 @@ def _compare(
         | measures.color_distances(measures.colors(image_HxWx3), [painting.colors for painting in paintings])
         | {
             "content": measures.content_distance(statistics.content, photo.content),
+            "cfsd": structure.self_similarity_distance(
+                structure.coarse(statistics.structure[0]), photo.structure
+            ),
             "ssim": measures.ssim(luma, photo.luma),
             "psnr": measures.psnr(luma, photo.luma),
             "tv": measures.total_variation(image_HxWx3),

@@ -2,7 +2,7 @@
 
 Losses with different layers, poolings or statistics cannot be compared with one another; these measures can.
 Those that use a network (style, moments, content) are relative to the energy of the target: 0 means equal,
-and 1 as far away as an image without features. The others use the pixels alone. All are finite for every
+and 1 as far away as an image without features. The others here use the pixels alone. All are finite for every
 image, constant ones included. nst/metrics/instrument.py fixes the network and the sizes.
 """
 
@@ -23,11 +23,14 @@ from nst.styles import grams
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # Gatys et al. 2016, as relu layers
 CONTENT = "relu4_2"
+STRUCTURE = "relu3_1"  # of the self-similarities (nst/metrics/structure.py)
 LAYERS = (*STYLE, CONTENT)
+PERIODS = (2, 4, 8, 16)  # pixels of a grid (nst/metrics/artefacts.py): the strides of relu2_1 .. relu5_1
 # every measure, in the order of tables
 NAMES = (
     "style", *(f"style/{layer}" for layer in STYLE), "moments", *(f"moments/{layer}" for layer in STYLE),
-    "content", "ssim", "psnr", "tv", "color_mean", "color_covariance",
+    "content", "cfsd", "ssim", "psnr", "tv", "color_mean", "color_covariance",
+    "checkerboard", *(f"checkerboard/{period}" for period in PERIODS),
 )  # fmt: skip
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. ITU-R BT.709
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
@@ -41,7 +44,9 @@ class Statistics(NamedTuple):
 
     gram: dict[str, jax.Array]  # layer -> BxCxC
     moments: dict[str, jax.Array]  # layer -> Bx2xC
-    content: jax.Array | None  # activation of relu4_2, Bxhxwxc; None for a painting, where it has no use
+    # of a photograph and its picture; None for a painting, where they have no use
+    content: jax.Array | None  # activation of relu4_2, Bxhxwxc
+    structure: jax.Array | None  # activation of relu3_1, Bxhxwxc
 
 
 def statistics(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> Statistics:
@@ -54,7 +59,12 @@ def statistics(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> S
     """
     activations = features(network, variables, image_BxHxWx3, LAYERS)
     gram = {layer: grams.gram(activations[layer]) for layer in STYLE}
-    return Statistics(gram, {layer: moments(activations[layer]) for layer in STYLE}, activations[CONTENT])
+    return Statistics(
+        gram=gram,
+        moments={layer: moments(activations[layer]) for layer in STYLE},
+        content=activations[CONTENT],
+        structure=activations[STRUCTURE],
+    )
 
 
 def moments(features_BxHxWxC: jax.Array) -> jax.Array:

@@ -1,18 +1,21 @@
 """Measures of how much of a photograph's structure a stylised picture has kept, whatever its colours are.
 
-They are candidates, and not measures of the instrument: SSIM and the content distance also fall when a
-picture only takes the painting's tones, and these are meant to fall less. All are computed in float64 on the
-CPU.
+SSIM and the content distance also fall when a picture only takes the painting's tones, and these are meant to
+fall less. The distance of self-similarities is a measure of the instrument; the others are candidates,
+computed in float64 on the CPU.
 """
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from nst import images
+from nst import images, numerics
 from nst.errors import UserError
 from nst.metrics import measures
 
 EDGE_SIZE = 64  # pixels of the long edge at which edges are compared
-FEATURES = "relu3_1"  # the layer of `self_similarity_distance`
+POSITIONS = 128  # along an edge of `coarse`: those of relu3_1 at 512 px
+ROWS = 512  # of a matrix of self-similarities that are computed at a time
 
 
 def edge_strength(luma_HxW: np.ndarray) -> np.ndarray:
@@ -76,34 +79,63 @@ def matched_ssim(luma_HxW: np.ndarray, photo_HxW: np.ndarray) -> float:
     return float(measures.ssim(image.astype(np.float32), matched.astype(np.float32)))
 
 
-def self_similarity_distance(features_HxWxC: np.ndarray, photo_HxWxC: np.ndarray) -> float:
+def self_similarity_distance(features_HxWxC: jax.Array, photo_HxWxC: jax.Array) -> jax.Array:
     """Computes the distance of self-similarities (CFSD, content feature structural distance); 0 if equal.
 
         D = 1/M sum_i KL(softmax_j S^P_ij || softmax_j S^X_ij),    S_ij = F_i . F_j / (|F_i| |F_j|)
 
     over the M positions of the activations F (of relu3_1) of the photograph P and the image X: how similar
     every place is to every other place. It is the CFSD of Chung, Hyun & Heo 2024 (*Style Injection in
-    Diffusion*).
+    Diffusion*). A position without features is similar to none, itself included.
 
     Departs from the paper: similarities are cosines instead of products F_i . F_j, so that the distance does
     not depend on the scale of the network, and a few strong positions do not take the whole of the softmax.
 
     Args:
-      features_HxWxC, photo_HxWxC: activations of both, of one size. The memory is that of M^2 numbers.
+      features_HxWxC, photo_HxWxC: activations of both, of one size. The memory is that of 1024 M numbers,
+        since the rows of S are computed 512 at a time.
 
     Raises:
       UserError: their sizes differ.
     """
     if features_HxWxC.shape != photo_HxWxC.shape:
         raise UserError(f"activations of {features_HxWxC.shape} and {photo_HxWxC.shape}: give equal sizes")
-    log_x, log_p = _log_similarities(features_HxWxC), _log_similarities(photo_HxWxC)
-    return float((np.exp(log_p) * (log_p - log_x)).sum() / len(log_p))
+    unit_x, unit_p = (
+        numerics.unit_rows(jnp.asarray(each, jnp.float32).reshape(-1, each.shape[-1]))
+        for each in (features_HxWxC, photo_HxWxC)
+    )
+    count = len(unit_x)
+    rows = min(ROWS, count)
+    blocks = -(-count // rows)
+
+    def divergences(index):
+        # the last block ends where the rows do, and computes some of the one before it again
+        start = jnp.minimum(index * rows, count - rows)
+        s_x, s_p = (
+            numerics.dot(jax.lax.dynamic_slice_in_dim(unit, start, rows), unit.T) for unit in (unit_x, unit_p)
+        )
+        # means of exponentials instead of sums, whose logarithms would lose digits of the difference
+        log_x, log_p = (jnp.log(jnp.mean(jnp.exp(s), 1)) for s in (s_x, s_p))
+        share = jnp.exp(s_p - log_p[:, None]) / count
+        found = jnp.sum(share * (s_p - s_x), 1) - (log_p - log_x)
+        return jnp.sum(jnp.where(start + jnp.arange(rows) >= index * rows, found, 0.0))
+
+    return jnp.sum(jax.lax.map(divergences, jnp.arange(blocks))) / count
 
 
-def _log_similarities(features_HxWxC: np.ndarray) -> np.ndarray:
-    """Computes log softmax_j S_ij, `MxM`; a position without features is similar to none, itself included."""
-    flat = np.asarray(features_HxWxC, np.float64).reshape(-1, features_HxWxC.shape[-1])
-    norms = np.linalg.norm(flat, axis=1, keepdims=True)
-    unit = np.divide(flat, norms, out=np.zeros_like(flat), where=norms > 0)
-    similarity = unit @ unit.T
-    return similarity - np.log(np.exp(similarity).sum(1, keepdims=True))
+def coarse(features_HxWxC: jax.Array) -> jax.Array:
+    """Averages activations over squares, so that at most 128 positions are left along an edge.
+
+    Args:
+      features_HxWxC: activations; the rows and columns that fill no square are left out.
+
+    Returns:
+      `hxwxC`, the activations themselves if there are no more positions.
+    """
+    height, width, channels = features_HxWxC.shape
+    edge = min(-(-max(height, width) // POSITIONS), height, width)
+    if edge == 1:
+        return features_HxWxC
+    rows, columns = height // edge, width // edge
+    whole = features_HxWxC[: rows * edge, : columns * edge]
+    return whole.reshape(rows, edge, columns, edge, channels).mean((1, 3))

@@ -18,6 +18,16 @@ MEANINGS = {
         "Content distance from the photograph: between activations at relu4_2, relative to the photograph's",
         "less",
     ),
+    "cfsd": (
+        "Distance of self-similarities at relu3_1 from the photograph's (CFSD, Chung et al. 2024): how far "
+        "the structure has changed, whatever its colours and textures",
+        "less",
+    ),
+    "checkerboard": (
+        "How far the frequencies of a grid stand out of the picture's spectrum, in decibels: the largest of "
+        "periods 2, 4, 8 and 16 px, or one of them; 0: no grid",
+        "less",
+    ),
     "ssim": ("Structural similarity of the luminance to the photograph's (Wang et al. 2004)", "more"),
     "psnr": ("Peak signal-to-noise ratio of the luminance to the photograph's, in decibels", "more"),
     "tv": ("Total variation of the image: how much neighbouring pixels differ", ""),

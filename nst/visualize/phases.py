@@ -14,7 +14,8 @@ from nst.errors import UserError
 from nst.losses import problem as loss_problem
 from nst.losses.problem import Problem
 from nst.losses.spec import Spec
-from nst.metrics.artefacts import PERIODS, phase_energy, phase_level
+from nst.metrics.artefacts import phase_energy, phase_level
+from nst.metrics.measures import PERIODS
 from nst.visualize import figures
 
 WHITE = 2.0  # times the mean energy, which is drawn white; the mean is mid-grey
@@ -30,7 +31,7 @@ def examine(spec: Spec, problem: Problem, image_HxWx3: np.ndarray) -> dict[str, 
 
     Returns:
       {term: {period: `pxp`}} of the terms that have a gradient there (that of the content has none at the
-      photograph), for the periods of artefacts.PERIODS that are no longer than an edge.
+      photograph), for the periods of measures.PERIODS that are no longer than an edge.
 
     Raises:
       UserError: no term has a gradient.

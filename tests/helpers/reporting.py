@@ -15,7 +15,7 @@ from nst.runs import settings
 
 EVIL = 'it\'s "<img src=x onerror=alert(1)>" & 漢字 </script>'
 MEASURES = ("style", "style/relu1_1", "style/relu5_1", "content", "ssim", "psnr")
-INSTRUMENT, IDENTITY = "nst1-vgg19-0123abcd", {"config_digest": "0", "inputs": {"content": "1"}}
+INSTRUMENT, IDENTITY = "nst2-vgg19-0123abcd", {"config_digest": "0", "inputs": {"content": "1"}}
 TIMINGS = ("seconds", "evaluations", "steps", "loss")
 
 

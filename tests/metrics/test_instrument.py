@@ -24,12 +24,14 @@ from nst.errors import UserError
 from nst.files import digest
 from nst.metrics import instrument
 from nst.metrics import measures as metric_measures
+from nst.metrics.artefacts import checkerboard
 from nst.networks import checkpoints, formats, vgg
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
 from tests.helpers import sweeping
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, run_each
+from tests.metrics.test_structure import naive_cfsd
 
 ROOT = Path(__file__).parents[2]
 STYLE = metric_measures.STYLE
@@ -79,6 +81,7 @@ def naive(rgb, photo, paintings, reader, variables):
 
     image, original = activations(rgb), activations(photo)
     found = {"content": relative(image["relu4_2"], original["relu4_2"])}
+    found["cfsd"] = naive_cfsd(image["relu3_1"], original["relu3_1"])
     for kind, statistics in (("style", gram), ("moments", moments)):
         for layer in STYLE:
             distances = [
@@ -114,6 +117,8 @@ def test_every_measure_at_the_sizes_of_the_rule(fixed):
     options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0)
     assert found["ssim"] == pytest.approx(structural_similarity(a, b, **options), abs=1e-4)
     assert found["psnr"] == pytest.approx(-10 * np.log10(np.mean((a - b) ** 2)), abs=1e-3)
+    grid = checkerboard(a)
+    assert {name: found[name] for name in grid} == pytest.approx(grid, abs=1e-3)
     down, right = np.abs(np.diff(image, axis=0)), np.abs(np.diff(image, axis=1))
     assert found["tv"] == pytest.approx((down.sum() + right.sum()) / (down.size + right.size), rel=1e-4)
     lab, *others = (np.asarray(metric_measures.oklab(rgb), float).reshape(-1, 3) for rgb in (image, *long))
@@ -127,7 +132,8 @@ def test_a_picture_is_nothing_from_itself(fixed):
     rgb = np.rint(picture(4) * 255).astype(np.float32) / 255
     found = fixed.judge(rgb, rgb, [rgb])
     assert found["ssim"] == pytest.approx(1) and found["psnr"] == pytest.approx(100)
-    zero = [value for name, value in found.items() if name not in ("ssim", "psnr", "tv")]
+    others = ("ssim", "psnr", "tv", "checkerboard")
+    zero = [value for name, value in found.items() if name.split("/")[0] not in others]
     assert max(zero) < 1e-6 and found["tv"] > 0
 
 
@@ -256,18 +262,18 @@ def test_memory_is_asked_for_first(fixed, monkeypatch):
 
 
 def test_the_name_says_version_network_and_weights(narrow, tmp_path):
-    assert instrument.load("random").name == "nst1-random-seed0"
+    assert instrument.load("random").name == "nst2-random-seed0"
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         for conv, part in checkpoints.load("random", "vgg19", metric_measures.LAYERS, 5).params.items():
             name = f"block{conv[4]}_conv{conv[6]}"
             file[f"{name}/{name}_W_1:0"], file[f"{name}/{name}_b_1:0"] = part["kernel"], part["bias"]
-    assert instrument.load(str(tmp_path / "mine.h5")).name == f"nst1-mine-{digest(tmp_path / 'mine.h5')[:8]}"
+    assert instrument.load(str(tmp_path / "mine.h5")).name == f"nst2-mine-{digest(tmp_path / 'mine.h5')[:8]}"
 
 
 def test_the_small_network_is_read_in_vggs_own_channels():
     fixed = instrument.load("vgg19_slim")
     path = checkpoints.find("vgg19_slim")
-    assert fixed.name == f"nst1-vgg19_slim-{digest(path)[:8]}"
+    assert fixed.name == f"nst2-vgg19_slim-{digest(path)[:8]}"
     rgb, photo, painting = (np.rint(picture(seed) * 255).astype(np.float32) / 255 for seed in range(3))
     found = fixed.judge(rgb, photo, [painting])
     reader = Network(
@@ -336,10 +342,11 @@ def test_the_program_prints_tables_and_writes_all_numbers(program, fixed, capsys
     assert fixed.name in output.err and "shape" not in output.err
     found, heads = tables(output.out)
     assert heads[0] == [
-        f"picture, by {fixed.name}", "style", "moments", "content", "ssim", "psnr", "tv", "color_mean",
-        "color_covariance",
+        f"picture, by {fixed.name}", "style", "moments", "content", "cfsd", "ssim", "psnr", "tv",
+        "color_mean", "color_covariance", "checkerboard",
     ]  # fmt: skip
-    assert heads[1] == [heads[0][0], *(f"{kind}/{layer}" for kind in ("style", "moments") for layer in STYLE)]
+    by_layer = [f"{kind}/{layer}" for kind in ("style", "moments") for layer in STYLE]
+    assert heads[1] == [heads[0][0], *by_layer, *(f"checkerboard/{period}" for period in (2, 4, 8, 16))]
     for rows, head in zip(found, heads, strict=True):
         assert list(rows) == ["x.png", "y\\|z.png"]
         for row, measures in zip(rows.values(), expected.values(), strict=True):
@@ -359,8 +366,8 @@ def test_what_cannot_be_judged_does_not_stop_the_others(program, capsys):
 def test_a_hostile_name_is_only_a_name():
     numbers = dict.fromkeys(measure.SUMMARY + measure.BY_LAYER, 0.5)
     rows = [(name, numbers) for name in ("=1+1|\n.png", "<b>.png")]
-    first = [line.split(" | ")[0] for line in measure.table(rows, "nst1-x").splitlines()]
-    assert first[0] == "| picture, by nst1-x" and first[2:4] == ["| '=1+1\\| .png", "| &lt;b>.png"]
+    first = [line.split(" | ")[0] for line in measure.table(rows, "nst2-x").splitlines()]
+    assert first[0] == "| picture, by nst2-x" and first[2:4] == ["| '=1+1\\| .png", "| &lt;b>.png"]
 
 
 def test_nothing_to_print(program, capsys):

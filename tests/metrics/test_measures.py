@@ -402,5 +402,6 @@ def test_the_names_are_the_contract():
     assert measures.NAMES == (
         "style", "style/relu1_1", "style/relu2_1", "style/relu3_1", "style/relu4_1", "style/relu5_1",
         "moments", "moments/relu1_1", "moments/relu2_1", "moments/relu3_1", "moments/relu4_1",
-        "moments/relu5_1", "content", "ssim", "psnr", "tv", "color_mean", "color_covariance",
+        "moments/relu5_1", "content", "cfsd", "ssim", "psnr", "tv", "color_mean", "color_covariance",
+        "checkerboard", "checkerboard/2", "checkerboard/4", "checkerboard/8", "checkerboard/16",
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -83,6 +85,10 @@ def test_ssim_with_a_constant_photograph_is_finite():
         structure.matched_ssim(luma(0, 8, 20), luma(0, 8, 20))
 
 
+def cfsd(X, P):
+    return float(structure.self_similarity_distance(X, P))
+
+
 def naive_cfsd(X, P):
     def similarity(F):
         F = F.reshape(-1, F.shape[-1])
@@ -107,19 +113,42 @@ def activations(seed, height=4, width=5, channels=3):
 def test_the_distance_of_self_similarities():
     X, P = activations(0), activations(1)
     P[1, 2] = 0
-    found = structure.self_similarity_distance(X, P)
-    assert found == pytest.approx(naive_cfsd(X, P), rel=1e-9) and found > 1e-3
-    assert found != pytest.approx(structure.self_similarity_distance(P, X), rel=1e-3)  # it has a direction
-    assert structure.self_similarity_distance(P, P) == 0
+    found = cfsd(X, P)
+    assert found == pytest.approx(naive_cfsd(X, P), rel=1e-4) and found > 1e-3
+    assert found != pytest.approx(cfsd(P, X), rel=1e-3)  # it has a direction
+    assert cfsd(P, P) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 19, 20])
+def test_the_rows_of_self_similarities_are_computed_in_blocks(rows, monkeypatch):
+    X, P = activations(0), activations(1)
+    whole = cfsd(X, P)
+    monkeypatch.setattr(structure, "ROWS", rows)
+    assert cfsd(X, P) == pytest.approx(whole, rel=1e-5)
+
+
+def test_blocks_keep_the_memory_of_a_picture_of_512_px():
+    shape = jax.ShapeDtypeStruct((128, 128, 256), jnp.float32)
+    compiled = jax.jit(structure.self_similarity_distance).lower(shape, shape).compile()
+    # the whole matrix of one picture alone would be 1 GB
+    assert compiled.memory_analysis().temp_size_in_bytes < 300e6
+
+
+def test_coarse_activations_are_means_of_squares(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(7, 11, 3)).astype(np.float32)
+    np.testing.assert_array_equal(structure.coarse(jnp.asarray(X)), X)
+    monkeypatch.setattr(structure, "POSITIONS", 4)
+    found = np.asarray(structure.coarse(jnp.asarray(X)))
+    assert found.shape == (2, 3, 3) and found[1, 2] == pytest.approx(X[3:6, 6:9].mean((0, 1)), rel=1e-5)
 
 
 def test_self_similarities_do_not_depend_on_scale_or_channels():
     X, P = activations(2), activations(3)
-    expected = structure.self_similarity_distance(X, P)
-    assert structure.self_similarity_distance(7 * X[..., ::-1], 0.1 * P) == pytest.approx(expected)
-    assert structure.self_similarity_distance(X[::-1], P) != pytest.approx(expected, rel=1e-3)
+    expected = cfsd(X, P)
+    assert cfsd(7 * X[..., ::-1], 0.1 * P) == pytest.approx(expected, rel=1e-4)
+    assert cfsd(X[::-1], P) != pytest.approx(expected, rel=1e-3)
 
 
 def test_self_similarities_of_two_sizes_are_refused():
     with pytest.raises(UserError, match="give equal sizes"):
-        structure.self_similarity_distance(activations(0), activations(0, 5, 4))
+        cfsd(activations(0), activations(0, 5, 4))

@@ -85,7 +85,7 @@ def test_a_painting_that_was_replaced_in_place_is_refused_and_its_numbers_are_no
 
 
 @pytest.mark.parametrize("change", [
-    {"config_digest": "0"}, {"inputs": {}}, {"inputs": {"content": "0"}}, {"instrument": "nst1-vgg19-0"},
+    {"config_digest": "0"}, {"inputs": {}}, {"inputs": {"content": "0"}}, {"instrument": "nst2-vgg19-0"},
 ])  # fmt: skip
 def test_measures_of_anything_else_are_not_believed(tmp_path, change):
     (point,) = enter(tmp_path / "sweep", tmp_path, [{}])

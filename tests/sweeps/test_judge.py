@@ -21,7 +21,7 @@ def without_vgg19(monkeypatch):
 
     def load(network):
         find(network)
-        return instrument.Instrument(f"nst1-{network}", None)
+        return instrument.Instrument(f"nst2-{network}", None)
 
     monkeypatch.setattr(checkpoints, "find", find)
     monkeypatch.setattr(instrument, "load", load)
@@ -65,9 +65,9 @@ def test_a_sweep_of_the_small_network_works_offline(tmp_path):
     status, output = program(made, workdir, "--instrument=", **offline)
     assert status == 0 and "2 finished: " in output and "Traceback" not in output, output
     assert "the small network, vgg19_slim, measures, since VGG-19 cannot be downloaded (" in output
-    assert "2 of 2 points to run, measured by nst1-vgg19_slim-" in output
+    assert "2 of 2 points to run, measured by nst2-vgg19_slim-" in output
     head, *lines = csv_without_timings(workdir)
     names = {line[head.index("instrument")] for line in lines}
-    assert len(names) == 1 and names.pop().startswith("nst1-vgg19_slim-")
+    assert len(names) == 1 and names.pop().startswith("nst2-vgg19_slim-")
     status, output = program(made, workdir, "--instrument=", "--dry_run", **offline)
     assert status == 0 and "0 to run" in output and "the small network" not in output, output

@@ -62,7 +62,7 @@ def test_a_row_of_each_state(made):
     assert [row["error"] for row in rows] == [None, "too, bad", None, None, None]
     assert [row["config.seed"] for row in rows] == [0, 1, 2, 3, 4]
     assert [row["style"] for row in rows] == [0.25, None, None, None, None]
-    assert rows[0]["content"] == 0.5 and rows[0]["instrument"] == "nst1-random-seed0"
+    assert rows[0]["content"] == 0.5 and rows[0]["instrument"] == "nst2-random-seed0"
     assert len({tuple(row) for row in rows}) == 1
     head = ["index", "name", "status", "error", "config.seed", *measures.NAMES]
     tail = ["steps", "evaluations", "loss", "seconds", "seconds_per_evaluation", "compile_seconds",
@@ -243,7 +243,7 @@ def test_sweep_json_says_how_to_make_it_again(tmp_path, made):
     assert found["base"]["size"] == 16 and found["target_loss"] == 3.0
     known = identity.expected(points(tmp_path, OVERRIDES)[2].config)
     assert found["points"][2] == {"index": 2, "name": "seed=2", "overrides": {"seed": 2}, "identity": known}
-    assert (found["network"], found["instrument"]) == ("random", "nst1-random-seed0")
+    assert (found["network"], found["instrument"]) == ("random", "nst2-random-seed0")
     again = [point["overrides"] for point in found["points"]]
     same = make_points(config(tmp_path), again)
     assert [point.name for point in same] == [point.name for point in points(tmp_path, OVERRIDES)]
