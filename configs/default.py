@@ -181,6 +181,9 @@ def get_config() -> ConfigDict:
     config.optimizer.clamp = False  # clip pixels to [0, 1] after each step; harms L-BFGS's curvature pairs
     config.optimizer.ema = 0.0  # decay, in [0, 1), of the average of iterates that is the result; 0: the last
     config.optimizer.ema_start = False  # whether that average counts the start as its first iterate
+    # a size ends after ten updates at whose starts the losses differ by no more than this share of the
+    # largest, in [0, 1); 0: after its number of updates only
+    config.optimizer.tolerance = 0.0
 
     config.log = ConfigDict()
     config.log.every = 10  # steps between records in metrics.jsonl

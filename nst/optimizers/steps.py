@@ -26,6 +26,20 @@ from nst.optimizers.table import Optimizer, method
 Objective = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
+# Updates over which the change of the loss is measured: the losses of L-BFGS fall unevenly, and those of
+# first-order optimisers also rise
+WINDOW = 10
+
+
+@flax.struct.dataclass
+class Window:
+    """The losses of the present `WINDOW` updates, and how much those of the one before differed."""
+
+    low: jax.Array  # the least loss so far
+    high: jax.Array  # the greatest loss so far
+    change: jax.Array  # (high - low) / max(|high|, |low|) of the last full window; inf: there was none
+
+
 @flax.struct.dataclass
 class State:
     """Everything that a run carries from step to step; a run continued from it gives the same bytes."""
@@ -36,6 +50,7 @@ class State:
     step: jax.Array  # int32, updates made
     evaluations: jax.Array  # int32, evaluations of the loss with its gradient
     ema: jax.Array | None  # moving average of the iterates, before bias correction
+    window: Window | None  # None: `tolerance` is 0
 
 
 class Carried(NamedTuple):
@@ -89,6 +104,7 @@ def init(optimizer: Optimizer, image: jax.Array, carried: Carried | None = None)
         step=jnp.zeros((), jnp.int32),
         evaluations=jnp.zeros((), jnp.int32),
         ema=(1 - optimizer.ema) * optimizer.ema_start * pixels if optimizer.ema else None,
+        window=_empty(jnp.full((), jnp.inf)) if optimizer.tolerance else None,
     )
     # Optax starts with weakly typed scalars, which would compile the loop a second time, and with leaves
     # that share a buffer, which cannot be donated
@@ -148,6 +164,7 @@ def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State)
         step=state.step + update.updated,
         evaluations=state.evaluations + update.evaluations,
         ema=_averaged(optimizer, update, state.ema),
+        window=_widened(state, update),
     )
     # the state of a loop must keep its dtypes, and some of Optax's optimisers return other ones
     new = jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state)
@@ -161,11 +178,46 @@ def _averaged(optimizer: Optimizer, update: Update, ema: jax.Array | None) -> ja
     return jnp.where(update.updated, optimizer.ema * ema + (1 - optimizer.ema) * update.x, ema)
 
 
+def _empty(change: jax.Array) -> Window:
+    return Window(low=jnp.full((), jnp.inf), high=jnp.full((), -jnp.inf), change=change)
+
+
+def _widened(state: State, update: Update) -> Window | None:
+    """Returns the window with the loss before an update; a full one begins anew."""
+    if state.window is None:
+        return None
+    low, high = jnp.minimum(state.window.low, update.value), jnp.maximum(state.window.high, update.value)
+    largest = jnp.maximum(jnp.abs(low), jnp.abs(high))
+    change = (high - low) / jnp.where(largest > 0, largest, 1)
+    full = update.updated & ((state.step + 1) % WINDOW == 0)
+    wider = Window(low, high, state.window.change)
+    return jax.tree.map(partial(jnp.where, full), _empty(change), wider)
+
+
+def settled(optimizer: Optimizer, state: State) -> jax.Array | bool:
+    """Returns whether a run has ended because its loss hardly changes any more.
+
+    The updates are taken ten at a time, as one to ten, eleven to twenty. A run has ended after ten at whose
+    starts the losses f differed by no more than `optimizer.tolerance`:
+
+        max f - min f <= tolerance max |f|
+
+    Unlike a loss that falls, one that rises for a while, as after a step that was too long, has not settled.
+    Compared are ten losses, not two as with SciPy's `ftol`, and no absolute number, so that the weights of
+    the loss do not matter.
+
+    Args:
+      optimizer: static choices, as for `init`; with `tolerance` 0, no run ends so.
+      state: at any step.
+    """
+    return False if state.window is None else state.window.change <= optimizer.tolerance
+
+
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def run(
     objective: Objective, optimizer: Optimizer, problem: Any, state: State, count: jax.Array
 ) -> tuple[State, jax.Array]:
-    """Makes `count` updates on the device; it stops early after one that began at a non-finite loss.
+    """Makes `count` updates on the device; it stops early where the loss has settled or is not finite.
 
     Args:
       objective: what is minimised; static, so equal objectives share a compiled program.
@@ -176,12 +228,15 @@ def run(
 
     Returns:
       The new state, and the loss at the start of the last step made (0 if none was).
+
+    Where the loss is not finite, the update that began there is the last one.
     """
     last = state.step + count
 
     def unfinished(carry):
         state, value = carry
-        return (state.step < last) & jnp.isfinite(value)
+        going = (state.step < last) & jnp.isfinite(value)
+        return going if state.window is None else going & ~settled(optimizer, state)
 
     def body(carry):
         return step(objective, optimizer, problem, carry[0])

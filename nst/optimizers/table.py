@@ -40,6 +40,7 @@ class Optimizer:
     clamp: bool = False  # whether each step is clipped to [0, pixel_range]
     ema: float = 0.0  # decay of the average of the iterates; 0: no average
     ema_start: bool = False  # whether the start counts as the first iterate
+    tolerance: float = 0.0  # relative; the run ends where the loss changes by less (steps.settled); 0: never
 
     def __post_init__(self):
         choose("optimizer.name", self.name, optimizer_names())
@@ -55,6 +56,8 @@ class Optimizer:
             raise UserError(f"optimizer.bands = {self.bands}: must be at least 0")
         if not 0 <= self.ema < 1:
             raise UserError(f"optimizer.ema = {self.ema}: must lie in [0, 1); 0 is off")
+        if not 0 <= self.tolerance < 1:
+            raise UserError(f"optimizer.tolerance = {self.tolerance}: must lie in [0, 1); 0 is off")
         self._check_history()
         self._check_unused()
         # a wrong schedule is an error even for an optimiser that does not use it

@@ -1,4 +1,4 @@
-const NOT_TERMS = ["step", "evaluations", "seconds", "loss"];
+const NOT_TERMS = ["step", "evaluations", "seconds", "loss", "change"];
 const loadedCurves = new Map();
 
 /**

@@ -141,6 +141,7 @@ FIELDS: dict[str, Kind] = {
     "optimizer.clamp": switch(),
     "optimizer.ema": number(least=0, below=1),
     "optimizer.ema_start": switch(),
+    "optimizer.tolerance": number(least=0, below=1),
     "log.every": whole(least=1),
     "log.preview_every": whole(),
     "log.tensorboard": switch(),

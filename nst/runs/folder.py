@@ -2,7 +2,8 @@
 
 config.json       every field in its normal form
 manifest.json     hashes of the inputs, and for each session its versions, device, command and commit
-metrics.jsonl     one line per record: step, evaluations, seconds, loss, each weighted term
+metrics.jsonl     one line per record: step, evaluations, seconds, loss, each weighted term; with
+                  optimizer.tolerance > 0, also the change of the loss that it is compared with
 previews/         images of the steps in between
 checkpoint.npz    the whole state, the optimiser's memory included, and the identity of the run
 result.png        the result (or as output.format says)

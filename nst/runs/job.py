@@ -140,6 +140,19 @@ def first_state(job: Job) -> State:
     return jax.jit(init, out_shardings=device_mesh.shardings(like))(start, carried)
 
 
+def ended(job: Job, config: ConfigDict, state: State) -> str:
+    """Returns why a run has made its last step: "steps", or "tolerance"; "" if it has not made it.
+
+    Args:
+      job: from `prepare`.
+      config: the config that it was made from.
+      state: of the run.
+    """
+    if int(state.step) >= config.steps:
+        return "steps"
+    return "tolerance" if steps.settled(job.optimizer, state) else ""
+
+
 def make_problem(job: Job) -> Problem:
     """Computes the targets of a job, on its devices.
 

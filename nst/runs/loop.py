@@ -18,7 +18,7 @@ from nst.losses.problem import Problem, measure
 from nst.optimizers import steps
 from nst.optimizers.steps import State
 from nst.runs.hooks import Hooks, Progress
-from nst.runs.job import Job, first_state, shown
+from nst.runs.job import Job, ended, first_state, shown
 from nst.runs.log import Detail
 from nst.runs.recorder import Recorder
 from nst.runs.run import Run
@@ -35,7 +35,7 @@ class Program(NamedTuple):
 
 
 def drive(run: Run, program: Program, hooks: Hooks) -> State:
-    """Makes the remaining steps of a run, or steps until `stop()`, and writes files between chunks of them.
+    """Makes steps until a run has ended, or until `stop()`, and writes files between chunks of them.
 
     Args:
       run: from `opened`.
@@ -48,33 +48,33 @@ def drive(run: Run, program: Program, hooks: Hooks) -> State:
     config, recorder = run.config, run.recorder
     state = first_state(run.job) if run.state is None else run.state
     step, pace = int(state.step), 0.0  # pace: seconds per step
-    evaluations, ended = int(state.evaluations), False
+    evaluations, stuck = int(state.evaluations), False
     if not recorder.metrics:
         terms = _finite_terms(run, program, state)
         recorder.record(state, terms, pace)
         state = state.replace(scale=state.scale * np.float32(start_scale(run, terms)))
     memory.release()  # what compiling the programs of the targets and of the record has left
     _report(run, hooks, state, recorder.metrics[-1]["loss"])
-    while step < config.steps and not processes.any_process(hooks.stop()):
+    while not ended(run.job, config, state) and not processes.any_process(hooks.stop()):
         count = chunk(step, config, pace)
         began = time.perf_counter()
         state, loss = program.compiled(program.problem, state, np.int32(count))
-        loss, step = float(loss), int(state.step)  # waits for the device
-        seconds = time.perf_counter() - began
+        loss, made = float(loss), int(state.step) - step  # waits for the device
+        seconds, step = time.perf_counter() - began, step + made
         # processes that chose chunks of different lengths would wait for each other forever
-        pace = processes.broadcast(seconds / count)
+        pace = processes.broadcast(seconds / made)
         if not math.isfinite(loss):
             _rescue(run, program, step - 1)  # the loss is that at the start of the last step
         recorder.seconds += seconds
         _report(run, hooks, state, loss)
         evaluations, before = int(state.evaluations), evaluations
-        if evaluations == before and not ended:
-            ended = True
+        if evaluations == before and not stuck:
+            stuck = True
             recorder.log(Detail("the loss cannot be lowered further: the image stays as it is"))
-        keep(recorder, config, state, partial(_finite_terms, run, program, state), pace)
-    if step < config.steps:
+        keep(run, state, partial(_finite_terms, run, program, state), pace)
+    if not ended(run.job, config, state):
         pause(recorder, state, partial(_finite_terms, run, program, state))
-    elif not ended:
+    elif not stuck:
         _note_no_descent(recorder)
     return state
 
@@ -126,23 +126,21 @@ def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]
     recorder.log(f"stopped at step {int(state.step)} of {recorder.config.steps}, {width}x{height} px{where}")
 
 
-def keep(
-    recorder: Recorder, config: ConfigDict, state: State, terms: Callable[[], dict[str, float]], pace: float
-) -> None:
+def keep(run: Run, state: State, terms: Callable[[], dict[str, float]], pace: float) -> None:
     """Writes the record, the preview and the checkpoint of a state, each if it is due.
 
     The checkpoint is the last, since a run that continues from it does not write the others again.
 
     Args:
-      recorder: of the run.
-      config: of the run.
+      run: from `opened`.
       state: after a chunk of steps.
       terms: as for `pause`; called only if they are needed, since they cost a forward pass.
       pace: seconds per step.
     """
-    step = int(state.step)
-    record = step % config.log.every == 0 or step == config.steps
-    save = recorder.due() or step == config.steps
+    _, config, recorder, _ = run
+    step, last = int(state.step), bool(ended(run.job, config, state))
+    record = step % config.log.every == 0 or last
+    save = recorder.due() or last
     values = terms() if record or save else {}
     if record:
         recorder.record(state, values, pace)

@@ -82,6 +82,8 @@ class Recorder:
         """
         step, loss = int(state.step), sum(terms.values())
         head = {"step": step, "evaluations": int(state.evaluations)}
+        if state.window is not None and np.isfinite(state.window.change):
+            head["change"] = float(state.window.change)
         line = head | {"seconds": round(self.seconds, 3), "loss": loss} | terms
         self.metrics.append(line)
         if self.workdir:

@@ -17,7 +17,7 @@ from nst.optimizers import steps
 from nst.optimizers.steps import Carried, State
 from nst.runs import checkpoint, folder, pyramid, settings, sharding
 from nst.runs.hooks import Hooks
-from nst.runs.job import Job, first_state, shown
+from nst.runs.job import Job, ended, first_state, shown
 from nst.runs.log import Detail
 from nst.runs.pyramid import Level
 from nst.runs.recorder import Recorder
@@ -40,7 +40,8 @@ class Result(NamedTuple):
     metrics: list[dict]  # the records of metrics.jsonl
     config: dict  # every field, resolved
     step: int  # updates made
-    finished: bool  # False: stopped before config.steps
+    finished: bool  # False: stopped before its end
+    reason: str = ""  # why it is finished: "steps": all are made; "tolerance": the loss has settled
 
     def save(self, path: str | PathLike, bits: int = 8, description: str = "") -> None:
         """Writes the image as a file.
@@ -64,7 +65,8 @@ class Result(NamedTuple):
 
     def __repr__(self):  # without the arrays
         height, width, _ = self.image.shape
-        return f"Result({width}x{height} px, step {self.step} of {self.config['steps']})"
+        settled = ", the loss has settled" if self.reason == "tolerance" else ""
+        return f"Result({width}x{height} px, step {self.step} of {self.config['steps']}{settled})"
 
 
 @contextlib.contextmanager
@@ -153,7 +155,7 @@ def finish(run: Run, state: State | None) -> Result:
     """
     job, config, recorder = run.job, run.config, run.recorder
     state = first_state(job) if state is None else state
-    finished = int(state.step) >= config.steps
+    reason, step = ended(job, config, state), int(state.step)
     image, alpha = shown(job, state)
     if alpha is not None:
         image = np.concatenate([image, alpha[..., None]], axis=-1)
@@ -162,10 +164,17 @@ def finish(run: Run, state: State | None) -> Result:
         state=state,
         metrics=recorder.metrics,
         config=recorder.plain,
-        step=int(state.step),
-        finished=finished,
+        step=step,
+        finished=bool(reason),
+        reason=reason,
     )
-    if recorder.workdir and finished:
+    if reason == "tolerance":
+        change, tolerance = float(state.window.change), config.optimizer.tolerance
+        recorder.log(
+            f"step {step} of {config.steps} was the last: over {steps.WINDOW} updates, the loss changed by "
+            f"{change:.2g} of it, no more than optimizer.tolerance = {tolerance}"
+        )
+    if recorder.workdir and reason:
         path = recorder.workdir / f"result.{config.output.format}"
         processes.on_primary(result.save)(path, config.output.bits)
         recorder.log(Detail(f"done: {path}"))

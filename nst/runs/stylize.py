@@ -18,7 +18,7 @@ from nst.errors import TooSmall
 from nst.images import Source
 from nst.runs import compiling, display, fitting, interrupt, pyramid, settings
 from nst.runs.hooks import Hooks, Progress
-from nst.runs.job import description, make_problem, prepare
+from nst.runs.job import description, ended, make_problem, prepare
 from nst.runs.log import Detail, above_bars, once
 from nst.runs.loop import Program, drive
 from nst.runs.network import LoadNetwork, cached_loader
@@ -65,8 +65,8 @@ def stylize(
       load: from `cached_loader`, so that several calls share one network; None: this call loads its own.
 
     Returns:
-      The image and the record of the run. If the run ended early, `finished` is False, and the image is as
-      far as it had come, enlarged if that was at a smaller size.
+      The image and the record of the run. If the run was stopped, `finished` is False, and the image is as
+      far as it had come, enlarged if that was at a smaller size; otherwise `reason` says why it has ended.
 
     Raises:
       UserError: an input is invalid; the message is one line that says what is wrong and what to do. What the
@@ -133,7 +133,7 @@ def climb(
 
 def _begin(run: Run) -> _Compiled | None:
     """Checks whatever may still be refused, and begins the run; returns its loop, None if no step is left."""
-    finished = run.state is not None and int(run.state.step) >= run.config.steps
+    finished = run.state is not None and ended(run.job, run.config, run.state)
     compiled = None if finished else _compile(run)
     begin(run)
     if compiled:

@@ -24,7 +24,7 @@ from nst.losses.problem import Problem
 from nst.optimizers.steps import State
 from nst.runs import fitting, loop, pyramid, settings
 from nst.runs.hooks import Hooks
-from nst.runs.job import first_state, make_problem, prepare
+from nst.runs.job import ended, first_state, make_problem, prepare
 from nst.runs.network import LoadNetwork
 from nst.runs.run import Run, begin, finish, follow, opened
 from nst.runs.stylize import climb
@@ -128,7 +128,7 @@ def _open(
             return False
         run = follow(run, last)
     state = first_state(run.job) if run.state is None else run.state
-    if int(state.step) >= config.steps:
+    if ended(run.job, config, state):
         return _end(launch, point, run, state)
     problem = make_problem(run.job).replace(variables={})
     lanes.append(Lane(point, run, problem, state, int(state.step)))
@@ -253,13 +253,12 @@ def _arrive(
     launch: Launch, lane: Lane, loss: float, seconds: float, pace: float, state: State, terms: Callable
 ) -> bool:
     """Writes what is due for a point after a chunk of steps; returns True if it is finished."""
-    config, recorder = lane.run.config, lane.run.recorder
     lane.step = int(state.step)
     if not math.isfinite(loss):
         raise UserError(f"the loss is not finite at step {lane.step - 1}; {_ADVICE}")
-    recorder.seconds += seconds
-    loop.keep(recorder, config, state, terms, pace)
-    if lane.step < config.steps:
+    lane.run.recorder.seconds += seconds
+    loop.keep(lane.run, state, terms, pace)
+    if not ended(lane.run.job, lane.run.config, state):
         return False
     lane.active = False
     return _end(launch, lane.point, lane.run, state)

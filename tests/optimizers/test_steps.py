@@ -116,6 +116,57 @@ def test_whatever_has_a_loss_is_optimised(optimizer, shape):
     assert found == pytest.approx(target, abs=0.02) and float(value) < 0.1
 
 
+# --- the end by the progress of the loss
+
+
+def given(problem, x, step):
+    """A loss that is written down for each step, whatever x is."""
+    return problem[step] + 0 * jnp.sum(x)
+
+
+FALLING = [2.0**-k for k in range(40)]
+
+
+@pytest.mark.parametrize("losses, end", [
+    ([5.0] * 40, 10), ([0.0] * 40, 10), ([-5.0] * 40, 10), (FALLING, 40), (FALLING[::-1], 40),
+    ([*FALLING[:15], *[2.0**-15] * 25], 30),  # the second ten began while it fell
+    ([100.0 + k % 2 for k in range(40)], 10), ([100.0 + 1.02 * (k % 2) for k in range(40)], 40),
+    ([100.0 - k / 9 for k in range(40)], 10), ([100.0 - k / 8.8 for k in range(40)], 40),
+    # a step that was too long: no end while the loss rises, or falls back
+    ([7.0, 7.0, *[1e9 / 4**k for k in range(14)], *[6.9] * 24], 30),
+], ids=range(11))  # fmt: skip
+def test_a_run_ends_after_ten_updates_without_progress(losses, end):
+    optimizer = Optimizer(name="gradient_descent", tolerance=0.01)
+    state = steps.init(optimizer, np.zeros(3, np.float32))
+    state, value = steps.run(given, optimizer, jnp.asarray(losses), state, np.int32(40))
+    assert int(state.step) == end and bool(steps.settled(optimizer, state)) == (end < 40)
+    assert float(value) == np.float32(losses[end - 1])
+    again, _ = steps.run(given, optimizer, jnp.asarray(losses), state, np.int32(0))
+    assert int(again.step) == end
+
+
+@pytest.mark.parametrize("optimizer", [
+    Optimizer(memory=5, clamp=True), Optimizer(name="adam", learning_rate=0.02, ema=0.9),
+], ids=lambda o: o.name)  # fmt: skip
+def test_the_end_changes_no_step_before_it(problem, optimizer):
+    ending, losses = dataclasses.replace(optimizer, tolerance=0.1), []
+    plain = None
+    for _ in range(60):
+        plain, value = run(optimizer, problem, 1, plain)
+        losses.append(float(value))
+    tens = np.reshape(losses, (-1, 10))
+    small = [(ten.max() - ten.min()) <= 0.1 * ten.max() for ten in tens]
+    assert not small[0] and any(small)
+    end = 10 * (small.index(True) + 1)
+    state, _ = run(ending, problem, 60)
+    assert int(state.step) == end
+    assert same(run(optimizer, problem, end)[0], state.replace(window=None))
+    pieces = None
+    for count in (7, 13, 40):
+        pieces, _ = run(ending, problem, count, pieces)
+    assert same(state, pieces)
+
+
 def test_gradient_descent_is_the_plain_rule(problem):
     """G := G - lr dJ/dG."""
     optimizer = Optimizer(name="gradient_descent", learning_rate=1e-3)
