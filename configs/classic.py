@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.pyramid.steps = ()
     config.content_loss.layers = ("relu4_2",)
     config.content_loss.layer_weights = (1.0,)
+    config.content_loss.base_size = 0
     config.content_loss.normalization = "mse"
     config.style_loss.normalization = "chw_mse"
     config.style_loss.weight = 1e3

@@ -6,9 +6,10 @@ spaces, as `--config.style_loss.layers=relu1_1,relu2_1`. A path with spaces stan
 
 The values here make a good picture of most photographs and paintings (docs/quality.md shows what they were
 judged by): VGG-19, Gram matrices, L-BFGS from the photograph, 512 pixels by way of 128 and 256.
-Every term of the losses is relative to its target, and is 1 for an image without features, so one knob means
-about the same for any photograph, painting, size and network: at style_loss.weight = 0.1 the photograph is
-hardly touched, at 1 both are there, and at 10 little but the style is left.
+Every term of the losses is relative to its target, and is 1 for an image without features, and in larger
+pictures content counts less (content_loss.base_size), so one knob means about the same for any photograph,
+painting, size and network: at style_loss.weight = 0.1 the photograph is hardly touched, at 1 both are there,
+and at 10 little but the style is left.
 
 configs/classic.py has the plain choices of 2015 and 2016 instead, from which the papers' configs start.
 
@@ -104,6 +105,9 @@ def get_config() -> ConfigDict:
     # one weight per layer, or one for all: with other layers, set this as well
     config.content_loss.layer_weights = (0.15, 0.25, 0.6)
     config.content_loss.weight = 1.0  # alpha, the weight of the content loss
+    # long edge in pixels above which that weight falls as 1 / size, so that a large picture keeps its strokes
+    # and not more of the photograph's finest detail; 0: one weight for every size
+    config.content_loss.base_size = 256
     config.content_loss.representation = "activations"  # or self_similarity (of all layers together)
     config.content_loss.samples = 1024  # number of positions that self_similarity compares
     # gatys, mse, sse, root, scaled, relative: factor of the squared distance (nst/losses/content.py)

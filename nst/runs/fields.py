@@ -91,6 +91,7 @@ FIELDS: dict[str, Kind] = {
     "content_loss.layers": layers(),
     "content_loss.layer_weights": _WEIGHTS,
     "content_loss.weight": _WEIGHT,
+    "content_loss.base_size": whole(),
     "content_loss.representation": choice(CONTENT_REPRESENTATIONS),
     "content_loss.samples": whole(least=1),
     "content_loss.normalization": choice(CONTENT),

@@ -83,7 +83,7 @@ def prepare(
         config, inputs[0].picture, [painting.picture for painting in inputs[1:]]
     )
     regions = masks.read(config, spec, photo, paintings)
-    loss_weights = specs.make_problem_weights(config, spec, len(paintings))
+    loss_weights = specs.make_problem_weights(config, spec, len(paintings), max(photo.rgb_HxWx3.shape))
     size_notes = tuple(pictures.size_notes(spec, inputs))
     start = pictures.initial_image(config, photo.rgb_HxWx3, paintings[0].rgb_HxWx3)
     network = load(config, spec, convention)  # after all checks, since it may have to be downloaded

@@ -118,19 +118,25 @@ def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
     return convention, make_spec(config, make_network(config, convention))
 
 
-def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int) -> Weights:
+def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int, long_edge: int = 1) -> Weights:
     """Returns the weights of the loss that a config names.
+
+    The network's windows have a fixed number of pixels, so in a larger picture they cover less of it, and the
+    activations of content hold finer detail of the photograph. Above `content_loss.base_size` the weight of
+    content therefore falls as 1 / size.
 
     Args:
       config: from `settings.resolve`.
       spec: made from the same config.
       style_count: the number of paintings.
+      long_edge: pixels of the image's longer edge; only the weight of content depends on it.
 
     Raises:
       UserError: weights of the wrong number or sign.
     """
+    base = config.content_loss.base_size or long_edge
     values = WeightSettings(
-        content=config.content_loss.weight,
+        content=config.content_loss.weight * min(1.0, base / long_edge),
         style=config.style_loss.weight,
         content_layers=config.content_loss.layer_weights,
         style_layers=config.style_loss.layer_weights,
