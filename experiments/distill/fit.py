@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from nst.networks.convolution import PRECISION, convolve
+from nst.networks.convolution import PRECISION, Geometry, convolve
 from nst.networks.network import PREPROCESSING
 from nst.networks.pooling import max_pool
 from nst.networks.table import convolutions
@@ -219,4 +219,4 @@ def _sample(function, stride: int, x_BxHxWxC: jax.Array) -> jax.Array:
 
 @jax.jit
 def _convolve(x_BxHxWxC: jax.Array, layer: dict) -> jax.Array:
-    return convolve(x_BxHxWxC, layer["kernel"], 1, PRECISION["float32"]) + layer["bias"]
+    return convolve(x_BxHxWxC, layer["kernel"], Geometry(precision=PRECISION["float32"])) + layer["bias"]

@@ -16,9 +16,10 @@ import optax
 
 from experiments.distill.fit import layer_pairs
 from nst.networks import slim
+from nst.networks.graph import Run, own_activations
+from nst.networks.layers import INPUT
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import ARCHITECTURES, features, layer_names
-from nst.networks.vgg import VGG
 from nst.styles.grams import gram
 
 _FLOOR = 1e-6  # added to the energies that divide: an image of one colour may leave none
@@ -128,9 +129,12 @@ def student_features(
     Returns:
       {layer: activation divided by the layer's scale}.
     """
-    module = VGG(network, tuple(layers), frozen=False, after=after)
-    own = module.apply({"params": params}, x_BxHxWxC)
-    mapped = slim.read_through_maps(network, ARCHITECTURES["vgg19"].layers, params, own)
+    architecture = ARCHITECTURES["vgg19"].layers
+    training = Run(frozen=False)
+    own = own_activations(
+        architecture, network, {"params": params}, x_BxHxWxC, tuple(layers), training, after or INPUT
+    )
+    mapped = slim.read_through_maps(network, architecture, params, own)
     return {layer: activation.array() for layer, activation in mapped.items()}
 
 

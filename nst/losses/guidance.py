@@ -3,12 +3,13 @@
 Gatys et al. 2017 (*Controlling Perceptual Factors in Neural Style Transfer*), section 4 and its code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from nst.errors import TooSmall, UserError, choose
+from nst.networks.layers import INPUT, Layer, Sliding, propagated
 from nst.networks.table import layers_to
 
 # How a mask is carried from layer to layer. "simple": average pooling alone; "inside": a position stays if
@@ -35,8 +36,9 @@ def propagate(
 ) -> dict[str, np.ndarray]:
     """Computes a mask at the size of each layer.
 
-    A 3x3 convolution takes the least ("inside") or the largest value ("all") of its window in the image, or
-    leaves the mask as it is ("simple"); pooling takes the least value, the largest or the mean of its window.
+    A layer takes the least ("inside") or the largest value ("all") of each window of its input, as far as it
+    lies in the image, or its mean ("simple"); at stride 1 that is the middle of the window. A merge takes the
+    same of its inputs.
 
     Args:
       architecture: name of the network's architecture.
@@ -50,18 +52,32 @@ def propagate(
     reduce = PROPAGATION[choose("guidance.propagation", kind, PROPAGATION)]
     mask_HxW = np.asarray(mask_HxW, np.float32)
     masks = {"image": mask_HxW} if "image" in layers else {}
-    for each in layers_to(architecture, [layer for layer in layers if layer != "image"]):
-        if each.kind == "pool":
-            height, width = mask_HxW.shape[0] // 2, mask_HxW.shape[1] // 2
-            windows = mask_HxW[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-            mask_HxW = reduce(windows, axis=(1, 3))
-        elif each.kind == "conv" and kind != "simple":
-            padded = np.pad(mask_HxW, 1, mode="edge")
-            windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-            mask_HxW = reduce(windows, axis=(2, 3))
-        if each.name in layers:
-            masks[each.name] = mask_HxW
-    return masks
+    needed = layers_to(architecture, [layer for layer in layers if layer != "image"])
+
+    def through(layer: Layer, first_HxW: np.ndarray, *others: np.ndarray) -> np.ndarray:
+        merged_HxW = reduce([first_HxW, *others], axis=0) if others else first_HxW
+        if layer.operation.everywhere and kind != "simple":
+            return np.full_like(merged_HxW, reduce(merged_HxW))
+        return _slid(merged_HxW, layer.operation.sliding, reduce)
+
+    found = propagated(needed, {INPUT: mask_HxW}, through)
+    return masks | {layer.name: found[layer.name] for layer in needed if layer.name in layers}
+
+
+def _slid(mask_HxW: np.ndarray, slides: Sliding, reduce: Callable) -> np.ndarray:
+    """Returns the reduction of each window of a mask, from the positions of the window that exist."""
+    counts = [slides.positions(edge) for edge in mask_HxW.shape]
+    if slides.stride == 1 and reduce is np.mean:  # the middle of each window
+        start = slides.size // 2 - slides.before
+        return mask_HxW[start : start + counts[0], start : start + counts[1]]
+    ends = [
+        (slides.before, max((count - 1) * slides.stride + slides.size - slides.before - edge, 0))
+        for count, edge in zip(counts, mask_HxW.shape, strict=True)
+    ]
+    padded_HxW = np.pad(mask_HxW, ends, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded_HxW, (slides.size, slides.size))
+    windows = windows[:: slides.stride, :: slides.stride][: counts[0], : counts[1]]
+    return reduce(windows, axis=(2, 3))
 
 
 def weights(masks: dict[str, np.ndarray], what: str) -> dict[str, np.ndarray]:

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from nst.losses.spec import IMAGE, Spec, of_network
-from nst.networks.receptive import receptive
-from nst.networks.table import layers_to
+from nst.networks import receptive
+from nst.networks.table import layers_to, positions
 
 
 class Layout(NamedTuple):
@@ -35,6 +35,8 @@ class Layout(NamedTuple):
     window: int  # height of each window
     count: int  # number of strips
     strides: dict[str, int]  # layer -> rows of the image for each row of the layer
+    rows: dict[str, int]  # layer -> its rows for the image
+    window_rows: dict[str, int]  # layer -> its rows for a window
 
 
 class Strip(NamedTuple):
@@ -58,12 +60,13 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
     Returns:
       The layout; None: the image is computed as a whole.
     """
-    path = layers_to(spec.network.architecture, of_network(layers))
+    architecture, names = spec.network.architecture, of_network(layers)
+    path = layers_to(architecture, names)
     if not spec.strip or not path:
         return None
     strides = {layer.name: layer.stride for layer in path} | {IMAGE: 1}
-    fields = [receptive(spec.network, layer.name) for layer in path]
-    stride = fields[-1].stride
+    fields = receptive.fields(spec.network, names).values()
+    stride = max(strides.values())
     reach = max(max(-field.offset, field.offset + field.size - field.stride) for field in fields)
     halo, rest = _up(reach, stride), height % stride
     count = max(1, -(-(height - rest) // _up(spec.strip, stride)))
@@ -72,7 +75,11 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
     window = strip + 2 * halo + rest
     if window >= height:
         return None
-    return Layout(height=height, strip=strip, halo=halo, window=window, count=count, strides=strides)
+    rows, window_rows = ({IMAGE: n} | positions(architecture, names, n) for n in (height, window))
+    return Layout(
+        height=height, strip=strip, halo=halo, window=window, count=count,
+        strides=strides, rows=rows, window_rows=window_rows,
+    )  # fmt: skip
 
 
 def _up(number: int, multiple: int) -> int:
@@ -90,8 +97,7 @@ def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1
     """Returns the rows of the strip's window from an array of all rows of a layer; None: the array."""
     if strip is None:
         return array
-    rows = strip.layout.window // strip.layout.strides[layer]
-    return lax.dynamic_slice_in_dim(array, _first(strip, layer), rows, axis)
+    return lax.dynamic_slice_in_dim(array, _first(strip, layer), strip.layout.window_rows[layer], axis)
 
 
 def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
@@ -102,11 +108,11 @@ def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
     if strip is None:
         return None
     layout, stride = strip.layout, strip.layout.strides[layer]
-    rows_H = _first(strip, layer) + jnp.arange(layout.window // stride)
+    rows_H = _first(strip, layer) + jnp.arange(layout.window_rows[layer])
     start, end = (
         jnp.minimum(index, layout.count) * layout.strip // stride for index in (strip.index, strip.index + 1)
     )
-    end = jnp.where(strip.index == layout.count - 1, layout.height // stride, end)
+    end = jnp.where(strip.index == layout.count - 1, layout.rows[layer], end)
     return ((start <= rows_H) & (rows_H < end)).astype(jnp.float32)
 
 
@@ -126,8 +132,8 @@ def position_weights(
     rows_Hx1 = own_rows(strip, layer)[:, None]
     if guide_HxW is not None:
         return rows_Hx1 * window_rows(strip, guide_HxW, layer, axis=0)
-    positions = strip.layout.height // strip.layout.strides[layer] * width
-    return jnp.broadcast_to(rows_Hx1 / positions, (len(rows_Hx1), width))
+    count = strip.layout.rows[layer] * width
+    return jnp.broadcast_to(rows_Hx1 / count, (len(rows_Hx1), width))
 
 
 # (a window of an image, 1xhxWx3; its strip, or None where the window is the image) -> arrays
@@ -179,7 +185,7 @@ def join_strips(
         return whole, None
 
     empty = {
-        layer: jnp.zeros((1, layout.height // layout.strides[layer], *leaf.shape[2:]), leaf.dtype)
+        layer: jnp.zeros((1, layout.rows[layer], *leaf.shape[2:]), leaf.dtype)
         for layer, leaf in jax.eval_shape(on_strip, jnp.int32(0)).items()
     }
     return lax.scan(put, empty, jnp.arange(layout.count))[0]

@@ -1,9 +1,12 @@
 """Frozen networks, whose activations the losses compare.
 
     table          the architectures: add a row for another one
-    vgg            VGG-16 and VGG-19: an image to {layer: activation}
+    vgg, alexnet, resnet
+                   architectures, as lists of operations
+    operations     the operations of which architectures are made
+    layers         layers as data: order, inputs, channels, strides, windows
+    graph          a list of layers as a network: parameters, variables, activations
     network        the static choices: architecture, preprocessing, pooling, padding, precision
-    layers         layers as data: order, channels, strides, windows
     slim           small networks, with linear maps to the activations of a published one
     convolution    the convolution whose gradient is fast for frozen kernels
     winograd       the same by Winograd's minimal filtering

@@ -175,17 +175,16 @@ def _verify(name: str, path: Path, sha256: str) -> str:
 
 
 def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
-    """Returns normal kernels of variance 2 / (9 inputs) and zero biases: a baseline of the literature.
+    """Returns the weights of an untrained network: a baseline of the literature.
 
     He et al. 2016 (*A Powerful Generative Model Using Random Weights for the Deep Image Representation*).
     """
-    params = {}
-    for index, (name, shapes) in enumerate(ARCHITECTURES[architecture].parameter_shapes((), layers).items()):
-        *window, inputs, _ = shapes["kernel"]
-        noise = np.random.default_rng((seed, index)).standard_normal(shapes["kernel"], np.float32)
-        kernel = noise * np.float32((2 / (np.prod(window) * inputs)) ** 0.5)
-        params[name] = {"kernel": kernel, "bias": np.zeros(shapes["bias"], np.float32)}
-    return params
+    row = ARCHITECTURES[architecture]
+    operations = {layer.name: layer.operation for layer in row.layers}
+    return {
+        name: operations[name].weights.initial(shapes, np.random.default_rng((seed, index)))
+        for index, (name, shapes) in enumerate(row.parameter_shapes((), layers).items())
+    }
 
 
 def _is_shipped(name: str) -> bool:

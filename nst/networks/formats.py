@@ -7,6 +7,7 @@ import reprlib
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -35,18 +36,56 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
       UserError: a damaged file, a missing layer, wrong shapes or values; the message names the file and the
         layer.
     """
-    widths = slim_widths(path)
+    widths, row = slim_widths(path), ARCHITECTURES[architecture]
     _check_depth(path, architecture, widths, layers)
-    parameters = ARCHITECTURES[architecture].parameter_shapes(widths, layers)
-    names = {
-        name: key for name, key in ARCHITECTURES[architecture].file_names.items() if key[0] in parameters
-    }
+    parameters = row.parameter_shapes(widths, layers)
+    names = {name: key for name, key in row.file_names.items() if key[0] in parameters}
+    readers = {layer.name: layer.operation.weights.read for layer in row.layers if layer.operation.weights}
     with opened(path, names) as arrays:
         stored = {names[name]: array for name, array in arrays.items()}
         return {
-            name: {part: _take(architecture, stored, (name, part), shape) for part, shape in shapes.items()}
+            name: readers.get(name, _read_map)(Reader(architecture, stored, name), shapes)
             for name, shapes in parameters.items()
         }
+
+
+class Reader(NamedTuple):
+    """The arrays of a file that belong to one layer."""
+
+    architecture: str
+    arrays: Mapping[tuple[str, str], Stored]  # (layer, part) -> array, of all layers
+    layer: str
+
+    def has(self, part: str) -> bool:
+        """Returns whether the file has a part of the layer."""
+        return (self.layer, part) in self.arrays
+
+    def take(self, part: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Returns a part in float32; it is read only if its shape and type are right.
+
+        Args:
+          part: what `Weights.files` calls it.
+          shape: that it must have.
+
+        Raises:
+          UserError: the part is missing, has another shape, or is not finite.
+        """
+        stored = self.arrays.get((self.layer, part))
+        if stored is None:
+            raise UserError(f"has no {part} of {self.layer}; is it a {self.architecture} checkpoint?")
+        if stored.shape != shape or stored.dtype.kind != "f":
+            kind = f"shape {reprlib.repr(stored.shape)} and type {stored.dtype}"
+            raise UserError(f"{part} of {self.layer} has {kind}, not {shape} and floats")
+        with np.errstate(over="ignore"):  # reported in the next line
+            array = stored.read().astype(np.float32)
+        if not np.isfinite(array).all():
+            raise UserError(f"{part} of {self.layer} holds values that are not finite")
+        return array
+
+
+def _read_map(reader: Reader, shapes: dict) -> dict[str, np.ndarray]:
+    """Reads a map of a slim network, which is no layer."""
+    return {part: reader.take(part, shape) for part, shape in shapes.items()}
 
 
 @contextlib.contextmanager
@@ -103,41 +142,15 @@ def check_readable(path: Path) -> None:
 
 
 def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: Sequence[str]) -> None:
-    """Raises UserError if a slim network ends before the deepest of the layers."""
+    """Raises UserError if a slim network ends before the deepest of the layers, or its teacher has merges."""
+    if widths and not ARCHITECTURES[architecture].is_chain:
+        raise UserError(f"{path}: a slim network, which cannot stand in for {architecture}")
     known = convolutions(architecture)[: len(widths)]
     needed = [layer.name for layer in layers_to(architecture, layers) if layer.kind == "conv"]
     if known and needed and needed[-1] not in known:
         raise UserError(
             f"{path.name} ends at {known[-1]}: ask for shallower layers, or for all of {architecture}"
         )
-
-
-def _take(
-    architecture: str,
-    arrays: Mapping[tuple[str, str], Stored],
-    key: tuple[str, str],
-    shape: tuple[int, ...],
-) -> np.ndarray:
-    """Returns one parameter in float32, a kernel as HWIO; it is read only if its shape and type are right.
-
-    Raises:
-      UserError: the parameter is missing, has another shape, or is not finite.
-    """
-    layer, part = key
-    stored = arrays.get(key)
-    is_torch = part == "kernel" and (layer, "weight") in arrays
-    if is_torch:  # stored as OIHW; `shape` is HWIO
-        stored, part, shape = arrays[layer, "weight"], "weight", (*shape[:1:-1], *shape[:2])
-    if stored is None:
-        raise UserError(f"has no {part} of {layer}; is it a {architecture} checkpoint?")
-    if stored.shape != shape or stored.dtype.kind != "f":
-        kind = f"shape {reprlib.repr(stored.shape)} and type {stored.dtype}"
-        raise UserError(f"{part} of {layer} has {kind}, not {shape} and floats")
-    with np.errstate(over="ignore"):  # reported in the next line
-        array = stored.read().astype(np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(f"{part} of {layer} holds values that are not finite")
-    return np.ascontiguousarray(array.transpose(2, 3, 1, 0)) if is_torch else array
 
 
 def slim_widths(path: Path) -> tuple[int, ...]:
@@ -150,7 +163,7 @@ def slim_widths(path: Path) -> tuple[int, ...]:
       UserError: a damaged file, or numbers that cannot be channels.
     """
     widths = metadata(path).get("widths", [])
-    most = max(len(convolutions(architecture)) for architecture in ARCHITECTURES)
+    most = max(len(convolutions(name)) for name, row in ARCHITECTURES.items() if row.is_chain)
     if (
         not isinstance(widths, list)
         or len(widths) > most

@@ -30,11 +30,17 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
       params of the same shapes.
 
     Raises:
-      UserError: no images.
+      UserError: no images, or an architecture in which scales do not pass from layer to layer.
     """
+    row = ARCHITECTURES[network.architecture]
     layers = layers_to(network.architecture, tuple(params))
+    if not row.is_chain:
+        raise UserError(
+            f"weights.normalize: {network.architecture} is no chain of convolutions and rectifiers, as VGG "
+            "is; leave it empty"
+        )
     # with the rectifier of the last convolution
-    layers = ARCHITECTURES[network.architecture].layers[: len(layers) + 1]
+    layers = row.layers[: len(layers) + 1]
     relu_of = {conv.name: relu.name for conv, relu in pairwise(layers) if conv.kind == "conv"}
     relus = tuple(relu_of.values())
     variables = freeze(network, params)

@@ -1,30 +1,63 @@
-"""The poolings: 2x2 windows, stride 2, floor mode, NHWC.
+"""The poolings, NHWC, over windows of any size and stride.
 
-Each maps `x_BxHxWxC` to `BxfloorH/2xfloorW/2xC`; an odd last row or column is dropped, as in PyTorch's floor
-mode. They are written with strided slices and elementwise operations only, so that their gradients compile
+Each maps `x_BxHxWxC` to `BxhxwxC`, in VGG with 2x2 windows and stride 2: an odd last row or column is then
+dropped, as in PyTorch's floor mode. What lies outside x, where an architecture pads its poolings, does not
+count. They are written with strided slices and elementwise operations only, so that their gradients compile
 under XLA's determinism flags (no select-and-scatter) and stay fast inside device loops.
 
 A new pooling is one function and one row of `POOLING`. If it has a parameter besides `p` and `mix`, that is
 also a field of `Network` and an argument of the functions below the table.
 """
 
+import functools
+import operator
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nst.errors import UserError, choose
-from nst.networks.layers import Window
+from nst.networks.layers import Sliding, Window
 from nst.numerics import positive_or_one, safe_power
 
+SQUARE = Sliding(2, 2)  # VGG's
+Wraps = tuple[bool, bool]  # `Network.wraps`, for rows and columns
 
-def _windows(x_BxHxWxC: jax.Array) -> tuple[jax.Array, ...]:
-    """Returns the four corners of every window, in row order: each `Bxh/2xw/2xC`."""
-    height, width = x_BxHxWxC.shape[1] // 2 * 2, x_BxHxWxC.shape[2] // 2 * 2
-    even = x_BxHxWxC[:, :height, :width]
-    return even[:, ::2, ::2], even[:, ::2, 1::2], even[:, 1::2, ::2], even[:, 1::2, 1::2]
+
+def _windows(
+    x_BxHxWxC: jax.Array, slides: Sliding, wraps: Wraps = (False, False), outside: float = 0.0
+) -> list[jax.Array]:
+    """Returns the positions of every window, in row order: each `BxhxwxC`.
+
+    Args:
+      x_BxHxWxC: an activation.
+      slides: the windows.
+      wraps: along which axes x continues at its other border.
+      outside: the value of positions outside x.
+    """
+    counts = [slides.positions(edge) for edge in x_BxHxWxC.shape[1:3]]
+    ends = [(count - 1) * slides.stride + slides.size - slides.before for count in counts]
+    x_BxHxWxC = x_BxHxWxC[:, : ends[0], : ends[1]]  # without what no window reads
+    for axis, end in zip((1, 2), ends, strict=True):
+        pair = slides.before, end - x_BxHxWxC.shape[axis]
+        if pair != (0, 0):
+            mode = {"mode": "wrap"} if wraps[axis - 1] else {"constant_values": outside}
+            x_BxHxWxC = _padded(x_BxHxWxC, axis, pair, **mode)
+    rows, columns = (count * slides.stride for count in counts)
+    return [
+        x_BxHxWxC[:, i : i + rows : slides.stride, j : j + columns : slides.stride]
+        for i in range(slides.size)
+        for j in range(slides.size)
+    ]
+
+
+def _reduced(function: Callable, arrays: list[jax.Array]) -> jax.Array:
+    """Returns function(.., function(..)) over neighbours in order, in pairs."""
+    while len(arrays) > 1:
+        pairs = [function(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=False)]
+        arrays = pairs + arrays[len(pairs) * 2 :]
+    return arrays[0]
 
 
 def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -32,87 +65,121 @@ def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where((a >= b) | jnp.isnan(a), a, b)
 
 
-def max_pool(x_BxHxWxC: jax.Array) -> jax.Array:
-    """Computes max(x_1..x_4). At ties the gradient goes to the first in row order, as in PyTorch and cuDNN.
+def max_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
+    """Computes the largest of x_1..x_n. At ties the gradient goes to the first in row order, as in PyTorch.
 
     Args:
-      x_BxHxWxC: an activation; an odd last row or column is dropped.
+      x_BxHxWxC: an activation.
+      slides: the windows.
+      wraps: along which axes x continues at its other border.
     """
-    a, b, c, d = _windows(x_BxHxWxC)
-    return _first_max(_first_max(a, b), _first_max(c, d))
+    return _reduced(_first_max, _windows(x_BxHxWxC, slides, wraps, -jnp.inf))
 
 
-def average_pool(x_BxHxWxC: jax.Array) -> jax.Array:
-    """Computes (x_1 + .. + x_4) / 4. Gatys et al. 2015 prefer it for smoother gradients."""
-    a, b, c, d = _windows(x_BxHxWxC)
-    return (a + b + c + d) / 4
+def average_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
+    """Computes (x_1 + .. + x_n) / n. Gatys et al. 2015 prefer it for smoother gradients."""
+    total = functools.reduce(operator.add, _windows(x_BxHxWxC, slides, wraps))
+    if not slides.before and not slides.ceil:
+        return total / slides.size**2
+    inside = jnp.ones((1, *x_BxHxWxC.shape[1:3], 1), x_BxHxWxC.dtype)
+    return total / functools.reduce(operator.add, _windows(inside, slides, wraps))
 
 
-def l2_pool(x_BxHxWxC: jax.Array) -> jax.Array:
-    """Computes sqrt(x_1^2 + .. + x_4^2); the gradient of an all-zero window, which has no direction, is 0."""
-    a, b, c, d = _windows(x_BxHxWxC)
-    return safe_power(a * a + b * b + c * c + d * d, 0.5)
+def l2_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
+    """Computes sqrt(x_1^2 + .. + x_n^2); the gradient of an all-zero window, which has no direction, is 0."""
+    squares = (x * x for x in _windows(x_BxHxWxC, slides, wraps))
+    return safe_power(functools.reduce(operator.add, squares), 0.5)
 
 
-def lp_pool(x_BxHxWxC: jax.Array, p: float) -> jax.Array:
-    """Computes (|x_1|^p + .. + |x_4|^p)^(1/p), p > 0; p = 2 is l2, p -> infinity is max of |x|.
+def lp_pool(
+    x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False), *, p: float
+) -> jax.Array:
+    """Computes (|x_1|^p + .. + |x_n|^p)^(1/p), p > 0; p = 2 is l2, p -> infinity is max of |x|.
 
     Computed as m (sum (|x_i|/m)^p)^(1/p) with m = max|x_i|, so that a large p does not overflow.
     """
-    corners = [jnp.abs(corner) for corner in _windows(x_BxHxWxC)]
-    largest = jax.lax.stop_gradient(jnp.maximum(jnp.maximum(*corners[:2]), jnp.maximum(*corners[2:])))
-    safe = positive_or_one(largest)
-    return safe * safe_power(sum(safe_power(corner / safe, p) for corner in corners), 1 / p)
+    parts = [jnp.abs(part) for part in _windows(x_BxHxWxC, slides, wraps)]
+    safe = positive_or_one(jax.lax.stop_gradient(_reduced(jnp.maximum, parts)))
+    return safe * safe_power(sum(safe_power(part / safe, p) for part in parts), 1 / p)
 
 
-def mixed_pool(x_BxHxWxC: jax.Array, mix: float) -> jax.Array:
+def mixed_pool(
+    x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False), *, mix: float
+) -> jax.Array:
     """Computes a max + (1 - a) average, a = `mix` in [0, 1] (Lee et al. 2016)."""
-    return mix * max_pool(x_BxHxWxC) + (1 - mix) * average_pool(x_BxHxWxC)
+    largest, mean = (pool(x_BxHxWxC, slides, wraps) for pool in (max_pool, average_pool))
+    return mix * largest + (1 - mix) * mean
 
 
-def strided_pool(x_BxHxWxC: jax.Array) -> jax.Array:
-    """Returns x_1, the top left of the window: plain subsampling (Springenberg et al. 2014)."""
-    return _windows(x_BxHxWxC)[0]
+def strided_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
+    """Returns the first x_i that no window has in its padding: subsampling (Springenberg et al. 2014).
+
+    Without padding it is x_1, the top left of the window.
+    """
+    rows, columns = (slides.positions(edge) * slides.stride for edge in x_BxHxWxC.shape[1:3])
+    return x_BxHxWxC[:, : rows : slides.stride, : columns : slides.stride]
 
 
-def blur_pool(x_BxHxWxC: jax.Array, wraps: tuple[bool, bool] = (False, False)) -> jax.Array:
+def blur_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
     """Computes the anti-aliased maximum (Zhang 2019).
 
-    It is a 2x2 maximum at stride 1, followed by the filter [1 2 1]/4 at stride 2. The blur reflects at the
-    border, as in the author's code, so H rows become floor(H/2); along an axis that `wraps`, both continue at
-    the opposite border.
+    It is the maximum at stride 1, followed, where the pooling has a stride s, by the filter [1 2 1]/4 at
+    stride s. The blur reflects at the border, as in the author's code, so with 2x2 windows H rows become
+    floor(H/2); along an axis that `wraps`, both continue at the opposite border.
     """
-    for axis, wrap in zip((1, 2), wraps, strict=True):
+    size, stride, before = slides[:3]
+    if stride == 1:
+        return max_pool(x_BxHxWxC, slides, wraps)
+    x, counts = x_BxHxWxC, [slides.positions(edge) for edge in x_BxHxWxC.shape[1:3]]
+    for axis, count, wrap in zip((1, 2), counts, wraps, strict=True):
+        after = stride * (count - 1) + size - x.shape[axis] - before  # that the last window needs
         if wrap:
-            x_BxHxWxC = _padded(x_BxHxWxC, axis, "wrap")
-    x = _first_max(x_BxHxWxC[:, :-1], x_BxHxWxC[:, 1:])
-    x = _first_max(x[:, :, :-1], x[:, :, 1:])
-    for axis, wrap in zip((1, 2), wraps, strict=True):
+            x = _padded(x, axis, (before + 1, after + 1), mode="wrap")
+        elif before or max(after, slides.after):
+            x = _padded(x, axis, (before, max(after, slides.after)), constant_values=-jnp.inf)
+    for axis in (1, 2):
+        shifts = (jax.lax.slice_in_dim(x, i, x.shape[axis] - size + 1 + i, axis=axis) for i in range(size))
+        x = functools.reduce(_first_max, shifts)
+    for axis, count, wrap in zip((1, 2), counts, wraps, strict=True):
         # an activation of one row has nothing to reflect
-        x = x if wrap else _padded(x, axis, "reflect" if x.shape[axis] > 1 else "edge")
-        size = (x.shape[axis] - 3) // 2 + 1
+        x = x if wrap else _padded(x, axis, (1, 1), mode="reflect" if x.shape[axis] > 1 else "edge")
         left, middle, right = (
-            jax.lax.slice_in_dim(x, i, i + 2 * size - 1, stride=2, axis=axis) for i in range(3)
+            jax.lax.slice_in_dim(x, i, i + stride * (count - 1) + 1, stride=stride, axis=axis)
+            for i in range(3)
         )
         x = (left + 2 * middle + right) / 4
     return x
 
 
-def _padded(x_BxHxWxC: jax.Array, axis: int, mode: str) -> jax.Array:
-    return jnp.pad(x_BxHxWxC, [(1, 1) if i == axis else (0, 0) for i in range(4)], mode=mode)
+def _padded(x_BxHxWxC: jax.Array, axis: int, pair: tuple[int, int], **mode) -> jax.Array:
+    """Returns jnp.pad along one axis."""
+    return jnp.pad(x_BxHxWxC, [pair if i == axis else (0, 0) for i in range(4)], **mode)
 
 
 class Pooling(NamedTuple):
     """A row of the table of poolings."""
 
-    # of x and, by keyword, of the parameters named below and, if the window begins before x, of `wraps`
+    # (x, the windows, whether the axes wrap, and by keyword the parameters named below)
     function: Callable[..., jax.Array]
-    window: Window  # the part of the input that an output reads, whatever the parameters
+    # of the windows: the part of the input that an output reads, whatever the parameters
+    window: Callable[[Sliding], Window]
     matched_gain: float  # brings the mean activation to that of max pooling, see below
     parameters: tuple[tuple[str, float], ...] = ()  # (name, value at which matched_gain was measured)
 
 
-_SQUARE = Window(size=2, stride=2, offset=0)
+def _whole(slides: Sliding) -> Window:
+    return slides.window
+
+
+def _first(slides: Sliding) -> Window:
+    return Window(size=1, stride=slides.stride, offset=0)
+
+
+def _blurred(slides: Sliding) -> Window:
+    if slides.stride == 1:
+        return slides.window
+    return Window(size=slides.size + 2, stride=slides.stride, offset=-slides.before - 1)
+
 
 # matched_gain is the mean output of max pooling divided by that of the variant, for the same input. It was
 # measured on the last rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4) of VGG-19
@@ -120,13 +187,13 @@ _SQUARE = Window(size=2, stride=2, offset=0)
 # the geometric mean of the four layers. A single layer differs from it by up to a third: average 1.39 1.88
 # 1.55 2.30, l2 0.64 0.76 0.69 0.83. crowsonkb/style-transfer-pytorch uses 2 for average and 0.78 for l2.
 POOLING = {
-    "max": Pooling(max_pool, _SQUARE, 1.0),
-    "average": Pooling(average_pool, _SQUARE, 1.745),
-    "l2": Pooling(l2_pool, _SQUARE, 0.725),
-    "lp": Pooling(lp_pool, _SQUARE, 0.837, (("p", 3.0),)),
-    "mixed": Pooling(mixed_pool, _SQUARE, 1.266, (("mix", 0.5),)),
-    "strided": Pooling(strided_pool, Window(size=1, stride=2, offset=0), 1.742),
-    "blur": Pooling(blur_pool, Window(size=4, stride=2, offset=-1), 1.010),
+    "max": Pooling(max_pool, _whole, 1.0),
+    "average": Pooling(average_pool, _whole, 1.745),
+    "l2": Pooling(l2_pool, _whole, 0.725),
+    "lp": Pooling(lp_pool, _whole, 0.837, (("p", 3.0),)),
+    "mixed": Pooling(mixed_pool, _whole, 1.266, (("mix", 0.5),)),
+    "strided": Pooling(strided_pool, _first, 1.742),
+    "blur": Pooling(blur_pool, _blurred, 1.010),
 }
 
 
@@ -173,7 +240,13 @@ def resolve_gain(name: str, gain: float, *, p: float, mix: float) -> float:
 
 
 def pooling(
-    name: str, *, p: float, mix: float, gain: float, wraps: tuple[bool, bool] = (False, False)
+    name: str,
+    *,
+    p: float,
+    mix: float,
+    gain: float,
+    wraps: Wraps = (False, False),
+    sliding: Sliding = SQUARE,
 ) -> Callable[[jax.Array], jax.Array]:
     """Returns a pooling as a function of the activation alone.
 
@@ -182,11 +255,13 @@ def pooling(
       p: the exponent of `lp`.
       mix: the share of the maximum in `mixed`.
       gain: a factor on the output; 1 leaves it alone.
-      wraps: as `Network.wraps`, for a pooling that reads over the border.
+      wraps: as `Network.wraps`, for windows that reach over the border.
+      sliding: the windows.
     """
     row, values = POOLING[name], {"p": p, "mix": mix}
     arguments = {parameter: values[parameter] for parameter, _ in row.parameters}
-    if row.window.offset < 0:
-        arguments["wraps"] = wraps
-    function = partial(row.function, **arguments)
+
+    def function(x_BxHxWxC):
+        return row.function(x_BxHxWxC, sliding, wraps, **arguments)
+
     return function if gain == 1 else lambda x_BxHxWxC: gain * function(x_BxHxWxC)

@@ -1,6 +1,9 @@
 """Receptive fields: which pixels a unit of a layer reads."""
 
-from nst.networks.layers import PIXEL, Window
+from collections.abc import Sequence
+
+from nst.errors import UserError
+from nst.networks.layers import INPUT, PIXEL, Layer, Window, propagated
 from nst.networks.network import Network
 from nst.networks.pooling import POOLING
 from nst.networks.table import layers_to
@@ -23,11 +26,36 @@ def receptive(network: Network, layer: str) -> Window:
       layer: name of the layer.
 
     Raises:
-      UserError: a layer that the architecture does not have.
+      UserError: a layer that the architecture does not have, or one with attention before it.
     """
-    field = PIXEL
-    for each in layers_to(network.architecture, (layer,)):
-        window = each.window or POOLING[network.pooling].window
-        size = field.size + field.stride * (window.size - 1)
-        field = Window(size, field.stride * window.stride, field.offset + field.stride * window.offset)
-    return field
+    return fields(network, (layer,))[layer]
+
+
+def fields(network: Network, layers: Sequence[str]) -> dict[str, Window]:
+    """Computes `receptive` for some layers and for all that they need.
+
+    Args:
+      network: the static choices.
+      layers: names of the layers.
+
+    Returns:
+      {layer: receptive field}, in the order of computation.
+
+    Raises:
+      UserError: as `receptive`.
+    """
+
+    def through(layer: Layer, *inputs: Window) -> Window:
+        if layer.operation.everywhere:
+            raise UserError(f"{layer.name} of {network.architecture}: each unit reads the whole image")
+        slides = layer.operation.sliding
+        window = POOLING[network.pooling].window(slides) if layer.kind == "pool" else slides.window
+        # of a merge: from where the first of its inputs begins to where the last one ends
+        start = min(field.offset for field in inputs)
+        size, stride = max(field.offset + field.size for field in inputs) - start, inputs[0].stride
+        size += stride * (window.size - 1)
+        return Window(size, stride * window.stride, start + stride * window.offset)
+
+    needed = layers_to(network.architecture, layers)
+    found = propagated(needed, {INPUT: PIXEL}, through)
+    return {layer.name: found[layer.name] for layer in needed}

@@ -46,14 +46,14 @@ def _unpack(packed: jax.Array, channels: int) -> jax.Array:
 rectify.defvjp(_forward, _backward)
 
 
-def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+def recomputed(function: Callable[[jax.Array], dict]) -> Callable[[jax.Array], dict]:
     """Returns `function` with a gradient that keeps only the argument and computes the function again.
 
     On other backends jax.checkpoint does the same. XLA:CPU removes the barriers of jax.checkpoint, finds that
     the two computations are equal, and makes only one, so that everything is kept after all (jax 0.10.1).
 
     Args:
-      function: function of one array that returns one array.
+      function: function of one array that returns {name: array}.
     """
 
     @jax.custom_vjp
@@ -63,7 +63,8 @@ def recomputed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Arra
     def backward(x, cotangent):
         # The result is x, but XLA cannot know that, so it neither reuses the values of the forward pass nor
         # computes them before the cotangent is there.
-        one = cotangent[(0,) * cotangent.ndim].astype(x.dtype)
+        first = next(iter(cotangent.values()))
+        one = first[(0,) * first.ndim].astype(x.dtype)
         _, pull = jax.vjp(function, jnp.where(one == one, x, one))
         return pull(cotangent)
 

@@ -20,6 +20,8 @@ from nst.networks.convolution import PRECISION
 from nst.networks.layers import Layer, find
 from nst.networks.network import Network
 
+KINDS = ("conv", "relu")  # of the layers that have maps of their own
+
 
 @flax.struct.dataclass
 class Mapped:
@@ -87,20 +89,33 @@ def read_through_maps(
         return activations
     result = {}
     for name, x_BxHxWxK in activations.items():
-        part = params[map_name(layers, name)]
+        part = params[f"{mapped_layer(layers, name).name}_map"]
         result[name] = Mapped(x_BxHxWxK, part["kernel"], part["bias"], PRECISION[network.precision])
     return result
 
 
-def map_name(layers: tuple[Layer, ...], name: str) -> str:
-    """Returns the name of the map for a layer: relu3_1_map, and relu3_4_map for pool3."""
-    index = find(layers, name)
-    return f"{layers[index - 1 if layers[index].kind == 'pool' else index].name}_map"
+def mapped_layer(layers: tuple[Layer, ...], name: str) -> Layer:
+    """Returns the layer whose map serves for a layer: itself, and for pool3 relu3_4."""
+    layer = layers[find(layers, name)]
+    return layer if layer.kind in KINDS else layers[find(layers, layer.inputs[0])]
 
 
 def map_channels(layer: Layer, width: int) -> int:
     """Returns the number of channels to which the map of a layer with `width` channels leads in a file."""
     return min(width + 1, layer.channels) if layer.kind == "conv" else layer.channels
+
+
+def frozen_map(params: dict[str, np.ndarray], network: Network) -> dict[str, jax.Array]:
+    """Returns a map in the form that the network's frame and type need.
+
+    Args:
+      params: {kernel: `KxC`, bias: `C`}.
+      network: the static choices.
+    """
+    kernel, bias = params["kernel"], params["bias"]
+    if network.frame == "compact":
+        kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
+    return {"kernel": jnp.asarray(kernel, network.dtype), "bias": jnp.asarray(bias, network.dtype)}
 
 
 def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,20 +1,20 @@
 """The table of architectures, and the functions by which the rest of the program uses a network.
 
-An architecture is one file (nst/networks/vgg.py is the pattern) and one row of `ARCHITECTURES`; published
-weights are rows of `checkpoints.CHECKPOINTS`. Nothing outside the architecture's own file parses the name of
-a layer: its order, channels, strides and windows are data (nst/networks/layers.py).
+An architecture is one file, a list of rows (nst/networks/alexnet.py is the shortest), and one row of
+`ARCHITECTURES`; published weights are rows of `checkpoints.CHECKPOINTS`. Nothing outside the architecture's
+own file spells the name of a layer: inputs, channels, strides and windows are data (nst/networks/layers.py).
 """
 
+import itertools
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 
 from nst.errors import choose
+from nst.networks import alexnet, graph, resnet, vgg
 from nst.networks import layers as layer_data
-from nst.networks import vgg
 from nst.networks.layers import Layer
 from nst.networks.network import Network
 from nst.networks.slim import Mapped, materialize
@@ -24,27 +24,36 @@ class Architecture(NamedTuple):
     """A row of the table; built by keyword."""
 
     layers: tuple[Layer, ...]  # in the order of computation
-    # (network, variables, image_BxHxWx3, layers, relu) -> {layer: BxhxwxC}, or `Mapped` for slim networks
-    activations: Callable[..., dict[str, jax.Array | Mapped]]
-    # (params, dtype, frame, convolution) -> variables
-    freeze: Callable[..., dict]
-    # (widths, layers) -> {parameter: {part: shape}}, in the order of computation
-    parameter_shapes: Callable[[Sequence[int], Sequence[str]], dict[str, dict[str, tuple[int, ...]]]]
-    # name of a tensor in a published file -> (parameter, "kernel", "bias", or "weight" in PyTorch's layout)
-    file_names: dict[str, tuple[str, str]]
+    style: tuple[str, ...]  # five layers for the style, from stride 1, 2 or 4 to stride 16
+    content: tuple[str, ...]  # layers for the content
+
+    def parameter_shapes(
+        self, widths: Sequence[int], names: Sequence[str]
+    ) -> dict[str, dict[str, tuple[int, ...]]]:
+        """`graph.parameter_shapes`: {parameter: {part: shape}}, in the order of computation."""
+        return graph.parameter_shapes(self.layers, widths, names)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each layer is a convolution, a rectifier or a pooling of the one before, as in VGG."""
+        return all(layer.kind in ("conv", "relu", "pool") for layer in self.layers)
+
+    @property
+    def file_names(self) -> dict[str, tuple[str, str]]:
+        """`graph.file_names`: name of a tensor in a file -> (parameter, part)."""
+        return graph.file_names(self.layers)
 
 
-def _vgg(name: str) -> Architecture:
-    return Architecture(
-        layers=vgg.LAYERS[name],
-        activations=vgg.activations,
-        freeze=vgg.freeze,
-        parameter_shapes=partial(vgg.parameter_shapes, name),
-        file_names=vgg.file_names(name),
-    )
+def _rows(layers: dict[str, tuple[Layer, ...]], style: dict[str, tuple[str, ...]]) -> dict[str, Architecture]:
+    """Returns the rows of a family of architectures; their content layers are the middle three of style."""
+    return {name: Architecture(each, style[name], style[name][1:4]) for name, each in layers.items()}
 
 
-ARCHITECTURES = {"vgg16": _vgg("vgg16"), "vgg19": _vgg("vgg19")}
+ARCHITECTURES = {
+    **{name: Architecture(each, vgg.STYLE, vgg.CONTENT) for name, each in vgg.LAYERS.items()},
+    "alexnet": Architecture(alexnet.LAYERS, alexnet.STYLE, alexnet.STYLE[1:4]),
+    **_rows(resnet.LAYERS, resnet.STYLE),
+}
 
 
 # --- layers
@@ -101,28 +110,47 @@ def layers_to(architecture: str, names: Sequence[str], field: str = "layers") ->
       field: the config field that holds the names, for the message.
 
     Returns:
-      the layers in the order of computation, up to and including the deepest one among `names`.
+      the layers in the order of computation; the last one is the deepest among `names`.
 
     Raises:
       UserError: no such architecture or layer; the message names the nearest.
     """
-    return layer_data.up_to_deepest(_row(architecture).layers, names, field)
+    return layer_data.needed(_row(architecture).layers, names, field)
 
 
 def minimum_size(network: Network, names: Sequence[str]) -> int:
     """Returns the shortest image edge, in pixels, that leaves a position at the deepest layer.
 
-    A convolution with reflect padding needs two, since a single position has no neighbour to reflect.
+    A convolution with reflect padding needs more positions than it adds, which are their reflections.
 
     Args:
       network: the static choices.
       names: names of the layers that will be computed.
     """
-    edges = [1]
-    for layer in layers_to(network.architecture, names):
-        reflects = layer.kind == "conv" and network.padding == "reflect"
-        edges.append(layer.stride * (2 if reflects else 1))
-    return max(edges)
+    layers = layers_to(network.architecture, names)
+
+    def suffices(edge: int) -> bool:
+        counts = layer_data.positions(layers, edge)
+        reflected = [layer for layer in layers if layer.kind == "conv" and network.padding == "reflect"]
+        return min(counts.values()) > 0 and all(
+            counts[layer.inputs[0]] > max(layer.operation.sliding[2:4]) for layer in reflected
+        )
+
+    return next(edge for edge in itertools.count(1) if suffices(edge))
+
+
+def positions(architecture: str, names: Sequence[str], edge: int) -> dict[str, int]:
+    """Counts the rows, or the columns, of layers for an image with `edge` rows, or columns.
+
+    Args:
+      architecture: a key of ARCHITECTURES.
+      names: names of layers.
+      edge: pixels.
+
+    Returns:
+      {layer: number}, also for the layers that those in `names` need.
+    """
+    return layer_data.positions(layers_to(architecture, names), edge)
 
 
 def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
@@ -156,7 +184,7 @@ def freeze(network: Network, params: dict) -> dict:
     Returns:
       the variables that `features` takes, in the architecture's own form.
     """
-    return _row(network.architecture).freeze(params, network.dtype, network.frame, network.convolution)
+    return graph.freeze(_row(network.architecture).layers, network, params)
 
 
 def features(
@@ -180,6 +208,6 @@ def features(
     Returns:
       {layer: `Bxhxwxc`} in `network.dtype`; with `mapped`, `Mapped` in place of a slim network's arrays.
     """
-    run = _row(network.architecture).activations
-    activations = run(network, variables, image_BxHxWx3, tuple(layers), relu)
+    architecture = _row(network.architecture).layers
+    activations = graph.activations(architecture, network, variables, image_BxHxWx3, layers, graph.Run(relu))
     return activations if mapped else {name: materialize(each) for name, each in activations.items()}

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from nst.devices import memory, processes
 from nst.errors import UserError
 from nst.losses.spec import Spec
-from nst.networks.table import layers_to
+from nst.networks.table import layers_to, positions
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
 
@@ -116,6 +116,7 @@ def _activation(spec: Spec, height: int, width: int) -> int:
     network = spec.network
     convolutions = [each for each in layers_to(network.architecture, spec.layers) if each.kind == "conv"]
     channels = network.widths or [each.channels for each in convolutions]
-    positions = [(height // each.stride) * (width // each.stride) for each in convolutions]
-    largest = max((a * b for a, b in zip(positions, channels, strict=False)), default=0)
+    rows, columns = (positions(network.architecture, spec.layers, edge) for edge in (height, width))
+    counts = [rows[each.name] * columns[each.name] for each in convolutions]
+    largest = max((a * b for a, b in zip(counts, channels, strict=False)), default=0)
     return 0 if spec.strip else largest * jnp.dtype(network.dtype).itemsize

@@ -23,9 +23,10 @@ from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.files import read_json
 from nst.images import folders
-from nst.networks import checkpoints, convolution, slim, vgg
+from nst.networks import checkpoints, convolution, slim
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
+from tests.helpers.frozen import freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 
@@ -201,7 +202,7 @@ def batches(count=3, size=24, seed=0):
 def test_patches_are_what_a_convolution_sees():
     x, kernel = noise(2, 5, 7, 3), noise(3, 3, 3, 4, seed=1)
     found = distill_fit._patches(jnp.asarray(x)) @ kernel.reshape(27, 4)
-    expected = convolution.convolve(jnp.asarray(x), jnp.asarray(kernel), 1, jax.lax.Precision.HIGHEST)
+    expected = convolution.convolve(jnp.asarray(x), jnp.asarray(kernel), convolution.Geometry())
     assert np.asarray(found) == pytest.approx(np.asarray(expected), abs=1e-5)
 
 
@@ -459,7 +460,7 @@ def test_evaluation_is_of_the_whole_student(narrow, start):
     params, scales = start
     image = batches(1, 16, seed=3)[0]
     found = student.evaluate(
-        Network(), student_network(WIDTHS), LAYERS, vgg.freeze(TEACHER), params, scales, jnp.asarray(image)
+        Network(), student_network(WIDTHS), LAYERS, freeze(TEACHER), params, scales, jnp.asarray(image)
     )
     assert sum(e["features"] + 3 * e["gram"] for e in found.values()) == pytest.approx(
         naive_loss(params, scales, image), rel=1e-4
@@ -490,11 +491,11 @@ def test_the_student_in_training_is_the_network_that_is_exported(narrow, start, 
     params, scales = start
     image, network = batches(1, 16)[0], student_network(WIDTHS)
     expected = student.student_features(network, LAYERS, params, jnp.asarray(image))
-    exact = vgg.freeze(export.finish(params, scales, np.float32), frame="vgg")
+    exact = freeze(export.finish(params, scales, np.float32), frame="vgg")
     path = tmp_path / "slim.safetensors"
     export.write(path, WIDTHS, params, scales, "0" * 64, "0" * 16)
     assert checkpoints.convention(str(path), "vgg19", "") == ("vgg19", "torchvision", WIDTHS)
-    shipped = vgg.freeze(checkpoints.load(str(path), "vgg19", LAYERS).params, frame="vgg")
+    shipped = freeze(checkpoints.load(str(path), "vgg19", LAYERS).params, frame="vgg")
     for variables, tolerance in ((exact, 1e-5), (shipped, 5e-3)):
         found = features(network, variables, image, LAYERS)
         for layer in LAYERS:
@@ -716,8 +717,8 @@ def check_folder(inputs, workdir):
         assert f" {line['held_out/features/relu2_1']:.4f} |" in report
     # the held-out pictures again, with what was written
     network, teacher = student_network((6, 4, 8)), str(inputs / "teacher.npz")
-    pair = (network, vgg.freeze(checkpoints.load(path, "vgg19", layers).params, frame="vgg")), (
-        Network(), vgg.freeze(checkpoints.load(teacher, "vgg19", layers).params),
+    pair = (network, freeze(checkpoints.load(path, "vgg19", layers).params, frame="vgg")), (
+        Network(), freeze(checkpoints.load(teacher, "vgg19", layers).params),
     )  # fmt: skip
     pictures = folders.load([inputs / "photos/2.png", inputs / "paintings/0.png"], 24)
     images = [folders.center(rgb, 24)[None] for rgb in pictures]

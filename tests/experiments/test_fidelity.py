@@ -12,9 +12,10 @@ from nst import images
 from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.files import read_json
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import features
+from tests.helpers.frozen import freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -155,7 +156,7 @@ def picture(seed, height=32, width=40):
 
 def test_the_judge_measures_relative_distances(narrow):
     found = fidelity.judge(config(weights="random"))(picture(0), picture(1), picture(2, 48, 36))
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", (*STYLE, "relu4_2")).params)
+    variables = freeze(checkpoints.load("random", "vgg19", (*STYLE, "relu4_2")).params)
 
     see = jax.jit(lambda image: features(Network(), variables, image, (*STYLE, "relu4_2")))
 

@@ -2,12 +2,9 @@
 
 from nst.networks import table, vgg
 
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-
 
 def narrow(monkeypatch, channels, architecture="vgg19"):
     """Gives an architecture other channels, one number per block, until the end of a test."""
-    layers = vgg.make_layers(CONVOLUTIONS[architecture], channels)
+    layers = vgg.make_layers(vgg.CONVOLUTIONS[architecture], channels)
     row = table.ARCHITECTURES[architecture]._replace(layers=layers)
-    monkeypatch.setitem(vgg.LAYERS, architecture, layers)
     monkeypatch.setitem(table.ARCHITECTURES, architecture, row)

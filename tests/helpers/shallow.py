@@ -8,8 +8,9 @@ import numpy as np
 from nst.losses.problem import Loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import PREPROCESSING, Network
+from tests.helpers.frozen import freeze
 
 # inputs of unit variance, as the random weights expect
 NETWORK = Network(preprocessing=PREPROCESSING["torchvision"])
@@ -22,7 +23,7 @@ def problem():
     rng = np.random.default_rng(0)
     content, style = (jnp.asarray(rng.uniform(0, 1, (1, 16, 12, 3)), jnp.float32) for _ in range(2))
     weighted = make_weights(SPEC, WeightSettings(content=1.0, style=10.0, tv=0.1), 1)
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
+    variables = freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
     return make_problem(SPEC, variables, content, [style], weighted)
 
 

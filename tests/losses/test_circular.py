@@ -11,10 +11,11 @@ from nst.losses.problem import Loss, make_problem
 from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION, photo_targets
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import multiples
 from tests.helpers import shallow
+from tests.helpers.frozen import freeze
 
 NETWORK = dataclasses.replace(shallow.NETWORK, padding="circular")
 SPEC = Spec(
@@ -34,7 +35,7 @@ def value(spec, down=0, right=0, seed=1):
     photo, x = (jnp.asarray(np.roll(image, (down, right), (1, 2))) for image in (photo, x))
     regularized = {"tv": 0.1, "regularizers": dict.fromkeys(REGULARIZERS, 1.0)}
     weights = make_weights(spec, WeightSettings(content=1.0, style=10.0, **regularized), 1)
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", spec.layers).params)
+    variables = freeze(checkpoints.load("random", "vgg19", spec.layers).params)
     return float(Loss(spec)(make_problem(spec, variables, photo, [jnp.asarray(painting)], weights), x))
 
 

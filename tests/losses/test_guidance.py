@@ -7,9 +7,10 @@ import pytest
 
 from nst.errors import UserError
 from nst.losses import guidance
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import features
+from tests.helpers.frozen import freeze
 
 LAYERS = ("relu1_1", "conv1_2", "relu2_1", "relu3_1")
 
@@ -19,7 +20,7 @@ def fields():
     """{layer: HxWxhxw, whether a pixel is in the receptive field of a position}, of a picture of 13x18."""
     params = checkpoints.load("random", "vgg19", LAYERS).params
     ones = {name: {"kernel": jnp.ones_like(p["kernel"]), "bias": 0 * p["bias"]} for name, p in params.items()}
-    variables, network = vgg.freeze(ones), Network(pooling="average")
+    variables, network = freeze(ones), Network(pooling="average")
 
     def found(image_HxW):
         image_1xHxWx3 = jnp.broadcast_to(image_HxW[None, ..., None], (1, 13, 18, 3)) + 1.0

@@ -10,18 +10,19 @@ from nst.losses.content import content_distance
 from nst.losses.problem import loss, make_problem, terms
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import features
 from nst.styles.grams import distance as gram_distance
 from nst.styles.grams import gram
+from tests.helpers.frozen import freeze
 
 SPEC = Spec(content_layers=("relu2_1", "conv1_2"), style_layers=("relu1_1", "relu2_1"), tv="mean")
 
 
 @pytest.fixture(scope="module")
 def variables():
-    return vgg.freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
+    return freeze(checkpoints.load("random", "vgg19", SPEC.layers).params)
 
 
 def picture(seed, height=12, width=10):

@@ -16,7 +16,7 @@ from nst.losses.content import CONTENT
 from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.convolution import PADDING
 from nst.networks.network import FIRST, FRAMES, PREPROCESSING, Network
 from nst.networks.pooling import POOLING
@@ -29,6 +29,7 @@ from nst.styles.positions import Positions
 from nst.styles.table import STYLES, linear, style
 from nst.sweeps.stacked import side_by_side
 from tests.helpers.describing import plain
+from tests.helpers.frozen import freeze
 from tests.helpers.running import picture as photograph
 from tests.helpers.running import small, stylize
 
@@ -42,7 +43,7 @@ def picture(seed, height, width=12):
 
 @cache
 def network(architecture, layers):
-    return vgg.freeze(checkpoints.load("random", architecture, layers).params)
+    return freeze(checkpoints.load("random", architecture, layers).params)
 
 
 def changed(spec, **changes):
@@ -224,12 +225,12 @@ def test_the_small_network(frame):
     spec = changed(SHALLOW, network=net, representation=representation, style_normalization="relative",
                    style_layers=("relu1_1", "relu3_1"))  # fmt: skip
     params = checkpoints.load("vgg19_slim", made_for.architecture, spec.layers).params
-    check(spec, strip=16, variables=vgg.freeze(params, frame=frame))
+    check(spec, strip=16, variables=freeze(params, frame=frame))
 
 
 def test_half_precision_to_its_own_rounding():
     spec = changed(SHALLOW, network=Network(dtype="bfloat16"), content_layers=("relu2_1",))
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", spec.layers).params, "bfloat16")
+    variables = freeze(checkpoints.load("random", "vgg19", spec.layers).params, "bfloat16")
     check(spec, strip=16, variables=variables, rel=2.0**-8)
 
 

@@ -25,10 +25,11 @@ from nst.files import digest
 from nst.metrics import instrument
 from nst.metrics import measures as metric_measures
 from nst.metrics.artefacts import checkerboard
-from nst.networks import checkpoints, formats, vgg
+from nst.networks import checkpoints, formats
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
 from tests.helpers import sweeping
+from tests.helpers.frozen import freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, run_each
 from tests.metrics.test_structure import naive_cfsd
@@ -109,7 +110,7 @@ def test_every_measure_at_the_sizes_of_the_rule(fixed):
     # 40x13 would be too small for relu5_1
     long = [lanczos(paintings[0], 16, 48), lanczos(paintings[1], 40, 16)]
     reader = Network(preprocessing=PREPROCESSING["torchvision"])
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", metric_measures.LAYERS).params)
+    variables = freeze(checkpoints.load("random", "vgg19", metric_measures.LAYERS).params)
     expected = naive(image, resized, long, reader, variables)
     assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
 
@@ -279,9 +280,7 @@ def test_the_small_network_is_read_in_vggs_own_channels():
     reader = Network(
         widths=formats.slim_widths(path), frame="vgg", preprocessing=PREPROCESSING["torchvision"]
     )
-    variables = vgg.freeze(
-        checkpoints.load("vgg19_slim", "vgg19", metric_measures.LAYERS).params, frame="vgg"
-    )
+    variables = freeze(checkpoints.load("vgg19_slim", "vgg19", metric_measures.LAYERS).params, frame="vgg")
     expected = naive(rgb, photo, [painting], reader, variables)
     assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
 

@@ -11,9 +11,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from nst.errors import UserError
 from nst.images import spaces
 from nst.metrics import measures
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.table import features
+from tests.helpers.frozen import freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -147,7 +148,7 @@ def test_targets_without_energy_divide_nothing():
 
 def test_statistics_read_the_network(monkeypatch):
     narrow_vgg(monkeypatch, (3, 4, 5, 6, 7))
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", measures.LAYERS, 1).params)
+    variables = freeze(checkpoints.load("random", "vgg19", measures.LAYERS, 1).params)
     image = picture(0, 32, 40)[None]
     found = jax.jit(lambda image: measures.statistics(Network(), variables, image))(image)
     assert tuple(found.gram) == tuple(found.moments) == STYLE

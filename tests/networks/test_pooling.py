@@ -11,11 +11,12 @@ import pytest
 
 from nst import images
 from nst.errors import UserError
-from nst.networks import checkpoints, vgg
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.networks.pooling import POOLING, average_pool, check, max_pool, pooling, resolve_gain
 from nst.networks.receptive import receptive
 from nst.networks.table import features
+from tests.helpers.frozen import freeze
 
 SHARED = Path(__file__).parents[3] / "shared"
 SIZES = [(4, 6), (5, 7), (2, 2), (3, 2)]
@@ -252,8 +253,8 @@ def test_bad_choices_name_the_field(choices, words):
 def test_a_new_pooling_is_one_function_and_one_row(monkeypatch):
     """It is validated, has its gain and its receptive field, and takes its parameters by name."""
 
-    def sharp_pool(x, mix):
-        return max_pool(x) - mix * average_pool(x)
+    def sharp_pool(x, slides, wraps, mix):
+        return max_pool(x, slides) - mix * average_pool(x, slides)
 
     monkeypatch.setitem(
         POOLING, "sharp", POOLING["max"]._replace(function=sharp_pool, parameters=(("mix", 0.25),))
@@ -263,7 +264,7 @@ def test_a_new_pooling_is_one_function_and_one_row(monkeypatch):
     x = draw()
     found = pooling("sharp", p=3.0, mix=0.25, gain=1.0)(x)
     np.testing.assert_allclose(found, build("max")(x) - 0.25 * build("average")(x), rtol=1e-6)
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", ("pool1",)).params)
+    variables = freeze(checkpoints.load("random", "vgg19", ("pool1",)).params)
     assert features(network, variables, jnp.zeros((1, 8, 8, 3)), ("pool1",))["pool1"].shape == (1, 4, 4, 64)
     assert receptive(network, "pool1") == receptive(Network(), "pool1")
 
@@ -299,7 +300,7 @@ def test_matched_gain_brings_the_mean_to_that_of_max_pooling(monkeypatch):
         pytest.skip("needs the real VGG-19 and photographs in ../shared")
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     layers = ("relu1_2", "relu2_2", "relu3_4", "relu4_4")
-    variables = vgg.freeze(checkpoints.load("vgg19", "vgg19", layers).params)
+    variables = freeze(checkpoints.load("vgg19", "vgg19", layers).params)
 
     @jax.jit
     def means(variables, image):

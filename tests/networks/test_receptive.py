@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.networks import table, vgg
-from nst.networks.layers import Window
+from nst.networks import table
+from nst.networks.layers import Sliding, Window
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.pooling import POOLING, pooling
 from nst.networks.receptive import receptive
 from nst.networks.table import convolutions, features
 from nst.visualize.receptive import box, cut
+from tests.helpers.frozen import freeze
 
 LAYERS = ("relu1_2", "pool1", "relu3_1")
 # several, since a pixel at a corner of a field may be the maximum of no window in one of them
@@ -31,7 +32,7 @@ def slim():
             kernel = rng.normal(0, 0.2, (width, outputs))
             params[f"{layer}_map"] = {"kernel": kernel, "bias": np.zeros(outputs)}
         inputs = width
-    return vgg.freeze(params, frame="vgg")
+    return freeze(params, frame="vgg")
 
 
 def seen_pixels(network, variables):
@@ -56,18 +57,20 @@ def seen_pixels(network, variables):
 CASES = [(name, "zero") for name in POOLING] + [("blur", "reflect"), ("average", "replicate")]
 
 
+# VGG's, the stem of a ResNet's, the arm of an Inception block's
+@pytest.mark.parametrize("slides", [Sliding(2, 2), Sliding(3, 2, 1, 1), Sliding(3, 1, 1, 1)])
 @pytest.mark.parametrize("name", POOLING)
-def test_the_window_of_a_pooling_is_where_it_has_a_gradient(name):
+def test_the_window_of_a_pooling_is_where_it_has_a_gradient(name, slides):
     """Whatever its parameters; 64 channels, since the maximum reads one input of each."""
     x_1xHxWxC = np.random.default_rng(0).uniform(1, 2, (1, 16, 16, 64)).astype(np.float32)
     for p, mix in ((3.0, 0.5), (60.0, 0.01), (1.0, 0.5)):
-        pool = pooling(name, p=p, mix=mix, gain=1.0)
+        pool = pooling(name, p=p, mix=mix, gain=1.0, sliding=slides)
         gradient = jax.jit(jax.grad(lambda x, y, pool=pool: pool(x)[0, y, y].sum()))
         for axes in ((0, 2, 3), (0, 1, 3)):  # rows, columns
             first, second = (np.flatnonzero(np.any(gradient(x_1xHxWxC, y), axis=axes)) for y in (3, 4))
             stride = int(second[0] - first[0])
             window = Window(int(first[-1] - first[0]) + 1, stride, int(first[0]) - 3 * stride)
-            assert window == POOLING[name].window
+            assert window == POOLING[name].window(slides)
 
 
 @pytest.mark.parametrize("pooling, padding", CASES)

@@ -11,10 +11,11 @@ import pytest
 from nst.errors import UserError
 from nst.losses import problem, weights
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, remat, table, vgg
+from nst.networks import checkpoints, remat, table
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.pooling import POOLING
 from tests.helpers import sweeping
+from tests.helpers.frozen import freeze
 from tests.helpers.running import small, stylize
 
 SPEC = Spec(content_layers=("relu3_1",), style_layers=("relu1_1", "conv2_1", "pool2"))
@@ -22,7 +23,7 @@ SPEC = Spec(content_layers=("relu3_1",), style_layers=("relu1_1", "conv2_1", "po
 
 def gradient(spec, params, height=37, width=50):
     """(value, gradient) of a loss whose bits depend on every layer, and the compiled program."""
-    variables = vgg.freeze(params, spec.network.dtype)
+    variables = freeze(params, spec.network.dtype)
     shape = (1, height, width, 3)
     image, photo, painting = (jnp.asarray(sweeping.picture(seed, *shape[1:3]))[None] for seed in range(3))
     loss_weights = weights.make_weights(spec, weights.WeightSettings(), 1)

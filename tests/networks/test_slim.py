@@ -20,12 +20,13 @@ from nst.errors import UserError
 from nst.losses import problem, weights
 from nst.losses.content import CONTENT
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, formats, slim, table, vgg
+from nst.networks import checkpoints, formats, slim, table
 from nst.networks.checkpoints import Convention
 from nst.networks.network import FRAMES, PREPROCESSING, Network
 from nst.networks.table import features, layers_to
 from nst.runs import job as run_job
 from nst.styles.grams import GRAM_DISTANCE
+from tests.helpers.frozen import freeze
 
 # conv1_2 has so many channels that the compact frame would save none
 WIDTHS = (5, 63, 4, 7, 6)
@@ -48,6 +49,10 @@ def make_params(widths=WIDTHS, seed=0):
     return jax.tree.map(lambda array: array.astype(np.float32), params)
 
 
+def map_name(layer):
+    return f"{slim.mapped_layer(table.ARCHITECTURES['vgg19'].layers, layer).name}_map"
+
+
 def network(frame="vgg", widths=WIDTHS, **choices):
     return Network(widths=widths, frame=frame, preprocessing=PREPROCESSING["torchvision"], **choices)
 
@@ -56,8 +61,8 @@ def variables(frame, layers, params=None):
     """What `weights.read` would give for `layers`, frozen."""
     params = params or make_params()
     convs = [layer.name for layer in layers_to("vgg19", layers) if layer.kind == "conv"]
-    wanted = {*convs, *(slim.map_name(vgg.LAYERS["vgg19"], layer) for layer in layers)}
-    return vgg.freeze({name: params[name] for name in params if name in wanted}, frame=frame)
+    wanted = {*convs, *(map_name(layer) for layer in layers)}
+    return freeze({name: params[name] for name in params if name in wanted}, frame=frame)
 
 
 def picture(seed=1, height=12, width=14):
@@ -122,7 +127,7 @@ def test_a_network_need_not_be_as_deep_as_it_is_asked_to_be_wide():
     ("pool2", "relu2_2_map"), ("pool3", "relu3_4_map"), ("pool4", "relu4_4_map"),
 ])  # fmt: skip
 def test_the_map_of_a_layer(layer, source):
-    assert slim.map_name(vgg.LAYERS["vgg19"], layer) == source
+    assert map_name(layer) == source
 
 
 def test_pools_are_read_as_the_relu_before_and_that_is_exact_for_averages():
@@ -138,14 +143,16 @@ def test_bfloat16_is_close_and_stays_bfloat16():
     layers = ("relu2_1",)
     exact = features(network(), variables("vgg", layers), picture(), layers)["relu2_1"]
     params = {name: make_params()[name] for name in (*CONVS[:3], "relu2_1_map")}
-    rough = vgg.freeze(params, "bfloat16", "vgg")
+    rough = freeze(params, "bfloat16", "vgg")
     found = features(network(dtype="bfloat16"), rough, picture(), layers)["relu2_1"]
     assert found.dtype == jnp.bfloat16
     assert 0 < relative(found.astype(np.float32), np.asarray(exact)) < 0.03
 
 
 def test_widths_and_channels():
-    shapes = vgg.parameter_shapes("vgg19", (3, 70, 10), ("conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1"))
+    shapes = table.ARCHITECTURES["vgg19"].parameter_shapes(
+        (3, 70, 10), ("conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1")
+    )
     assert shapes == {
         "conv1_1": {"kernel": (3, 3, 3, 3), "bias": (3,)},
         "conv1_2": {"kernel": (3, 3, 3, 70), "bias": (70,)},
@@ -160,7 +167,8 @@ def test_widths_and_channels():
         "conv1_1", "conv1_2", "conv2_1", "conv1_1_map", "relu1_1_map", "relu1_2_map", "conv2_1_map",
         "relu2_1_map",
     ]  # fmt: skip
-    assert vgg.parameter_shapes("vgg16", (), ("conv5_3",))["conv5_3"]["kernel"] == (3, 3, 512, 512)
+    shapes = table.ARCHITECTURES["vgg16"].parameter_shapes((), ("conv5_3",))
+    assert shapes["conv5_3"]["kernel"] == (3, 3, 512, 512)
     names = "conv1_2", "relu3_1", "pool3", "relu4_2"
     assert [table.layer("vgg19", name).channels for name in names] == [64, 256, 256, 512]
 
@@ -358,7 +366,7 @@ def rewrite(path, change, metadata=None):
 def test_an_exported_network_is_read_back(path):
     loaded = checkpoints.load(str(path), "vgg19", LAYERS)
     expected = compact_convs(make_params())
-    maps = {slim.map_name(vgg.LAYERS["vgg19"], layer) for layer in LAYERS}
+    maps = {map_name(layer) for layer in LAYERS}
     assert set(loaded.params) == {*CONVS, *maps}
     for name, part in loaded.params.items():
         for kind, array in part.items():
@@ -371,7 +379,7 @@ def test_an_exported_network_is_read_back(path):
 
 def test_an_exported_network_is_the_network(path):
     loaded = checkpoints.load(str(path), "vgg19", RELUS)
-    found = features(network(), vgg.freeze(loaded.params, frame="vgg"), picture(), RELUS)
+    found = features(network(), freeze(loaded.params, frame="vgg"), picture(), RELUS)
     expected = naive_features(make_params(), picture(), RELUS)
     for layer in RELUS:
         assert relative(found[layer][0], expected[layer]) < 3e-3, layer
@@ -532,7 +540,7 @@ def shipped(frame, layers):
     """Its activations on the cat."""
     found = checkpoints.convention(NAME, "vgg19", "")
     net = Network(widths=found.widths, frame=frame, preprocessing=PREPROCESSING[found.preprocessing])
-    frozen = vgg.freeze(checkpoints.load(NAME, "vgg19", layers).params, frame=frame)
+    frozen = freeze(checkpoints.load(NAME, "vgg19", layers).params, frame=frame)
     return jax.jit(lambda image: features(net, frozen, image, layers))(cat())
 
 
@@ -579,7 +587,7 @@ def test_the_shipped_file_needs_neither_folder_nor_network(tmp_path, monkeypatch
 @pytest.mark.parametrize("layer", [*SLIM_CONVS, *SLIM_RELUS])
 def test_every_layer_of_the_shipped_file(layer):
     params = checkpoints.load(NAME, "vgg19", (layer,)).params
-    assert list(params)[-1] == slim.map_name(vgg.LAYERS["vgg19"], layer)
+    assert list(params)[-1] == map_name(layer)
     assert all(np.isfinite(array).all() for part in params.values() for array in part.values())
 
 
@@ -634,7 +642,7 @@ def test_the_shipped_network_stands_in_for_vgg19(seen, monkeypatch):
         pytest.skip("the shared weights are not here")
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     layers = tuple(BOUNDS)
-    teacher = vgg.freeze(checkpoints.load("vgg19", "vgg19", layers).params)
+    teacher = freeze(checkpoints.load("vgg19", "vgg19", layers).params)
     expected = jax.jit(lambda image: features(Network(), teacher, image, layers))(cat())
     errors = {
         layer: float(np.sum((seen[layer] - expected[layer]) ** 2) / np.sum(expected[layer] ** 2))

@@ -9,12 +9,11 @@ import pytest
 
 from nst.errors import UserError
 from nst.losses.spec import Spec
-from nst.networks import checkpoints, table, vgg
-from nst.networks.layers import KINDS
+from nst.networks import checkpoints, graph, table
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.normalization import normalize
-from nst.networks.pooling import POOLING
 from nst.networks.table import features, layer_names, layers_to, minimum_size
+from tests.helpers.frozen import freeze
 
 PAD = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -76,7 +75,7 @@ def test_features_agree_with_numpy(architecture, padding, convention):
     network = Network(architecture=architecture, padding=padding, preprocessing=PREPROCESSING[convention])
     params = random_params(architecture)
     picture = image(17, 22)  # odd: the last row is dropped by the pooling
-    found = features(network, vgg.freeze(params), picture, layers)
+    found = features(network, freeze(params), picture, layers)
     expected = naive_features(network, params, picture, layers)
     assert set(found) == set(layers)
     for layer in layers:
@@ -90,7 +89,7 @@ def test_features_agree_with_torch():
     params = random_params(layers=layers)
     network = Network()
     picture = image(35, 48)
-    found = features(network, vgg.freeze(params), picture, layers)
+    found = features(network, freeze(params), picture, layers)
     x = torch.tensor(np.asarray(network.preprocessing(jnp.asarray(picture))).transpose(0, 3, 1, 2).copy())
     expected = {}
     for name in names_to("vgg19", layers):
@@ -132,7 +131,7 @@ def test_gradient_agrees_with_plain_autodiff(padding):
     def energy(f, variables, x):
         return sum(jnp.mean(a**2) for a in f(network, variables, x, layers).values())
 
-    frozen = jax.grad(lambda x: energy(features, vgg.freeze(params), x))(picture)
+    frozen = jax.grad(lambda x: energy(features, freeze(params), x))(picture)
     plain = jax.grad(lambda x: energy(plain_features, params, x))(picture)
     assert relative(frozen, np.asarray(plain)) < 1e-5
 
@@ -147,14 +146,14 @@ def test_gradient_agrees_with_finite_differences():
 
     step = 1e-6
     expected = (energy64(picture + step * direction) - energy64(picture - step * direction)) / (2 * step)
-    gradient = jax.grad(lambda x: jnp.mean(features(network, vgg.freeze(params), x, layers)["conv2_2"] ** 2))(
+    gradient = jax.grad(lambda x: jnp.mean(features(network, freeze(params), x, layers)["conv2_2"] ** 2))(
         picture
     )
     assert np.sum(np.asarray(gradient, np.float64) * direction) == pytest.approx(expected, rel=1e-4)
 
 
 def test_no_gradient_reaches_the_weights():
-    params = vgg.freeze(random_params(layers=("relu1_2",)))
+    params = freeze(random_params(layers=("relu1_2",)))
     gradient = jax.grad(lambda v: jnp.sum(features(Network(), v, image(), ("conv1_2",))["conv1_2"]))(params)
     assert all(not conv["kernel"].any() for conv in gradient["params"].values())
     assert all(not conv["kernel"].any() for conv in gradient["adjoint"].values())
@@ -163,34 +162,35 @@ def test_no_gradient_reaches_the_weights():
 def test_unfrozen_it_is_the_same_network_with_gradients_for_its_weights():
     layers = ("conv1_2", "relu1_1")
     network, params, picture = Network(), random_params(layers=layers), image(8, 8)
-    module = vgg.VGG(network, layers, frozen=False)
+    architecture, training = table.ARCHITECTURES["vgg19"].layers, graph.Run(frozen=False)
+
+    def unfrozen(params):
+        return graph.own_activations(architecture, network, {"params": params}, picture, layers, training)
 
     def energy(f, params):
         return sum(jnp.mean(a**2) for a in f(params).values())
 
-    found = module.apply({"params": params}, picture)
-    frozen = features(network, vgg.freeze(params), picture, layers)
+    found = unfrozen(params)
+    frozen = features(network, freeze(params), picture, layers)
     for layer in layers:
         assert relative(found[layer], np.asarray(frozen[layer])) < 1e-6
     ways = (
-        lambda params: module.apply({"params": params}, picture),
+        unfrozen,
         lambda params: plain_features(network, params, picture, layers),
     )
     gradient, plain = (jax.jit(jax.grad(lambda p, f=f: energy(f, p)))(params) for f in ways)
     for conv in params:
         for part in ("kernel", "bias"):
             assert relative(gradient[conv][part], np.asarray(plain[conv][part])) < 1e-5, (conv, part)
-    fresh = module.init(jax.random.key(0), picture)
-    assert set(fresh) == {"params"}  # no adjoint kernels to keep in step
-    assert jax.tree.map(np.shape, fresh["params"]) == jax.tree.map(np.shape, params)
 
 
 @pytest.mark.parametrize("after", ["relu1_1", "conv1_2", "pool1"])
 def test_from_a_layer_on_it_is_the_rest_of_the_network(after):
     layers = ("pool1", "relu2_1") if after != "pool1" else ("relu2_1",)
-    variables, picture = vgg.freeze(random_params(layers=layers)), image()
+    variables, picture = freeze(random_params(layers=layers)), image()
     between = features(Network(), variables, picture, (after,))[after]
-    found = vgg.VGG(Network(), layers, after=after).apply(variables, between)
+    architecture = table.ARCHITECTURES["vgg19"].layers
+    found = graph.own_activations(architecture, Network(), variables, between, layers, after=after)
     expected = features(Network(), variables, picture, layers)
     assert set(found) == set(layers)
     for layer in layers:
@@ -199,7 +199,7 @@ def test_from_a_layer_on_it_is_the_rest_of_the_network(after):
 
 def test_gradient_neither_flips_nor_transposes_a_kernel():
     """The adjoint kernels are made once: the compiled gradient takes them as they are."""
-    variables = vgg.freeze(random_params(layers=("relu2_1",)))
+    variables = freeze(random_params(layers=("relu2_1",)))
     f = jax.jit(jax.grad(lambda x, v: jnp.sum(features(Network(), v, x, ("relu2_1",))["relu2_1"] ** 2)))
     text = f.lower(image(), variables).as_text()
     convolutions = [line for line in text.splitlines() if "stablehlo.convolution" in line]
@@ -212,7 +212,7 @@ def test_gradient_neither_flips_nor_transposes_a_kernel():
 def test_only_as_deep_as_asked():
     params = random_params(layers=("relu2_1",))
     assert list(params) == ["conv1_1", "conv1_2", "conv2_1"]
-    found = features(Network(), vgg.freeze(params), image(), ("relu2_1", "conv1_1"))
+    found = features(Network(), freeze(params), image(), ("relu2_1", "conv1_1"))
     assert set(found) == {"relu2_1", "conv1_1"}
 
 
@@ -238,16 +238,16 @@ def test_convolutions_and_their_channels():
 
 
 def test_strides_and_windows_are_those_of_the_activations():
-    variables, names = vgg.freeze(random_params(layers=("pool5",))), layer_names("vgg19")
+    variables, names = freeze(random_params(layers=("pool5",))), layer_names("vgg19")
     sizes = jax.eval_shape(lambda image: features(Network(), variables, image, names), image(64, 96))
     for layer in layers_to("vgg19", ("pool5",)):
         assert sizes[layer.name].shape == (1, 64 // layer.stride, 96 // layer.stride, layer.channels)
     strides = [1]
     for layer in layers_to("vgg16", ("pool5",)):
-        assert layer.kind == layer.name[:4] and layer.kind in KINDS
-        window = layer.window or POOLING["max"].window
-        assert window.size == {"conv": 3, "relu": 1, "pool": 2}[layer.kind]
-        strides.append(strides[-1] * window.stride)
+        assert layer.kind == layer.name[:4]
+        sliding = layer.operation.sliding
+        assert sliding.size == {"conv": 3, "relu": 1, "pool": 2}[layer.kind]
+        strides.append(strides[-1] * sliding.stride)
         assert layer.stride == strides[-1]
 
 
@@ -273,17 +273,15 @@ def test_unknown_layer_names_the_nearest():
 def test_minimum_size_is_the_smallest_that_runs(layers, padding, least):
     network = Network(padding=padding)
     assert minimum_size(network, layers) == least
-    variables = vgg.freeze(random_params(layers=layers))
+    variables = freeze(random_params(layers=layers))
     (activation,) = features(network, variables, image(least, least), layers).values()
     assert min(activation.shape) >= 1 and np.isfinite(activation).all()
 
 
 def test_bfloat16_is_close_and_stays_bfloat16():
     params = random_params()
-    exact = features(Network(), vgg.freeze(params), image(), ("relu3_1",))["relu3_1"]
-    rough = features(Network(dtype="bfloat16"), vgg.freeze(params, "bfloat16"), image(), ("relu3_1",))[
-        "relu3_1"
-    ]
+    exact = features(Network(), freeze(params), image(), ("relu3_1",))["relu3_1"]
+    rough = features(Network(dtype="bfloat16"), freeze(params, "bfloat16"), image(), ("relu3_1",))["relu3_1"]
     assert rough.dtype == jnp.bfloat16
     assert 0 < relative(rough.astype(np.float32), np.asarray(exact)) < 0.02
 
@@ -315,7 +313,7 @@ def test_normalize_gives_mean_one_and_the_same_network(pooling):
     params = random_params()
     pictures = [image(24, 24, seed) for seed in range(3)] + [image(16, 32, 9)]
     normalized = normalize(network, params, pictures)
-    before, after = vgg.freeze(params), vgg.freeze(normalized)
+    before, after = freeze(params), freeze(normalized)
     pixels = {layer: [] for layer in layers}
     for picture in pictures:
         old, new = (features(network, v, picture, layers) for v in (before, after))

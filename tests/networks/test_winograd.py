@@ -11,11 +11,19 @@ from nst.errors import UserError
 from nst.losses.problem import loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, vgg, winograd
-from nst.networks.convolution import CONVOLUTIONS, adjoint_kernel, frozen_convolve, parameter_count
+from nst.networks import checkpoints, winograd
+from nst.networks.convolution import (
+    CONVOLUTIONS,
+    Geometry,
+    adjoint_kernel,
+    frozen_convolve,
+    parameter_count,
+)
+from nst.networks.layers import Sliding
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
 from nst.runs import specs
+from tests.helpers.frozen import freeze
 
 EXACT = lax.Precision.HIGHEST
 
@@ -68,7 +76,7 @@ def test_the_network_and_its_gradient_are_the_same(padding):
         )
         spec = Spec(network=network, content_layers=layers[:1], style_layers=layers)
         weighted = make_weights(spec, WeightSettings(content=1.0, style=10.0), 1)
-        variables = vgg.freeze(params, convolution=convolution)
+        variables = freeze(params, convolution=convolution)
         problem = make_problem(spec, variables, jnp.asarray(content), [jnp.asarray(style)], weighted)
         gradient = jax.jit(jax.value_and_grad(lambda x, s=spec, p=problem: loss(s, p, x)))
         found.append(gradient(image))
@@ -85,22 +93,23 @@ def test_its_gradient_is_that_of_the_direct_one(pad):
     x = rng.normal(size=(1, 13, 10, 4)).astype(np.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 4, 6)), jnp.float32)
     signal = rng.normal(size=(1, 11 + 2 * pad, 8 + 2 * pad, 6)).astype(np.float32)
-    back = adjoint_kernel(kernel)
+    back, geometry = adjoint_kernel(kernel), Geometry(Sliding(3, 1, pad, pad))
     pairs = (winograd.transform(kernel), winograd.transform(back)), (kernel, back)
     found, expected = (
-        jax.vjp(lambda x, pair=pair: frozen_convolve(x, *pair, pad, EXACT), x)[1](signal)[0] for pair in pairs
+        jax.vjp(lambda x, pair=pair: frozen_convolve(x, *pair, geometry, x.shape[1:3]), x)[1](signal)[0]
+        for pair in pairs
     )
     assert found.shape == x.shape
     assert np.abs(found - expected).max() < 5e-6 * np.abs(expected).max()
 
 
 def test_wide_layers_alone_are_transformed():
-    variables = vgg.freeze(checkpoints.load("random", "vgg19", ("relu4_1",)).params, convolution="winograd")
+    variables = freeze(checkpoints.load("random", "vgg19", ("relu4_1",)).params, convolution="winograd")
     kernels = {name: conv["kernel"] for name, conv in variables["params"].items()}
     transformed = {name for name, kernel in kernels.items() if isinstance(kernel, tuple)}
     assert transformed == {"conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1"}
     assert [row.shape for row in kernels["conv3_1"]] == 6 * [(1, 3, 128, 256)]
-    plain = vgg.freeze(checkpoints.load("random", "vgg19", ("relu4_1",)).params)
+    plain = freeze(checkpoints.load("random", "vgg19", ("relu4_1",)).params)
     count = sum(leaf.size for leaf in jax.tree.leaves(plain["params"]))
     assert parameter_count(variables) == parameter_count(plain) == count
     assert [row.shape for row in variables["adjoint"]["conv3_1"]["kernel"]] == 6 * [(1, 3, 256, 128)]
@@ -109,7 +118,7 @@ def test_wide_layers_alone_are_transformed():
 
 def test_variables_that_are_not_frozen_for_it_are_refused():
     network = Network(convolution="winograd")
-    plain = vgg.freeze(checkpoints.load("random", "vgg19", ("relu2_2",)).params)
+    plain = freeze(checkpoints.load("random", "vgg19", ("relu2_2",)).params)
     with pytest.raises(TypeError, match="not in Winograd's form"):
         features(network, plain, jnp.zeros((1, 16, 16, 3)), ("relu2_2",))
 

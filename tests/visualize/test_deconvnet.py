@@ -18,6 +18,7 @@ from nst.visualize import deconvnet
 from nst.visualize.deconvnet import RULES, Unit, keep_unit, project, project_unit, strongest, to_image
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
+from tests.helpers.frozen import freeze
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
 EXACT = Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))
@@ -55,7 +56,7 @@ def make_params(widths):
 def build(widths=WIDTHS, **options):
     network = Network(widths=widths, frame="vgg", preprocessing=EXACT, **options)
     params = make_params(widths)
-    return network, params, vgg.freeze(params, network.dtype, "vgg")
+    return network, params, freeze(params, network.dtype, "vgg")
 
 
 def make_signal(network, layer, seed=2):
@@ -185,7 +186,7 @@ def naive(network, params, image, layer, signal, rule):
     inputs = forward(network, params, image, layer)
     g = signal[0].astype(np.float64)
     if network.widths:
-        g = g @ params[slim.map_name(vgg.LAYERS["vgg19"], layer)]["kernel"].T
+        g = g @ params[f"{slim.mapped_layer(vgg.LAYERS['vgg19'], layer).name}_map"]["kernel"].T
     for name, x in reversed(inputs.items()):
         if name.startswith("conv"):
             g = convolved_back(g, params[name], network.padding)
@@ -291,7 +292,7 @@ def test_switches_put_a_value_back_where_it_came_from():
     params = {f"conv1_{k}": {"kernel": kernel, "bias": np.zeros(64)} for k, kernel in enumerate(kernels, 1)}
     network = Network(preprocessing=Preprocessing("BGR", 1.0, (0.0,) * 3, (1.0,) * 3))
     image = np.random.default_rng(4).integers(1, 4, (1, 5, 7, 3)).astype(np.float32) / 4  # ties, none is 0
-    variables = vgg.freeze(params)
+    variables = freeze(params)
     activation = features(network, variables, image, ("pool1",))["pool1"]
     found = np.asarray(project(network, variables, image, "pool1", activation, "deconvnet"))
     expected = np.zeros(image.shape)  # an odd last row and column stay empty

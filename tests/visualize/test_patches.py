@@ -7,7 +7,7 @@ import pytest
 from nst import images
 from nst.errors import UserError
 from nst.images import folders
-from nst.networks import table, vgg
+from nst.networks import table
 from nst.networks.checkpoints import load
 from nst.networks.network import PREPROCESSING, Network, Preprocessing
 from nst.networks.receptive import receptive
@@ -15,6 +15,7 @@ from nst.visualize import patches
 from nst.visualize.deconvnet import Unit, keep_unit, project
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
+from tests.helpers.frozen import freeze
 
 PLAIN = Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 SHAPES = [(32, 24), (24, 32), (32, 32), (32, 24), (24, 32)]  # that `fit` leaves alone
@@ -24,13 +25,13 @@ def colours():
     """relu1_1 gives red, green and blue in its first three channels."""
     kernel = np.zeros((3, 3, 3, 64))
     kernel[1, 1] = np.eye(3, 64)
-    variables = vgg.freeze({"conv1_1": {"kernel": kernel, "bias": np.zeros(64)}})
+    variables = freeze({"conv1_1": {"kernel": kernel, "bias": np.zeros(64)}})
     return Model(Network(preprocessing=PLAIN), variables)
 
 
 def untrained(layer):
     network = Network(preprocessing=PREPROCESSING["torchvision"])
-    return Model(network, vgg.freeze(load("random", "vgg19", (layer,)).params))
+    return Model(network, freeze(load("random", "vgg19", (layer,)).params))
 
 
 def folder(tmp_path, pictures):
