@@ -5,12 +5,14 @@ step and in the pairs that they keep, and these decide the first fifty iteration
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.scipy.linalg import solve_triangular
 
 
 class LBFGSState(NamedTuple):
@@ -22,13 +24,39 @@ class LBFGSState(NamedTuple):
     gradient: jax.Array  # at the previous update
     steps: jax.Array  # s_i = x_{i+1} - x_i, [memory, *shape]
     changes: jax.Array  # y_i = g_{i+1} - g_i, [memory, *shape]
-    curvatures: jax.Array  # y_i . s_i, [memory]
+    products: jax.Array  # s_i . y_j, [memory, memory], where the pair j is not older than i
     scale: jax.Array  # gamma = y.s / y.y of the last accepted pair
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
     """Returns a . b of two arrays of one shape, without a reshape, so that they stay sharded."""
     return jnp.sum(a * b)
+
+
+def inner_each(stack: jax.Array, x: jax.Array) -> jax.Array:
+    """Returns the inner product of each array of a stack, `[memory, *shape]`, with x."""
+
+    def one_by_one(stack, x):
+        return lax.map(partial(inner, x), stack)
+
+    def at_once(stack, x):
+        return jnp.sum(stack * x, axis=range(1, stack.ndim))
+
+    # XLA:CPU would copy the stack or store the products; on a GPU each turn of a loop costs microseconds
+    return lax.platform_dependent(stack, x, cpu=one_by_one, default=at_once)
+
+
+def combination(stack: jax.Array, factors_M: jax.Array) -> jax.Array:
+    """Returns the sum of a stack's arrays times the factors, in the factors' dtype."""
+
+    def one_by_one(stack, factors_M):
+        zero = jnp.zeros(stack.shape[1:], factors_M.dtype)
+        return lax.scan(lambda total, pair: (total + pair[1] * pair[0], None), zero, (stack, factors_M))[0]
+
+    def at_once(stack, factors_M):
+        return jnp.sum(factors_M.reshape(-1, *[1] * (stack.ndim - 1)) * stack, axis=0)
+
+    return lax.platform_dependent(stack, factors_M, cpu=one_by_one, default=at_once)
 
 
 def torch_first(gradient: jax.Array) -> jax.Array:
@@ -72,7 +100,7 @@ def scale_by_lbfgs(
             gradient=jnp.zeros_like(params),
             steps=history,
             changes=history,
-            curvatures=jnp.ones(memory_size, params.dtype),
+            products=jnp.zeros((memory_size, memory_size), params.dtype),
             scale=jnp.ones((), params.dtype),
         )
 
@@ -99,37 +127,43 @@ def _remember(
         # the slot alone is selected, since a select of whole buffers would copy every pair
         return buffer.at[slot].set(jnp.where(accept, value, buffer[slot]))
 
+    steps = put(state.steps, rounded[0])
     return LBFGSState(
         count=state.count + 1,
         stored=state.stored + accept,
         params=params,
         gradient=gradient,
-        steps=put(state.steps, rounded[0]),
+        steps=steps,
         changes=put(state.changes, rounded[1]),
-        curvatures=put(state.curvatures, curvature),
+        products=put(state.products.T, inner_each(steps, y)).T,
         scale=jnp.where(accept, curvature / inner(y, y), state.scale),
     )
 
 
 def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int) -> jax.Array:
-    """Returns H g by the two-loop recursion over the stored pairs, from newest to oldest and back."""
-    held = jnp.minimum(state.stored, memory_size)
+    """Returns H g by the two-loop recursion over the stored pairs, from newest to oldest and back.
 
-    def slot(age):  # age 0 is the newest
-        return (state.stored - 1 - age) % memory_size
+    Each loop is a triangular system for its coefficients. With the pairs as rows of S and Y, the newest
+    first, L_ij = s_i . y_j for j <= i and D the diagonal of L, they are
 
-    def backward(age, carry):
-        q, alphas = carry
-        i = slot(age)
-        alpha = inner(state.steps[i], q) / state.curvatures[i]
-        return q - alpha * state.changes[i], alphas.at[age].set(alpha)
+        L a = S g,   r = gamma (g - a Y),   L^T c = D a - Y r,   H g = r + c S.
 
-    def forward(k, r):
-        age = held - 1 - k
-        i = slot(age)
-        beta = inner(state.changes[i], r) / state.curvatures[i]
-        return r + (alphas[age] - beta) * state.steps[i]
+    So each half of the memory is read twice, in four passes, where the loops would read it as often in a pass
+    for each pair, with the vectors in between, and on a GPU would wait for every turn.
+    """
+    ages = (state.stored - 1 - jnp.arange(memory_size)) % memory_size  # slots, the newest first
+    held = jnp.arange(memory_size) < state.stored
+    lower_MxM = jnp.tril(state.products[ages][:, ages])
+    # where no pair is held, a row of the identity, so that its coefficient is 0
+    lower_MxM = jnp.where(held[:, None], lower_MxM, jnp.eye(memory_size, dtype=lower_MxM.dtype))
 
-    alphas = jnp.zeros(memory_size, gradient.dtype)
-    q, alphas = lax.fori_loop(0, held, backward, (gradient, alphas))
-    return lax.fori_loop(0, held, forward, state.scale * q)
+    def solve(right_M, transposed):
+        return solve_triangular(lower_MxM, jnp.where(held, right_M, 0), trans=int(transposed), lower=True)
+
+    def combined(stack, factors_M):
+        return combination(stack, jnp.zeros_like(factors_M).at[ages].set(factors_M))
+
+    a = solve(inner_each(state.steps, gradient)[ages], transposed=False)
+    r = state.scale * (gradient - combined(state.changes, a))
+    c = solve(jnp.diagonal(lower_MxM) * a - inner_each(state.changes, r)[ages], transposed=True)
+    return r + combined(state.steps, c)

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from nst.optimizers import lbfgs
 from nst.optimizers.lbfgs import scale_by_lbfgs
 
 
@@ -64,9 +65,19 @@ def x64():
         yield
 
 
+@pytest.fixture(params=["cpu", "default"])
+def form(request, monkeypatch):
+    """Both forms of the sums over pairs: pair by pair, as on a CPU, and at once, as on a GPU."""
+
+    def chosen(*operands, **forms):
+        return forms[request.param](*operands)
+
+    monkeypatch.setattr(lbfgs.lax, "platform_dependent", chosen)
+
+
 # the last overshoots into negative curvature, so that pairs are skipped
 @pytest.mark.parametrize("memory, rate, iterations", [(3, 0.5, 25), (100, 1.0, 20), (2, 1.9, 12)])
-def test_torch_lbfgs_agrees_with_a_plain_loop(x64, memory, rate, iterations):
+def test_torch_lbfgs_agrees_with_a_plain_loop(x64, form, memory, rate, iterations):
     x = np.array([-1.2, 1.0, 0.7, -0.4])
     gradient = jax.jit(jax.grad(rosenbrock))
     expected = naive_torch_lbfgs(lambda v: np.asarray(gradient(v)), x, memory, rate, iterations)
@@ -104,3 +115,35 @@ def test_torch_lbfgs_skips_pairs_without_curvature():
     assert state.stored == 0 and state.scale == 1
     direction, state = update.update(jnp.array([1.0, 1.0]), state, x + jnp.array([2.0, 0.0]))  # y.s = 1
     assert state.stored == 1 and np.isfinite(direction).all()
+
+
+@pytest.mark.parametrize("memory", [4, 30])
+def test_directions_in_float32_are_those_of_float64(form, memory):
+    """Along a run whose curvatures lie between 1 and 1e4, and with slots that were written more than once."""
+    curvature = np.geomspace(1, 1e4, 48, dtype=np.float32)
+    update = scale_by_lbfgs(memory, min_curvature=0.0)
+    x, pairs, last = jnp.ones(48), [], None
+    state, step = update.init(x), jax.jit(update.update)
+    for count in range(40):
+        gradient = curvature * x + x**3
+        direction, state = step(gradient, state, x)
+        now = np.asarray(x, np.float64), np.asarray(gradient, np.float64)
+        if last is not None:
+            pairs = [*pairs, (np.asarray(x - last[2]), np.asarray(gradient - last[3]))][-memory:]
+            expected = two_loop(now[1], [tuple(np.float64(part) for part in pair) for pair in pairs])
+            assert np.asarray(direction) == pytest.approx(expected, abs=1e-4 * np.abs(expected).max()), count
+        last = *now, x, gradient
+        x = x - (0.3 if count else 1e-4) * direction
+
+
+def two_loop(gradient, pairs):
+    """H g by the recursion as it is printed: Nocedal & Wright 2006, algorithm 7.4."""
+    q, alphas = gradient.copy(), []
+    for s, y in reversed(pairs):
+        alphas.append(s @ q / (s @ y))
+        q -= alphas[-1] * y
+    s, y = pairs[-1]
+    r = q * (s @ y) / (y @ y)
+    for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
+        r += s * (alpha - y @ r / (s @ y))
+    return r
