@@ -1,13 +1,14 @@
 """Borders that meet: a loss that does not know where the image begins."""
 
 import dataclasses
+from functools import cache, partial
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 
 from nst.errors import UserError
-from nst.losses.problem import Loss, make_problem
+from nst.losses.problem import loss, make_problem
 from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION, photo_targets
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
@@ -29,14 +30,23 @@ def random(shape, seed=0):
     return np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
 
 
+@cache
+def network(layers):
+    return freeze(checkpoints.load("random", "vgg19", layers).params)
+
+
+@partial(jax.jit, static_argnums=0)
+def computed(spec, variables, photo, painting, weights, x):
+    return loss(spec, make_problem(spec, variables, photo, [painting], weights), x)
+
+
 def value(spec, down=0, right=0, seed=1):
     """The loss of an image, where image and photograph are rolled."""
     photo, x, painting = (random((1, 16, 12, 3), number) for number in (0, seed, 2))
-    photo, x = (jnp.asarray(np.roll(image, (down, right), (1, 2))) for image in (photo, x))
+    photo, x = (np.roll(image, (down, right), (1, 2)) for image in (photo, x))
     regularized = {"tv": 0.1, "regularizers": dict.fromkeys(REGULARIZERS, 1.0)}
     weights = make_weights(spec, WeightSettings(content=1.0, style=10.0, **regularized), 1)
-    variables = freeze(checkpoints.load("random", "vgg19", spec.layers).params)
-    return float(Loss(spec)(make_problem(spec, variables, photo, [jnp.asarray(painting)], weights), x))
+    return float(computed(spec, network(spec.layers), photo, painting, weights, x))
 
 
 POOLINGS = "max", pytest.param("blur", marks=pytest.mark.slow)
@@ -66,14 +76,17 @@ def test_circular_x_joins_left_and_right_alone(pooling):
 def test_regularisers_of_a_tile_move_with_it(name, wraps):
     x, photo = random((1, 6, 8, 3)), random((1, 6, 8, 3), 1)
 
-    def regularizer(shift):
-        moved, target = (jnp.asarray(np.roll(image, shift, (1, 2))) for image in (x, photo))
+    @jax.jit
+    def regularized(moved, target):
         if name in TOTAL_VARIATION:
-            return float(TOTAL_VARIATION[name](moved, 1.5, wraps))
+            return TOTAL_VARIATION[name](moved, 1.5, wraps)
         known = {"laplacian_pool": 2, "wraps": wraps, "alpha_norm_power": 4.0}
         options = [known[option] for option in REGULARIZERS[name].options]
         target = photo_targets([name], target, 2, wraps)[name]
-        return float(REGULARIZERS[name].loss(2 * moved, target, *options))
+        return REGULARIZERS[name].loss(2 * moved, target, *options)
+
+    def regularizer(shift):
+        return float(regularized(*(np.roll(image, shift, (1, 2)) for image in (x, photo))))
 
     still = regularizer((0, 0))
     assert regularizer((2 * wraps[0], 4 * wraps[1])) == pytest.approx(still, rel=1e-5)
@@ -93,7 +106,7 @@ def test_regularisers_of_a_tile_move_with_it(name, wraps):
 def test_total_variation_counts_the_pairs_across_the_border(name, expected):
     x = random((1, 5, 7, 3)).astype(np.float64)
     differences = (np.roll(x, -1, axis) - x for axis in (1, 2))
-    found = TOTAL_VARIATION[name](jnp.asarray(x, jnp.float32), 1.5, (True, True))
+    found = jax.jit(lambda x: TOTAL_VARIATION[name](x, 1.5, (True, True)))(x.astype(np.float32))
     assert float(found) == pytest.approx(expected(*differences), rel=1e-5)
 
 

@@ -38,7 +38,7 @@ DEEP = Spec(content_layers=("relu4_2",))
 
 
 def picture(seed, height, width=12):
-    return jnp.asarray(np.random.default_rng(seed).uniform(0, 1, (1, height, width, 3)), jnp.float32)
+    return np.random.default_rng(seed).uniform(0, 1, (1, height, width, 3)).astype(np.float32)
 
 
 @cache
@@ -48,6 +48,10 @@ def network(architecture, layers):
 
 def changed(spec, **changes):
     return dataclasses.replace(spec, **changes)
+
+
+make_problem = jax.jit(problem.make_problem, static_argnums=0)
+describe_style = jax.jit(statistics.describe_style, static_argnums=0)
 
 
 def weigh(spec, count=1, regions=1):
@@ -93,13 +97,13 @@ def check(
     content, x = picture(0, height, width), picture(1, height, width)
     styles = [picture(2 + seed, edge, width + 2) for seed, edge in enumerate(paintings)]
     given = variables, content, styles, weigh(spec, len(styles), len(guides)), Regions(guides, style_guides)
-    whole, parts = (problem.make_problem(of, *given) for of in (spec, cut))
+    whole, parts = (make_problem(of, *given) for of in (spec, cut))
     agree(parts.content, whole.content, rel)
     # not parts.styles, which may hold roots of what has none in float32
     for paintings, parts_of in zip(spec.regions or [range(len(styles))], style_guides, strict=True):
         for k in paintings:
             guide = parts_of.get(k, {})
-            agree(*(statistics.describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
+            agree(*(describe_style(of, variables, styles[k], guide, 0) for of in (cut, spec)), rel)
     (terms, gradient), (expected, slope) = measured(cut, parts, x), measured(spec, whole, x)
     assert list(terms) == list(expected)
     agree(terms, expected, rel)
@@ -236,9 +240,7 @@ def test_half_precision_to_its_own_rounding():
 
 def test_many_images_side_by_side():
     spec = changed(SHALLOW, strip=8)
-    made = problem.make_problem(
-        spec, network("vgg19", spec.layers), picture(0, 67), [picture(2, 45)], weigh(spec)
-    )
+    made = make_problem(spec, network("vgg19", spec.layers), picture(0, 67), [picture(2, 45)], weigh(spec))
     images = [picture(seed, 67) for seed in (3, 4)]
     each = partial(measured, spec, made)
     found = jax.jit(lambda x: side_by_side(each, x))(jnp.stack(images))
