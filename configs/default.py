@@ -83,7 +83,10 @@ def get_config() -> ConfigDict:
     # deepest layer. A photograph whose own borders do not meet keeps its seam, as any edge of its content
     config.network.padding = "zero"
     config.network.dtype = "float32"  # of activations: float32, bfloat16; Gram matrices are always float32
-    config.network.precision = "float32"  # of products on GPU and TPU: float32, tf32, fast (device's default)
+    # of the products in convolutions and Gram matrices on GPU and TPU: float32; tf32, whose factors have 10
+    # bits of mantissa and whose sums are float32, as in PyTorch's convolutions; fast, the device's default;
+    # auto: tf32 on a GPU, else float32. A CPU multiplies in float32, whatever is set
+    config.network.precision = "auto"
     # algorithm: direct, winograd (nst/networks/winograd.py); auto: winograd on a CPU in float32, else direct
     config.network.convolution = "auto"
     # what is kept of the forward pass for the gradient: none: every activation; layer: one bit per rectified

@@ -11,7 +11,7 @@ from pathlib import Path
 from absl import app, flags
 
 from nst.cli import arguments, options, process
-from nst.devices import compilation_cache
+from nst.devices import compilation_cache, platform
 from nst.errors import UserError
 
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
@@ -42,6 +42,7 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
                 raise
             sys.exit(process.complain(error))
 
+    platform.set_flags()
     compilation_cache.keep()
     process.handle_interrupts()
     app.run(lambda argv: process.guarded(lambda: main(argv), DEBUG.value), flags_parser=parse)

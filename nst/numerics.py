@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 # By default an accelerator rounds the factors of a product to 10 bits of mantissa (TF32) or to 7 (bfloat16),
 # and the product of bfloat16 arrays is bfloat16 too.
-_FULL = {"precision": jax.lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
+FULL = jax.lax.Precision.HIGHEST
 
 
 def dot(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -16,17 +16,18 @@ def dot(a: jax.Array, b: jax.Array) -> jax.Array:
     Args:
       a, b: arrays of any float dtype.
     """
-    return jnp.dot(a, b, **_FULL)
+    return jnp.dot(a, b, precision=FULL, preferred_element_type=jnp.float32)
 
 
-def einsum(subscripts: str, *operands: jax.Array) -> jax.Array:
-    """Returns `jnp.einsum(subscripts, *operands)` in full precision, accumulated in float32.
+def einsum(subscripts: str, *operands: jax.Array, precision: jax.lax.Precision = FULL) -> jax.Array:
+    """Returns `jnp.einsum(subscripts, *operands)`, accumulated in float32.
 
     Args:
       subscripts: as for jnp.einsum.
       *operands: arrays of any float dtype.
+      precision: of the products; full by default.
     """
-    return jnp.einsum(subscripts, *operands, **_FULL)
+    return jnp.einsum(subscripts, *operands, precision=precision, preferred_element_type=jnp.float32)
 
 
 def absolute(x: jax.Array) -> jax.Array:

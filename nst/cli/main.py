@@ -97,8 +97,9 @@ def _run(words: list[str]) -> int:
         if f"--config.{field}" not in {word.partition("=")[0] for word in words}
     }
     if command.computes:
-        from nst.devices import compilation_cache
+        from nst.devices import compilation_cache, platform
 
+        platform.set_flags()
         compilation_cache.keep()
     process.handle_interrupts()
     try:

@@ -1,6 +1,34 @@
-"""Whether JAX can start on the platform that JAX_PLATFORMS names."""
+"""The platform that JAX computes on: XLA's flags for a GPU, and whether JAX can start."""
+
+import importlib.util
+import os
+import pkgutil
 
 import jax
+
+# XLA times every algorithm of every convolution while it compiles, for a minute and more, and takes the one
+# that was fastest that time, so that another compilation of the same program may give other bytes. Level 0
+# takes the first choice of cuDNN and cuBLAS instead, as PyTorch does, each time the same. Triton's kernels
+# for products have no such first choice (one block of threads adds up a whole Gram matrix), so they are off.
+GPU_FLAGS = {"xla_gpu_autotune_level": "0", "xla_gpu_enable_triton_gemm": "false"}
+
+
+def set_flags() -> None:
+    """Adds GPU_FLAGS to XLA_FLAGS where JAX has support for a GPU; a flag that is there already stays.
+
+    XLA reads them when JAX starts, so later calls have no effect.
+    """
+    present = os.environ.get("XLA_FLAGS", "")
+    missing = [f"--{name}={value}" for name, value in GPU_FLAGS.items() if name not in present]
+    if missing and _has_gpu_support():
+        os.environ["XLA_FLAGS"] = " ".join([*present.split(), *missing])
+
+
+def _has_gpu_support() -> bool:
+    """Returns whether a package is installed through which JAX finds a GPU; JAX is not started."""
+    plugins = importlib.util.find_spec("jax_plugins")
+    folders = list(plugins.submodule_search_locations or ()) if plugins else []
+    return any("cuda" in module.name or "rocm" in module.name for module in pkgutil.iter_modules(folders))
 
 
 def failure() -> str:

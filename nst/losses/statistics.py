@@ -14,6 +14,7 @@ from nst.losses import content, strips
 from nst.losses.smoothing import SMOOTHING
 from nst.losses.spec import IMAGE, Spec, of_network
 from nst.losses.strips import Strip
+from nst.networks.convolution import PRECISION
 from nst.networks.slim import materialize
 from nst.networks.table import features
 from nst.styles import matching
@@ -156,6 +157,7 @@ def style_statistics(
     for term in spec.style_terms:
         samples = term.representation.samples
         positions = _positions(term.part, source, guide, samples, keys, step, strip)
+        positions = [each.replace(precision=PRECISION[spec.network.precision]) for each in positions]
         layers = [source[layer] for layer in term.part]
         statistics.append(term.representation.describe(layers, positions))
     return tuple(statistics)

@@ -38,7 +38,7 @@ from nst.styles.grams import GRAM_DISTANCE
 from nst.styles.representation import NORMALIZATIONS
 from nst.styles.table import STYLES
 
-AUTO = "auto"  # instead of a number, for `size` and `network.convolution`
+AUTO = "auto"  # instead of a number, for `size`; for `network.precision` and `network.convolution`
 _WEIGHT = number(least=0)
 _WEIGHTS = several(_WEIGHT)
 _POSITIVE = number(above=0)
@@ -82,7 +82,7 @@ FIELDS: dict[str, Kind] = {
     "network.pooling_gain": _WEIGHT,
     "network.padding": choice((*PADDING, FIRST)),
     "network.dtype": choice(DTYPES),
-    "network.precision": choice(PRECISION),
+    "network.precision": choice((AUTO, *PRECISION)),
     "network.convolution": choice((AUTO, *CONVOLUTIONS)),
     "network.remat": choice(REMAT),
     "network.input_scale": _WEIGHT,

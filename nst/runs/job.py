@@ -106,7 +106,7 @@ def prepare(
         recolor=recolor,
         inputs=hashes | network.inputs,
         originals=tuple(picture.original for picture in inputs),
-        notes=(*settings.notes(config), *regions.notes, *notes, *size_notes, *network.notes),
+        notes=(*specs.notes(config), *regions.notes, *notes, *size_notes, *network.notes),
     )
 
 

@@ -15,6 +15,7 @@ from nst.networks.checkpoints import Convention
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.pooling import resolve_gain
 from nst.optimizers.table import Optimizer
+from nst.runs import settings
 
 
 def layers(config: ConfigDict) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
         pooling_gain=resolve_gain(net.pooling, net.pooling_gain, p=net.pooling_p, mix=net.pooling_mix),
         padding=net.padding,
         dtype=net.dtype,
-        precision=net.precision,
+        precision=_precision(config),
         convolution=_convolution(config),
         remat=net.remat,
     )
@@ -68,6 +69,25 @@ def _convolution(config: ConfigDict) -> str:
         return net.convolution
     faster = jax.default_backend() == "cpu" and net.dtype == "float32" and config.devices == 1
     return "winograd" if faster else "direct"
+
+
+def _precision(config: ConfigDict) -> str:
+    """Returns the precision of products: on a GPU that of PyTorch's convolutions, unless another is named."""
+    if config.network.precision != "auto":
+        return config.network.precision
+    return "tf32" if jax.default_backend() == "gpu" else "float32"
+
+
+def notes(config: ConfigDict) -> list[str]:
+    """Returns those of `settings.notes`, and a line on what was chosen for this device.
+
+    Args:
+      config: from `settings.resolve`.
+    """
+    chosen, lines = _precision(config), settings.notes(config)
+    if chosen not in ("float32", config.network.precision):
+        lines.append(f"network.precision: auto, {chosen} on this device")
+    return lines
 
 
 def make_spec(config: ConfigDict, network: Network) -> Spec:

@@ -39,34 +39,44 @@ GRAM_DISTANCE = {
 }
 
 
-@jax.custom_vjp
-def _products(features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _products(
+    features_BxHxWxC: jax.Array, weights_HxW: jax.Array | None, precision: jax.lax.Precision
+) -> jax.Array:
     """Computes sum_m w_m F_mi F_mj, `BxCxC`."""
+    einsum = partial(numerics.einsum, "bhwc,bhwd->bcd", precision=precision)
     # over h and w without a reshape, so that the product stays sharded if the height is
     if weights_HxW is None:
-        return numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, features_BxHxWxC)
+        return einsum(features_BxHxWxC, features_BxHxWxC)
     # divided by the largest, so that equal weights are 1 and are not rounded to the dtype of the features
     largest = jnp.max(weights_HxW)
     units_HxWx1 = (weights_HxW / numerics.positive_or_one(largest))[..., None]
     weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
-    return largest * numerics.einsum("bhwc,bhwd->bcd", features_BxHxWxC, weighted_BxHxWxC)
+    return largest * einsum(features_BxHxWxC, weighted_BxHxWxC)
 
 
-def _products_backward(residuals, cotangent_BxCxC):
+def _products_forward(features_BxHxWxC, weights_HxW, precision):
+    return _products(features_BxHxWxC, weights_HxW, precision), (features_BxHxWxC, weights_HxW)
+
+
+def _products_backward(precision, residuals, cotangent_BxCxC):
     # w F (K + K^T): one product, where autodiff of the two factors makes two and stores w F as well
     features_BxHxWxC, weights_HxW = residuals
     symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
-    gradient = numerics.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric)
+    gradient = numerics.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric, precision=precision)
     if weights_HxW is not None:
         gradient = weights_HxW[..., None] * gradient
     return gradient.astype(features_BxHxWxC.dtype), None
 
 
-_products.defvjp(lambda *arguments: (_products(*arguments), arguments), _products_backward)
+_products.defvjp(_products_forward, _products_backward)
 
 
 def gram(
-    features_BxHxWxC: jax.Array | Mapped, shift: float = 0.0, weights_HxW: jax.Array | None = None
+    features_BxHxWxC: jax.Array | Mapped,
+    shift: float = 0.0,
+    weights_HxW: jax.Array | None = None,
+    precision: jax.lax.Precision = numerics.FULL,
 ) -> jax.Array:
     """Computes the Gram matrix per position, G_ij = 1/M sum_m (F_mi - s)(F_mj - s).
 
@@ -76,19 +86,20 @@ def gram(
       shift: s, as in Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose
         "activation shift" of -1 is shift = 1 here.
       weights_HxW: weights of the positions, in place of 1/M; None: equal weights.
+      precision: of the products.
 
     Returns:
       `BxCxC`, float32.
     """
     if isinstance(features_BxHxWxC, Mapped):
         shifted = features_BxHxWxC.replace(bias_C=features_BxHxWxC.bias_C - shift)
-        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK, 0.0, weights_HxW), weights_HxW)
+        return shifted.gram(gram(features_BxHxWxC.x_BxHxWxK, 0.0, weights_HxW, precision), weights_HxW)
     if shift:
         features_BxHxWxC = features_BxHxWxC - jnp.asarray(shift, features_BxHxWxC.dtype)
     if weights_HxW is not None:
-        return _products(features_BxHxWxC, weights_HxW)
+        return _products(features_BxHxWxC, weights_HxW, precision)
     positions = features_BxHxWxC.shape[1] * features_BxHxWxC.shape[2]
-    return _products(features_BxHxWxC) / positions
+    return _products(features_BxHxWxC, None, precision) / positions
 
 
 def distance(
@@ -118,7 +129,7 @@ def weighted(features_1xHxWxC: jax.Array | Mapped, positions: Positions, shift: 
 
     The paper multiplies F by a guide T with sum T^2 = 1, so that w = T^2; here the sum need not be 1.
     """
-    return gram(features_1xHxWxC, shift, positions.weights_HxW)
+    return gram(features_1xHxWxC, shift, positions.weights_HxW, positions.precision)
 
 
 def make_gram(normalization: str) -> Representation:

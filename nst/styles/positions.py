@@ -15,6 +15,8 @@ class Positions:
     weights_HxW: jax.Array | None = None  # sum 1; None: equal weights
     sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
     key: jax.Array | None = None  # random key for anything else that is drawn, such as projections
+    # of the products of a Gram matrix, whose sums over the positions are float32 in any case
+    precision: jax.lax.Precision = flax.struct.field(pytree_node=False, default=numerics.FULL)
 
 
 def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
