@@ -1,4 +1,4 @@
-"""The plain choices of 2015 and 2016, from which the papers' configs start; see configs/gatys2016.py.
+"""The plain choices of 2015 and 2016, from which the papers' configs start; see the config gatys2016.
 
     nst stylize --config=classic --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/classic
@@ -6,7 +6,7 @@
 One size, one content layer, and nothing that keeps the pixels in [0, 1]. The losses are means of squares, as
 in neural-style, so the balance of content and style depends on the size, the number of updates, the network
 and the pictures, and style_loss.weight has to be set for each pair. docs/quality.md compares this config with
-configs/default.py, which is the one to make pictures with.
+the config default, which is the one to make pictures with.
 """
 
 from ml_collections import ConfigDict

@@ -11,7 +11,7 @@ pictures content counts less (content_loss.base_size), so one knob means about t
 painting, size and network: at style_loss.weight = 0.1 the photograph is hardly touched, at 1 both are there,
 and at 10 little but the style is left.
 
-configs/classic.py has the plain choices of 2015 and 2016 instead, from which the papers' configs start.
+The config classic has the plain choices of 2015 and 2016 instead, from which the papers' configs start.
 
     nst stylize --config=default --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/first

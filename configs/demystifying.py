@@ -25,7 +25,7 @@ VARIANTS = {
 
 def get_config(variant="polynomial"):
     config = classic.get_config()
-    choose("configs/demystifying.py", variant, VARIANTS)
+    choose("--config=demystifying:...", variant, VARIANTS)
     config.style_loss.representation, config.style_loss.options = VARIANTS[variant]
     config.network.pooling = "average"
     config.content_loss.normalization = "relative"

@@ -7,7 +7,7 @@ The network is VGG-19 distilled to a fifth of the work (nst/data/vgg19_slim.md).
 
     --config.weights.name=vgg19        (80 MB, fetched once)
 
-Everything else is as in configs/default.py. This takes about a minute on two CPU cores.
+Everything else is as in the config default. This takes about a minute on two CPU cores.
 """
 
 from nst.configs import default

@@ -4,8 +4,8 @@
 
 The network is the small one, and the pictures come with the code. There is one size, one content layer and
 one kind of statistic, so that what a sweep varies is the only thing that varies. The losses are relative to
-the pictures' own energies, so the same weights suit every network. The sweeps of configs/sweeps/ start from
-this config. Use configs/default.py to make a picture.
+the pictures' own energies, so the same weights suit every network. The sweeps start from
+this config. Use the config default to make a picture.
 """
 
 from ml_collections import ConfigDict

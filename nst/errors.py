@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from types import ModuleType
 
 
+_LONG_LIST = 60  # characters
+
+
 class UserError(ValueError):
     """A wrong input or setting; its message says in one line what was wrong, where, and what to do."""
 
@@ -61,14 +64,15 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
       allowed: the allowed values.
 
     Raises:
-      UserError: the value is not allowed; the message names the allowed ones, and the nearest if one is near.
+      UserError: the value is not allowed; the message names the nearest, and the allowed ones unless they are many.
     """
     allowed = tuple(allowed)
     if value in allowed:
         return value
     near = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(f"{field} = {shown(value)}: {hint}allowed: {', '.join(allowed)}")
+    listed = f"allowed: {', '.join(allowed)}"
+    hint = f"did you mean {near[0]!r}? {listed if len(listed) < _LONG_LIST else ''}" if near else listed
+    raise UserError(f"{field} = {shown(value)}: {hint.rstrip()}")
 
 
 def optional(library: str, extra: str, what: str, otherwise: str = "") -> ModuleType:

@@ -51,7 +51,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
       path: path of the file to write.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_LEFTOVER)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path.name), suffix=_LEFTOVER)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -68,6 +68,13 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _prefix(name: str) -> str:
+    """Returns how the names of a file's temporary files begin; a name may have 255 bytes with its end."""
+    if len(os.fsencode(name)) > 200:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}."
 
 
 def sync(path: str | os.PathLike) -> None:
@@ -99,7 +106,7 @@ def remove_leftovers(folder: str | os.PathLike, name: str = "") -> None:
       folder: path of a folder into which no other process is writing.
       name: of a file of that folder, whose temporary files are meant; "": those of all files.
     """
-    pattern = f".{glob.escape(name)}.*{_LEFTOVER}" if name else f".*{_LEFTOVER}"
+    pattern = f"{glob.escape(_prefix(name))}*{_LEFTOVER}" if name else f".*{_LEFTOVER}"
     for path in Path(folder).glob(pattern):
         path.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@
 
 Gatys et al. replace max pooling by average pooling, which "improves the gradient flow" (2015, methods) and
 "yields slightly more appealing results" (2016, section 2). There are 13 points. A gain of 0 scales the pooled
-values so that their mean is that of max pooling (configs/default.py), which leaves the kind of pooling as the
+values so that their mean is that of max pooling (the config default), which leaves the kind of pooling as the
 only difference. It changes nothing for max, which therefore appears once. The losses are relative to those of
 the targets, which pass through the same pooling, so a gain only changes how much the biases of the deeper
 layers count.

@@ -38,7 +38,7 @@ plain areas with the painting's colours and keep more of the photograph. The cos
 Patches (mrf) are copied, which gives the most brush marks and the least likeness. contextual is on deep
 layers alone and so leaves the colours as they are. With L-BFGS the relaxed earth mover's distance, whose
 gradient touches only nearest pairs, changes textures but hardly colours; it works as intended in
-configs/strotss.py, which draws new points at each step and updates a Laplacian pyramid. These are two pairs
+the config strotss, which draws new points at each step and updates a Laplacian pyramid. These are two pairs
 of pictures with one start and 100 updates, and weights that were balanced by hand.
 """
 

@@ -1,13 +1,13 @@
-"""Kills runs and sweeps at random moments, continues them by the same command, and compares what they write.
+"""Kills runs, sweeps and jobs of pictures at random moments, continues them, and compares what they write.
 
 python -m experiments.kill --kills=100 --seed=0
 
-A tiny run (two sizes, a checkpoint, a record and a preview at almost every step) or a tiny sweep in two
-processes is started and ended by a signal, to itself or to its whole group, or finds its disk full; then it
-is started again, one to four times, and in the end it is let to finish. Its pictures, previews, records and
-tables must be those of one that was never interrupted, nothing may be damaged in between or left over, and no
-process may show a traceback. The exit status is 1 if anything differs. 100 kills take about ten minutes on
-two cores.
+A tiny run (two sizes, a checkpoint, a record and a preview at almost every step), a tiny sweep in two
+processes, or `nst photos/ painting.png` for three tiny photographs of two shapes, is started and ended by a
+signal, to itself or to its whole group, or finds its disk full; then the same command is given again, one to
+four times, and in the end it is let to finish. Its pictures, previews, records and tables must be those of
+one that was never interrupted, nothing may be damaged in between or left over, and no process may show a
+traceback. The exit status is 1 if anything differs. 100 kills take about ten minutes on two cores.
 """
 
 import shutil
@@ -30,11 +30,12 @@ from experiments.kill import compare, process
 from experiments.kill.process import Death, Ended
 from nst import images
 from nst.cli.tables import markdown
+from nst.errors import choose
 
 KILLS = flags.DEFINE_integer("kills", 100, "How often a program is killed.", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "Of the moments and the ways to die.", lower_bound=0)
 JOBS = flags.DEFINE_integer("jobs", 2, "Programs at a time.", lower_bound=1)
-SWEEPS = flags.DEFINE_float("sweeps", 0.25, "Share of sweeps.", lower_bound=0, upper_bound=1)
+SUBJECTS = flags.DEFINE_list("subjects", ["run", "sweep", "pictures"], "What is killed.")
 KEEP = flags.DEFINE_string("keep", "", "A folder in which everything stays.")
 
 _TINY = {
@@ -42,6 +43,15 @@ _TINY = {
     "content_loss.layers": "relu1_1", "style_loss.layers": "relu1_1,relu2_1", "style_loss.weight": 10.0,
     "optimizer.name": "adam", "optimizer.learning_rate": 0.02, "log.every": 2, "log.preview_every": 3,
     "checkpoint.seconds": 0.0,
+}  # fmt: skip
+# how often each is chosen, and its words: BASE is the folder of the inputs, and FOLDER the one that it writes
+_SUBJECTS = {
+    "run": (2, ("stylize", "--config=classic", "--workdir=FOLDER")),
+    "sweep": (1, (
+        "sweep", "--config=BASE/swept.py", "--jobs=2", "--instrument=vgg19_slim", "--retry-failed",
+        "--workdir=FOLDER",
+    )),
+    "pictures": (1, ("BASE/photos/", "BASE/style.png", "--config=classic", "--output=FOLDER")),
 }  # fmt: skip
 _SWEPT = """
 from nst.configs import classic
@@ -60,7 +70,7 @@ class Subject(NamedTuple):
     """A program that is killed."""
 
     name: str
-    command: tuple[str, ...]  # without its folder
+    command: tuple[str, ...]  # FOLDER stands for its folder
     right: Path  # the folder of one that was never interrupted
     start: float  # seconds until it writes its first file
     work: float  # seconds from then to its end
@@ -83,14 +93,20 @@ def _write_inputs(base: Path) -> None:
         noise = rng.random((4, 4, 3), np.float32)
         images.write(base / f"{name}.png", np.clip(images.resize(noise, *size, "bilinear"), 0, 1))
     (base / "swept.py").write_text(_SWEPT)
+    (base / "photos").mkdir()
+    for index, size in enumerate(((32, 28), (28, 32), (32, 28))):
+        noise = rng.random((4, 4, 3), np.float32)
+        images.write(base / f"photos/{index}.png", np.clip(images.resize(noise, *size, "bilinear"), 0, 1))
 
 
-def _command(base: Path, program: str) -> tuple[str, ...]:
-    config = base / "swept.py" if program == "sweep" else "classic"
-    tiny = _TINY | {"content": base / "content.png", "style": base / "style.png"}
-    flags_ = [f"--config.{name}={value}" for name, value in tiny.items()]
-    more = ("--jobs=2", "--instrument=vgg19_slim", "--retry_failed") if program == "sweep" else ()
-    return ("nst", program, f"--config={config}", *flags_, *more)
+def _command(base: Path, subject: str) -> tuple[str, ...]:
+    pictures = {} if subject == "pictures" else {"content": "BASE/content.png", "style": "BASE/style.png"}
+    fields = [f"--config.{name}={value}" for name, value in (_TINY | pictures).items()]
+    return tuple(word.replace("BASE", str(base)) for word in ("nst", *_SUBJECTS[subject][1], *fields))
+
+
+def _in_folder(command: Sequence[str], folder: Path) -> tuple[str, ...]:
+    return tuple(word.replace("FOLDER", str(folder)) for word in command)
 
 
 def _environment(base: Path) -> dict[str, str]:
@@ -102,21 +118,20 @@ def measure(name: str, base: Path) -> Subject:
     """Returns a subject after it has run twice without interruption; the first time, programs are compiled.
 
     Args:
-      name: run or sweep.
+      name: a key of `_SUBJECTS`.
       base: the folder of everything.
 
     Raises:
       RuntimeError: it does not work.
     """
-    command, right = _command(base, "sweep" if name == "sweep" else "stylize"), base / f"{name}_right"
+    command, right = _command(base, name), base / f"{name}_right"
     for _ in range(2):
         shutil.rmtree(right, ignore_errors=True)
-        began = time.time()
-        ended = process.run((*command, f"--workdir={right}"), _environment(base), base / f"{name}.log")
+        first = process.until(right, 0.0, after_first=True)
+        ended = process.run(_in_folder(command, right), _environment(base), base / f"{name}.log", wait=first)
         if ended.status or ended.faults:
             raise RuntimeError(f"{name} does not work:\n{ended.output}")
-    start = min(path.stat().st_mtime for path in right.rglob("config.json")) - began
-    return Subject(name, command, right, start, ended.seconds - start)
+    return Subject(name, command, right, ended.waited, ended.seconds - ended.waited)
 
 
 def torment(subject: Subject, rng: np.random.Generator, folder: Path, base: Path, tally: Tally) -> None:
@@ -129,7 +144,7 @@ def torment(subject: Subject, rng: np.random.Generator, folder: Path, base: Path
       base: the folder of everything.
       tally: receives what happens.
     """
-    command, log = (*subject.command, f"--workdir={folder}"), folder.with_suffix(".log")
+    command, log = _in_folder(subject.command, folder), folder.with_suffix(".log")
     history, stopped = [], False
     for _ in range(int(rng.integers(1, 5))):
         chances = np.array(process.WEIGHTS) / sum(process.WEIGHTS)
@@ -205,12 +220,12 @@ def main(argv) -> int:
     )
     base.mkdir(parents=True, exist_ok=True)
     _write_inputs(base)
-    names = [name for name, share in (("run", SWEEPS.value < 1), ("sweep", SWEEPS.value > 0)) if share]
-    subjects = [measure(name, base) for name in names]
+    subjects = [measure(choose("subjects", name, _SUBJECTS), base) for name in SUBJECTS.value]
+    shares = np.array([_SUBJECTS[subject.name][0] for subject in subjects])
 
     def work(number: int) -> None:
         rng = np.random.default_rng((SEED.value, number))
-        subject = subjects[-1] if rng.random() < SWEEPS.value else subjects[0]
+        subject = subjects[int(rng.choice(len(subjects), p=shares / shares.sum()))]
         if sum(tally.deaths.values()) < KILLS.value:
             torment(subject, rng, base / f"{subject.name}_{number}", base, tally)
 

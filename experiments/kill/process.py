@@ -22,6 +22,7 @@ class Ended(NamedTuple):
     output: str
     signalled: bool  # whether it was still running when its moment came
     seconds: float  # from the signal, or from the start, to the end
+    waited: float  # seconds from the start until its moment came; 0: there was none
     faults: tuple[str, ...]  # what a program must not do
 
 
@@ -62,7 +63,7 @@ def run(
       command: its words.
       environment: in addition to that of this process.
       log: a file for its output.
-      death: how it ends, unless by itself.
+      death: how it ends; None: by itself.
       wait: returns when the moment has come, or the process has ended.
       largest_file: bytes, beyond which no file can grow; 0: no limit.
     """
@@ -71,22 +72,24 @@ def run(
         if largest_file:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    began, signalled = time.monotonic(), False
+    began, waited, signalled = time.monotonic(), 0.0, False
     with open(log, "wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *command], env=os.environ | environment, stdin=subprocess.DEVNULL,
             stdout=file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limit,
         )  # fmt: skip
-        if death is not None and death.number and wait is not None:
+        if wait is not None and (death is None or death.number):
             wait(process)
-            signalled = process.poll() is None
-            began = time.monotonic() if signalled else began
-            _send(process, death)
+            waited = time.monotonic() - began
+            if death is not None:
+                signalled = process.poll() is None
+                began = time.monotonic() if signalled else began
+                _send(process, death)
         faults = _end(process)
     output = log.read_text(errors="replace")
     if "Traceback" in output:
         faults.append("a traceback")
-    return Ended(process.returncode, output, signalled, time.monotonic() - began, tuple(faults))
+    return Ended(process.returncode, output, signalled, time.monotonic() - began, waited, tuple(faults))
 
 
 def _send(process: subprocess.Popen, death: Death) -> None:

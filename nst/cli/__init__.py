@@ -2,7 +2,8 @@
 
     main        the table of subcommands, and what they share: --config, --debug, errors as one line
     arguments   the words of a command that set the config
-    options     flags that several subcommands share
+    mistakes    what was probably meant by words that cannot be meant
+    options     options that several subcommands share
     catalogue   the configs that come with nst, by name
     process     standard streams, errors as one line, exit status
     signals     Ctrl-C, kill and the end of the terminal as a wish to stop

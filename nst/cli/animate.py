@@ -18,11 +18,15 @@ from nst.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     parser.add_argument("run", metavar="FOLDER", help="the run folder")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="film.gif, .webp or .mp4")
-    parser.add_argument("--seconds", type=options.positive, default=8.0, help="length without --hold (8)")
-    parser.add_argument("--hold", type=options.positive, default=2.0, help="seconds of the last picture (2)")
+    parser.add_argument(
+        "--seconds", type=options.positive, default=8.0, help="length without --hold (%(default)g)"
+    )
+    parser.add_argument(
+        "--hold", type=options.positive, default=2.0, help="seconds of the last picture (%(default)g)"
+    )
     parser.add_argument("--width", type=options.count, default=0, help="width in pixels (that of the result)")
 
 

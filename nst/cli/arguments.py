@@ -1,4 +1,4 @@
-"""The words of a command that set the config, and words that belong to no flag.
+"""The words of a command that set the config, and words that belong to no option.
 
 A sequence is given once, with commas: --config.style=a.jpg,b.jpg. Its text is passed on as it is, so that a
 path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's own form is understood as well:
@@ -18,6 +18,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from nst.cli.catalogue import locate
+from nst.cli.mistakes import right_form
 from nst.errors import UserError
 from nst.runs import kinds
 from nst.sweeps import points
@@ -85,7 +86,7 @@ class _ConfigFile(flags.ArgumentParser):
             cause = error.__context__ or error
             raise UserError(f"{file}: {type(cause).__name__}: {cause}") from error
         if not isinstance(config, ConfigDict):
-            raise UserError(f"{file}: get_config() returns no ConfigDict; see configs/default.py")
+            raise UserError(f"{file}: get_config() returns no ConfigDict; see nst configs default")
         fields = list(points.field_names(config))
         for word in self.command:
             if (match := _FIELD.match(word)) and match[1] not in fields:
@@ -135,8 +136,24 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
     return Loaded(holder.value, values["config"].config_filename, rest[1:], command, values)
 
 
+def check_run(loaded: Loaded) -> None:
+    """Checks that the config of a command is one of a run.
+
+    Args:
+      loaded: of the command.
+
+    Raises:
+      UserError: it is another one, such as that of a program for developers.
+    """
+    if loaded.config is not None and not {"content", "style"} <= set(loaded.config.keys()):
+        raise UserError(
+            f"--config={loaded.file}: not the config of a run (it has no content and style); nst configs "
+            f"{loaded.file} shows what it is for"
+        )
+
+
 def misplaced(loaded: Loaded, extra: Sequence[str], flags: Sequence[str] = ()) -> UserError:
-    """Returns an error that shows the right form of words that belong to no flag.
+    """Returns an error that shows the right form of words that belong to no option.
 
     Args:
       loaded: of the command.
@@ -147,8 +164,8 @@ def misplaced(loaded: Loaded, extra: Sequence[str], flags: Sequence[str] = ()) -
     if flag:
         flag = flag.partition("=")[0]
         near = difflib.get_close_matches(flag, flags, n=1)
-        return UserError(f"there is no flag {flag}" + (f"; did you mean {near[0]}?" if near else ""))
-    return UserError(f"{extra[0]!r} belongs to no flag: {_right_form(loaded.command, extra, loaded.values)}")
+        return UserError(f"there is no option {flag}" + (f"; did you mean {near[0]}?" if near else ""))
+    return UserError(f"{extra[0]!r} belongs to no option: {right_form(loaded.command, extra, loaded.values)}")
 
 
 def define_config(
@@ -182,11 +199,11 @@ def parse(command: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> Non
 
     Raises:
       UserError: a wrong flag, a file or a field that does not exist, a sequence that is given twice, or a
-        word that belongs to no flag; the message shows the right form.
+        word that belongs to no option; the message shows the right form.
     """
     command = [_with_home(word) for word in values.read_flags_from_files(list(command), force_gnu=False)]
     if extra := _parsed(command, values)[1:]:
-        raise UserError(f"{extra[0]!r} belongs to no flag: {_right_form(command, extra, values)}")
+        raise UserError(f"{extra[0]!r} belongs to no option: {right_form(command, extra, values)}")
 
 
 def _parsed(command: Sequence[str], values: flags.FlagValues, known_only: bool = False) -> list[str]:
@@ -241,37 +258,3 @@ def _check_split(words: Sequence[str]) -> None:
         if word.startswith("-") and word.endswith(",") and following:
             whole = word + ",".join(other.rstrip(",") for other in following)
             raise UserError(f"several values have commas and no spaces between them: {whole}")
-
-
-def _right_form(command: Sequence[str], extra: Sequence[str], values: flags.FlagValues) -> str:
-    """Returns what was probably meant by the words that belong to no flag."""
-    flag, value = _flag_before(command, command.index(extra[0]))
-    following = ",".join(word.rstrip(",") for word in extra)
-    if flag and os.path.exists(f"{value} {extra[0]}"):
-        return f'put a path with spaces in quotes: {flag}="{value} {extra[0]}"'
-    if flag and not value:
-        return f"write {flag}={extra[0]}"
-    if flag and (value.endswith(",") or _is_sequence(flag, values)):
-        return (
-            f"several values have commas and no spaces between them: {flag}={value.rstrip(',')},{following}"
-        )
-    if "config" in values and values["config"].present:
-        photo, painting = [*extra, "painting.jpg"][:2]
-        return f"pictures are given as --config.content={photo} --config.style={painting}"
-    return "leave it out, or write it as --flag=value"
-
-
-def _is_sequence(flag: str, values: flags.FlagValues) -> bool:
-    name = flag.lstrip("-")
-    return name in values and isinstance(values[name].value, tuple)
-
-
-def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
-    """Returns the flag that the word before `index` belongs to, and its value; ("", "") if there is none."""
-    before = command[index - 1]
-    if before.startswith("-"):
-        flag, _, value = before.partition("=")
-        return flag, value
-    if index > 2 and command[index - 2].startswith("-") and "=" not in command[index - 2]:
-        return command[index - 2], before
-    return "", ""

@@ -1,11 +1,12 @@
 """The configs that come with nst, by name: gatys2016, sweeps/pooling."""
 
+import ast
 import difflib
 import os
 from pathlib import Path
 
 from nst.configs import default
-from nst.errors import UserError
+from nst.errors import UserError, shown
 
 
 def names() -> dict[str, Path]:
@@ -34,5 +35,15 @@ def locate(config: str) -> str:
         short = {known.rpartition("/")[2]: known for known in found}
         near = difflib.get_close_matches(Path(name).name, short, n=1, cutoff=0.5)
         hint = f"did you mean {short[near[0]]}? " if near else ""
-        raise UserError(f"--config={file}: no such config; {hint}there are {', '.join(found)}")
+        raise UserError(f"--config={shown(file)[1:-1]}: no such config; {hint}nst configs lists all")
     return f"{found[name]}{colon}{argument}"
+
+
+def has_sweep(config: str) -> bool:
+    """Returns whether the file of a config defines `sweep()`.
+
+    Args:
+      config: as for `locate`.
+    """
+    tree = ast.parse(Path(locate(config).partition(":")[0]).read_bytes())
+    return any(isinstance(node, ast.FunctionDef) and node.name == "sweep" for node in tree.body)

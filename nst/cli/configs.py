@@ -22,7 +22,7 @@ from nst.sweeps import points
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="a config; without one, all are listed")
 
 

@@ -31,7 +31,7 @@ EXTRAS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser: it has none."""
+    """Adds the options of this command to a parser: it has none."""
 
 
 def run(args: argparse.Namespace) -> int:

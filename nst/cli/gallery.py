@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from nst import images
-from nst.cli import making, options, pairs, plain, signals
+from nst.cli import catalogue, making, options, pairs, plain, signals
 from nst.cli.making import Manner, Work
 from nst.cli.pairs import Found, Pair
 from nst.cli.process import say
 from nst.cli.tables import counted, duration
 from nst.errors import UserError
+from nst.files import remove_leftovers
 from nst.networks import fallback
 from nst.report import sheet
 from nst.report.sheet import Cell
@@ -30,10 +32,18 @@ _MOST_PIXELS = 12_000  # about, along an edge of the contact sheet
 
 
 def run(args: argparse.Namespace) -> int:
-    """Makes the pictures of the arguments; returns the exit status."""
+    """Makes the pictures of the arguments; returns the exit status.
+
+    Raises:
+      UserError: what is asked for cannot be made; nothing has been written then.
+    """
+    if catalogue.has_sweep(args.config_file):
+        raise UserError(
+            f"--config={args.config_file} is a sweep: run nst sweep; for a picture, give another config"
+        )
     choices, given = plain.chosen(args), plain.given(args.config_flags)
     suffix = Path(args.output or "").suffix.lower()
-    if suffix in images.SUFFIXES and not Path(args.output).is_dir():
+    if suffix in images.SUFFIXES and not os.path.isdir(args.output):
         choices["output.format"] = f"-o {args.output}", images.SUFFIXES[suffix]
     if args.keep and "log.preview_every" not in given:
         choices["log.preview_every"] = "--keep", FILM
@@ -199,25 +209,38 @@ def _check_sheet(found: Found, overwrite: bool) -> None:
 
 
 def _write_sheet(found: Found, changed: bool) -> None:
-    """Writes the contact sheet: photographs by paintings, or all results if there is one of either."""
+    """Writes the contact sheet, unless there is one that is newer than all pictures."""
     path = _sheet_of(found)
-    if path is None or not (changed or not path.exists()) or not any(p.output.exists() for p in found.pairs):
+    made = [pair.output.stat().st_mtime_ns for pair in found.pairs if pair.output.exists()]
+    # an older one was not written again before the process was killed
+    if path is None or not made or not (changed or not path.exists() or path.stat().st_mtime_ns < max(made)):
         return
+    rows = _rows(found)
+    edge = max(32, min(sheet.CELL, _MOST_PIXELS // max(len(rows), len(rows[0]))))
+    try:
+        remove_leftovers(path.parent, path.name)  # of a process that was killed here
+        images.write(path, np.asarray(sheet.draw(rows, edge=edge)) / 255, description=SHEET)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot write it ({error.strerror or error}); the pictures are there: run the same "
+            "command again"
+        ) from error
+    say(f"{path}: all of them")
+
+
+def _rows(found: Found) -> list[list[Cell | None]]:
+    """Returns the cells of the sheet: photographs by paintings, or all results if there is one of either."""
     photos = list(dict.fromkeys(pair.photo for pair in found.pairs))
     paintings = list(dict.fromkeys(pair.paintings for pair in found.pairs))
     if len(photos) > 1 and len(paintings) > 1:
-        rows = [[None, *(_named(paths[0]) for paths in paintings)]] + [
+        return [[None, *(_named(paths[0]) for paths in paintings)]] + [
             [_named(photo), *(Cell(pair.output, "") for pair in found.pairs if pair.photo == photo)]
             for photo in photos
         ]
-    else:
-        sources = filter(None, photos if len(photos) == 1 else paintings[0])
-        cells = [*map(_named, sources), *(_named(pair.output) for pair in found.pairs)]
-        columns = math.ceil(math.sqrt(len(cells)))
-        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    edge = max(32, min(sheet.CELL, _MOST_PIXELS // max(len(rows), len(rows[0]))))
-    images.write(path, np.asarray(sheet.draw(rows, edge=edge)) / 255, description=SHEET)
-    say(f"{path}: all of them")
+    sources = filter(None, photos if len(photos) == 1 else paintings[0])
+    cells = [*map(_named, sources), *(_named(pair.output) for pair in found.pairs)]
+    columns = math.ceil(math.sqrt(len(cells)))
+    return [cells[start : start + columns] for start in range(0, len(cells), columns)]
 
 
 def _named(path: str | Path) -> Cell:

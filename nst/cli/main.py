@@ -4,7 +4,7 @@
     nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
 
 A word that is no subcommand begins a command of `paint`, the form of the first line. To stylise a file that
-is named like a subcommand, write ./sweep.
+is named like a subcommand, write ./sweep; after `--` every word is a path.
 """
 
 import argparse
@@ -67,9 +67,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["--version"]:
+    if "--version" in words and words[0] not in COMMANDS:
         print(f"nst {version('nst')}")
         return 0
+    words = _without_separator(words)
     name, words = (words[0], words[1:]) if words and words[0] in COMMANDS else (PAINT, words)
     module = importlib.import_module(f"nst.cli.{name}")
     parser = make_parser(name, module)
@@ -80,22 +81,10 @@ def _run(words: list[str]) -> int:
         _check_first(words[0])
     # JAX would log every backend that it did not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-    from nst.cli import arguments, options
+    from nst.cli import options
 
     command = COMMANDS.get(name, Command(""))
-    loaded = arguments.load(words, command.config)
-    args, extra = parser.parse_known_intermixed_args(_with_hyphens(loaded.words))
-    if extra:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
-        raise arguments.misplaced(loaded, extra, flags)
-    args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
-    args.config_flags = loaded.values
-    # an error names a field as the command does
-    args.names = {
-        field: option
-        for field, option in getattr(module, "NAMES", {}).items()
-        if f"--config.{field}" not in {word.partition("=")[0] for word in words}
-    }
+    args = _parse(name, module, parser, words)
     if command.computes:
         from nst.devices import compilation_cache, platform
 
@@ -108,6 +97,34 @@ def _run(words: list[str]) -> int:
         raise options.renamed(error, args.names) from error
 
 
+def _parse(
+    name: str, module: ModuleType, parser: argparse.ArgumentParser, words: list[str]
+) -> argparse.Namespace:
+    """Returns the arguments of a subcommand, and with them its config."""
+    from nst.cli import arguments, mistakes
+
+    try:
+        loaded = arguments.load(words, COMMANDS.get(name, Command("")).config)
+        arguments.check_run(loaded)
+        args, extra = parser.parse_known_intermixed_args(_with_hyphens(loaded.words))
+        if extra:
+            known = [option for action in parser._actions for option in action.option_strings]
+            raise arguments.misplaced(loaded, extra, known)
+    except UserError as error:
+        if os.path.isfile(name):
+            raise UserError(f"{error}; the file of that name is ./{name}") from error
+        raise
+    for option in mistakes.repeated(words):
+        print(f"note: {option} is given more than once: the last one counts", file=sys.stderr)
+    args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
+    args.config_flags = loaded.values
+    # an error names a field as the command does
+    typed = {word.partition("=")[0] for word in words}
+    names = getattr(module, "NAMES", {})
+    args.names = {field: option for field, option in names.items() if f"--config.{field}" not in typed}
+    return args
+
+
 def _check_first(word: str) -> None:
     """Raises UserError for a misspelt subcommand."""
     near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7)
@@ -116,7 +133,7 @@ def _check_first(word: str) -> None:
 
 
 def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
-    """Returns the parser of a subcommand, without the flags of the config.
+    """Returns the parser of a subcommand, without the options of the config.
 
     Args:
       name: of the subcommand.
@@ -138,7 +155,18 @@ def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         config.add_argument("--config", metavar="NAME", help=f"a name of nst configs, or a file{which}")
         config.add_argument("--config.FIELD", metavar="VALUE", help="a field: nst configs default has all")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    if name == PAINT:
+        parser.add_argument("--version", action="store_true", help="print the version")
     return parser
+
+
+def _without_separator(words: list[str]) -> list[str]:
+    """Returns the words without `--`, after which every word is a path: ./-dash.jpg, ./sweep."""
+    if "--" not in words:
+        return words
+    index = words.index("--")
+    paths = [f"./{word}" if word.startswith("-") or word in COMMANDS else word for word in words[index + 1 :]]
+    return words[:index] + paths
 
 
 def _with_hyphens(words: Sequence[str]) -> list[str]:

@@ -30,14 +30,14 @@ BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     add = parser.add_argument
     add("pictures", nargs="*", help="the pictures to measure")
-    add("--content", default="", help="the photograph")
-    add("--style", action=options.Once, default="", help="the painting, or several separated by commas")
-    add("--images", action=options.Once, default="", help="more pictures to measure, separated by commas")
-    add("--network", default="vgg19", help="the network of the instrument: a value of weights.name")
-    add("--json", default="", help="a JSON file for all measures")
+    add("--content", default="", help="the photograph; needed")
+    add("--style", action=options.Once, default="", help="the painting, or several with commas; needed")
+    add("--images", action=options.Once, default="", help="more pictures to measure, with commas (none)")
+    add("--network", default="vgg19", help="the network that measures: a value of weights.name (%(default)s)")
+    add("--json", default="", help="also write all measures to this JSON file (none)")
 
 
 def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:

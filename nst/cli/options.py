@@ -1,4 +1,4 @@
-"""Flags that several subcommands share, and kinds of flags."""
+"""Options that several subcommands share, and kinds of options."""
 
 import argparse
 import re
@@ -36,11 +36,11 @@ def required(workdir: str | None, example: str) -> Path:
     """Returns the folder that --workdir names.
 
     Args:
-      workdir: the value of the flag.
+      workdir: the value of the option.
       example: a value that the error suggests.
 
     Raises:
-      UserError: the flag was not given.
+      UserError: the option was not given.
     """
     if not workdir:
         raise UserError(f"give a folder for the run: --workdir={example}")
@@ -66,7 +66,7 @@ def renamed(error: UserError, options: Mapping[str, str]) -> UserError:
 
 
 def count(text: str) -> int:
-    """Returns a whole number of at least 1, for a flag of argparse.
+    """Returns a whole number of at least 1, for an option of argparse.
 
     Args:
       text: the number as it was typed.
@@ -84,7 +84,7 @@ def count(text: str) -> int:
 
 
 def positive(text: str) -> float:
-    """Returns a number above 0, for a flag of argparse.
+    """Returns a number above 0, for an option of argparse.
 
     Args:
       text: the number as it was typed.

@@ -14,6 +14,7 @@ from nst import images
 from nst.errors import UserError
 from nst.images import folders
 
+_LONGEST_NAME = 255  # bytes, in nearly all file systems
 FORM = "nst photo.jpg painting.jpg"
 
 
@@ -63,6 +64,8 @@ def find(words: Sequence[str], output: str | None, given: Mapping[str, Any], con
     Raises:
       UserError: a picture is missing or given twice, there is no such file, or -o does not fit.
     """
+    if output == "":  # as of a variable of the shell that is not set
+        raise UserError("-o is empty: give the name of a file, or a folder/")
     photos, paintings = _sides(words, given, config)
     several = photos.several or paintings.several
     pairs = list(itertools.product(photos.items, paintings.items))
@@ -86,7 +89,7 @@ def find(words: Sequence[str], output: str | None, given: Mapping[str, Any], con
 
 
 def _checked(pairs: list[Pair], *sides: _Side) -> list[Pair]:
-    """Raises UserError where a result would replace a picture that it is made from, or lie among them."""
+    """Raises UserError where a result would replace a picture, or lie among them, or has too long a name."""
     inputs = {os.path.realpath(path) for pair in pairs for path in pair.inputs}
     groups = {os.path.realpath(Path(path).parent) for side in sides if side.several for (path,) in side.items}
     for pair in pairs:
@@ -94,6 +97,11 @@ def _checked(pairs: list[Pair], *sides: _Side) -> list[Pair]:
         if os.path.realpath(pair.output) in inputs:
             raise UserError(
                 f"{pair.output}: it would replace a picture that it is made from; give another name with -o"
+            )
+        if (size := len(os.fsencode(pair.output.name))) > _LONGEST_NAME:
+            raise UserError(
+                f"{pair.output.name[:40]}...: a name of {size} bytes, and {_LONGEST_NAME} are possible; give "
+                "a shorter one with -o, or shorten those of the pictures"
             )
         if os.path.realpath(where) in groups:
             raise UserError(

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from nst.errors import UserError
+from nst.errors import UserError, shown
 
 
 def prepare() -> None:
@@ -77,7 +77,10 @@ def complain(error: Exception) -> int:
     """
     if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as `head` does
         return 141
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        text = f"{shown(error.filename)}: {error.strerror}" if error.filename else error.strerror
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return 1
 
 

@@ -13,7 +13,7 @@ from nst.cli.tables import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     options.add_workdir(parser, "the folder of the sweep")
 
 

@@ -3,7 +3,7 @@
 nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
 
 --config.devices=8 divides a picture that is too large for one device among eight; 0 stands for all. To use
-several hosts, start one process on each with the same flags and these, numbered from 0:
+several hosts, start one process on each with the same options and these, numbered from 0:
 
     --config.devices=0 --coordinator=node0:12345 --processes=2 --process-id=0
 
@@ -15,12 +15,12 @@ import argparse
 import signal
 
 import nst
-from nst.cli import options, signals
+from nst.cli import catalogue, options, signals
 from nst.cli.process import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     options.add_workdir(parser, "the run folder; give it again to continue")
     cluster = parser.add_argument_group("several processes")
     cluster.add_argument("--distributed", action="store_true", help="the cluster provides the three below")
@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     from nst.devices import processes  # which imports JAX
 
     workdir = options.workdir(args, "runs/first")
+    if catalogue.has_sweep(args.config_file):
+        say(f"note: only the config of {args.config_file} is run, and not its sweep(): see nst sweep")
     cluster = args.coordinator, args.processes, args.process_id
     if args.distributed or any(value is not None for value in cluster):
         processes.initialize(*cluster, detect=args.distributed)

@@ -18,19 +18,34 @@ from nst.sweeps.points import Point, make_points, select
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     defaults = Options("")
     add = parser.add_argument
     options.add_workdir(parser, "the folder of the runs; give it again to continue")
-    add("--launcher", default="local", help=f"how points are run: {', '.join(LAUNCHERS)}")
-    add("--jobs", type=options.count, default=defaults.jobs, help="processes of the local launcher")
-    add("--batch", type=options.count, default=defaults.batch, help="points in one batch, at most")
-    add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join; empty: this machine")
-    add("--only", action=options.Once, default="", help="indices of points to run: 3,7 or 3-7")
+    add("--launcher", default="local", help=f"how points are run: {', '.join(LAUNCHERS)} (%(default)s)")
+    add(
+        "--jobs",
+        type=options.count,
+        default=defaults.jobs,
+        help="processes of the local launcher (%(default)s)",
+    )
+    add(
+        "--batch",
+        type=options.count,
+        default=defaults.batch,
+        help="points in one batch, at most (%(default)s)",
+    )
+    add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join (this machine alone)")
+    add("--only", action=options.Once, default="", help="indices of points to run: 3,7 or 3-7 (all)")
     add("--dry-run", action="store_true", help="list the points and run nothing")
     add("--retry-failed", action="store_true", help="also run points that have failed as they are")
-    add("--instrument", default="", help="the network that measures: a value of weights.name; empty: vgg19")
-    add("--target-loss", type=float, default=0.0, help="tabulate the seconds until this loss is reached")
+    add("--instrument", default="", help="the network that measures: a value of weights.name (vgg19)")
+    add(
+        "--target-loss",
+        type=float,
+        default=0.0,
+        help="tabulate the seconds until this loss is reached (none)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

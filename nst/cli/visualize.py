@@ -60,7 +60,7 @@ def layers(args: argparse.Namespace) -> tuple[str, ...]:
 
 
 def channels(args: argparse.Namespace, strongest) -> tuple[int, ...]:
-    """Returns the channels of --channels, or `strongest()` without that flag.
+    """Returns the channels of --channels, or `strongest()` without that option.
 
     Raises:
       UserError: --channels is not whole numbers.
@@ -268,16 +268,16 @@ COMMANDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     add = parser.add_argument
     add("what", nargs="?", metavar="WHAT", help=f"what to show: {', '.join(COMMANDS)}")
     options.add_workdir(parser, "the folder of the figures")
     once = {"action": options.Once, "default": ""}
-    add("--layers", **once, help="layers, separated by commas; those of style_loss if not given")
-    add("--channels", **once, help="channels, separated by commas; the strongest if not given")
-    add("--count", type=options.count, default=9, help="number of channels, units or neighbours")
-    add("--folder", default="", help="a folder of pictures, for patches and distances")
-    add("--rule", choices=deconvnet.RULES, default="deconvnet", help="how patches are projected to pixels")
+    add("--layers", **once, help="layers, with commas (those of style_loss)")
+    add("--channels", **once, help="channels, with commas (the strongest)")
+    add("--count", type=options.count, default=9, help="channels, units or neighbours (%(default)s)")
+    add("--folder", default="", help="a folder of pictures; needed for patches and distances")
+    add("--rule", choices=deconvnet.RULES, default="deconvnet", help="projection to pixels (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,6 +34,9 @@ def program_bytes(compiled: jax.stages.Compiled) -> int:
     )
 
 
+_UNITS = ((1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
+
+
 def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
     """Returns the most bytes that a run will need, beyond those of a process that has just started.
 
@@ -136,9 +139,12 @@ def limit(gigabytes: float) -> int:
 
 
 def format_bytes(size: float) -> str:
-    """Formats a number of bytes for people, as "1.23 GB" or "45.6 MB".
+    """Formats a number of bytes for people, as "1.23 GB", "45.6 MB" or "7.89 TB".
 
     Args:
       size: bytes.
     """
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+    if size < 1e8:
+        return f"{size / 1e6:.1f} MB"
+    unit, name = next((each for each in _UNITS if size < 1000 * each[0]), _UNITS[-1])
+    return f"{size / unit:.2f} {name}" if size < 1e4 * unit else f"{size / unit:.0e} {name}"

@@ -46,7 +46,9 @@ def resolve(config: ConfigDict) -> ConfigDict:
     found = dict(_leaves(config.copy_and_resolve_references()))
     for field in FIELDS:
         if field not in found:
-            raise UserError(f"{field}: the config lacks this field; start from configs/default.py")
+            raise UserError(
+                f"{field}: the config lacks this field; start from nst.configs.default.get_config()"
+            )
     tree = {}
     for field, value in found.items():
         choose("the field of the config", field, FIELDS)

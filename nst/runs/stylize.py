@@ -50,7 +50,7 @@ def stylize(
     Args:
       content: the photograph: a path, a PIL image or an array; None: `config.content`.
       style: the painting, or several in a list; None: `config.style`.
-      config: from `get_config` of a file in configs/; any field may be changed.
+      config: from `get_config` of a config, such as `nst.configs.default`; any field may be changed.
       workdir: the run folder. If it holds the same run already, that run is continued, and ends with the same
         bytes. None: nothing is written.
       stop: called after every few steps; if it returns True, the run saves a checkpoint and a preview, and

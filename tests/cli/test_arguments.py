@@ -74,7 +74,7 @@ def test_what_cannot_be_meant_is_said_with_the_right_form(typed, tmp_path):
     spaced.write_bytes(b"")
     broken.write_text("def get_config():\n    return 1 + 'a'\n")
     cases = [
-        (["--config.style", "a.jpg", "b.jpg"], "'b.jpg' belongs to no flag"),
+        (["--config.style", "a.jpg", "b.jpg"], "'b.jpg' belongs to no option"),
         (["--config.style", "a.jpg", "b.jpg"], "--config.style=a.jpg,b.jpg"),
         (["--config.style=a.jpg,", "b.jpg"], "no spaces between them: --config.style=a.jpg,b.jpg"),
         (["--config.style=a.jpg,", "b.jpg,", "c.jpg"], "--config.style=a.jpg,b.jpg,c.jpg"),
@@ -92,9 +92,9 @@ def test_what_cannot_be_meant_is_said_with_the_right_form(typed, tmp_path):
         (["--config.pyramid.carry=maybe"], "give true or false"),
         (["--config.tv.weight=nan"], "tv.weight = nan: give a finite number, at least 0"),
         (["--config=configs/gatys2016b.py"], "no such config; did you mean gatys2016?"),
-        (["--config=pooling"], "did you mean sweeps/pooling? there are anish"),
+        (["--config=pooling"], "no such config; did you mean sweeps/pooling? nst configs lists all"),
         (["--config="], "no such config"),
-        (["--nonsense=3"], "there is no flag --nonsense"),
+        (["--nonsense=3"], "there is no option --nonsense"),
         ([f"--config={broken}"], f"{broken}: TypeError: unsupported operand"),
         ([f"--config={spaced.parent}"], "no such config"),
     ]  # fmt: skip
@@ -117,7 +117,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_program_refuses_a_word_that_belongs_to_no_flag(program, tmp_path):
     commands = [[*PROGRAMS[program], f"--workdir={tmp_path}", "b.jpg"]]
-    check_one_line_errors([(commands[0], "'b.jpg' belongs to no flag")], run_each(program, commands))
+    check_one_line_errors([(commands[0], "'b.jpg' belongs to no option")], run_each(program, commands))
 
 
 @pytest.mark.processes

@@ -1,5 +1,7 @@
 """What `nst` says without a picture: the help, the version, misspelt commands, and how little it imports."""
 
+import argparse
+import importlib
 import re
 import subprocess
 import sys
@@ -68,8 +70,17 @@ def test_each_command_has_a_help_that_names_what_it_takes(capsys, name):
     )
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_help_states_the_defaults(name):
+    parser = command.make_parser(name, importlib.import_module(f"nst.cli.{name}"))
+    for action in parser._actions:
+        if action.option_strings and action.default not in (None, "", 0.0, False, argparse.SUPPRESS):
+            assert f"({action.default})".replace(".0)", ")") in action.help % vars(action)
+
+
 def test_the_version(capsys):
     assert printed(capsys, "--version") == f"nst {nst.__version__}\n"
+    assert "--version" in printed(capsys, "--help")
 
 
 @pytest.mark.parametrize("word, meant", [("swep", "sweep"), ("stylise", "stylize"), ("docter", "doctor")])

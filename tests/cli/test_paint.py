@@ -104,10 +104,13 @@ def test_wrong_values_name_the_option_that_was_typed(nst):
         ("--style-weight=-1", "--style-weight = '-1': give a finite number, at least 0"),
         ("--steps=1.5", "--steps = '1.5': give a whole number from 1"),
         ("--strokes=0", "--strokes = '0': give values"),
-        ("--pooling=maxx", "--pooling = 'maxx': did you mean 'max'?"),
+        ("--pooling=maxx", "--pooling = 'maxx': did you mean 'max'? allowed: max, average"),
+        ("--strokes=1,2", "--strokes = (1.0, 2.0): 2 numbers for 1 paintings"),
+        ("--config=distill", "--config=distill: not the config of a run"),
+        ("--config=sweeps/pooling", "--config=sweeps/pooling is a sweep: run nst sweep"),
         ("--init=nosie", "--init = 'nosie': did you mean 'noise'?"),
         ("--seed=-1", "--seed = '-1'"),
-        ("--stpes=4", "there is no flag --stpes; did you mean --steps?"),
+        ("--stpes=4", "there is no option --stpes; did you mean --steps?"),
         ("--network=vgg91", "--network = 'vgg91': did you mean 'vgg19'?"),
     ):
         refused(nst("photo.png", "painting.png", word), *parts)
@@ -121,6 +124,9 @@ def test_pictures_that_are_missing_or_too_many_are_said_with_the_right_form(nst,
         (["none.png", "painting.png"], "none.png: no such file"),
         (["photo.png", "https://a.org/b.jpg"], "not fetched from URLs"),
         (["photo.png", "*.gif"], "*.gif: there is no picture of such a name"),
+        (["photo.png", "painting.png", "-o", ""], "-o is empty"),
+        (["photo.png", "painting.png", "-o", "x" * 252 + ".png"], "xxx...: a name of 256 bytes", "-o"),
+        (["y" * 300 + ".png", "painting.png"], f"'{'y' * 300}"[:9], "File name too long"),
         (["photo.png", "painting.png", "-o", "out"], "-o out: give a name that ends in .png", "folder: out/"),
         (["photo.png", "painting.png", "-o", "photo.png", "--overwrite"], "replace a picture that it is"),
         ([".", "painting.png", "-o", "."], "it holds the pictures to be made from"),
@@ -128,6 +134,32 @@ def test_pictures_that_are_missing_or_too_many_are_said_with_the_right_form(nst,
     ):  # fmt: skip
         refused(nst(*words), *parts)
     assert sorted(os.listdir()) == ["painting.png", "photo.png"]
+
+
+def test_any_name_of_a_picture_can_be_given(nst, here):
+    images.write("-dash.png", picture(2))
+    os.rename("photo.png", "sweep")
+    assert nst(*QUICK, "--", "-dash.png", "painting.png")[0] == 0 and (here / "-dash_painting.png").exists()
+    refused(nst("sweep", "painting.png", *QUICK), "give a config", "; the file of that name is ./sweep")
+    for words in (
+        ("./sweep", "painting.png", *QUICK),
+        (*QUICK, "--seed=3", "--overwrite", "--", "sweep", "painting.png"),
+    ):
+        assert nst(*words)[0] == 0 and (here / "sweep_painting.png").exists()
+    longest = "x" * 251 + ".png"
+    assert nst("sweep", *QUICK)[0] == 1 and nst("./sweep", "painting.png", *QUICK, "-o", longest)[0] == 0
+    assert os.path.exists(longest)
+
+
+def test_of_an_option_that_is_repeated_the_last_counts_and_that_is_said(nst, here):
+    status, _, error = nst(
+        "photo.png", "painting.png", *QUICK, "--size", "33", "--config.seed=1", "--config.seed=2"
+    )
+    assert status == 0 and images.read("photo_painting.png").rgb_HxWx3.shape[1] == 33
+    assert error.splitlines() == [
+        f"note: {option} is given more than once: the last one counts"
+        for option in ("--size", "--config.seed")
+    ]
 
 
 def test_a_config_may_name_the_pictures(nst, here):

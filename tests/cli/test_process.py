@@ -66,7 +66,7 @@ def test_output_that_cannot_be_written_is_one_line_and_an_ended_reader_is_none(w
         )
         for output in ("> /dev/full", "| true")
     )  # fmt: skip
-    assert full.returncode == 1 and full.stderr == "error: [Errno 28] No space left on device\n"
+    assert full.returncode == 1 and full.stderr == "error: No space left on device\n"
     assert not ended.stderr
 
 

@@ -94,9 +94,9 @@ def test_a_damaged_file_is_found(two):
 
 @pytest.mark.slow
 @pytest.mark.processes
-def test_a_few_kills_of_runs_and_sweeps(monkeypatch):
+def test_a_few_kills_of_runs_sweeps_and_pictures(monkeypatch):
     monkeypatch.delenv("NST_COMPILATION_CACHE", raising=False)  # the program has a cache of its own
-    command = [sys.executable, "-m", "experiments.kill", "--kills=6", "--seed=2"]
+    command = [sys.executable, "-m", "experiments.kill", "--kills=8", "--seed=2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| run |" in done.stdout and "| sweep |" in done.stdout
+    assert all(f"| {name} |" in done.stdout for name in ("run", "sweep", "pictures"))

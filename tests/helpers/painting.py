@@ -7,6 +7,7 @@ FREE = QUICK[:2] + QUICK[3:]  # without the choice of a network
 
 def refused(end, *parts):
     status, _, error = end
+    error = "".join(line for line in error.splitlines(keepends=True) if not line.startswith("note: "))
     assert status == 1 and error.count("\n") == 1 and error.startswith("error: "), end
     for part in parts:
         assert part in error, end

@@ -421,7 +421,7 @@ def test_wrong_commands_are_one_line():
     cases = [
         ([], "give --content=photo.jpg"),
         (["--config=configs/default.py"], "this command takes no --config"),
-        (["--contents=x"], "there is no flag --contents; did you mean --content?"),
+        (["--contents=x"], "there is no option --contents; did you mean --content?"),
     ]
     ends = run_each("experiments.measure", [flags for flags, _ in cases])
     check_one_line_errors(cases, ends)

@@ -44,7 +44,7 @@ def test_the_bound_counts_the_pairs_and_the_first_convolution():
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({"size": 100_000}, r"content: 100000x71429 px needs .* GB, and 1.00 GB are .*size, below \d+x"),
+    ({"size": 100_000}, r"content: 100000x71429 px needs .* TB, and 1.00 GB are .*size, below \d+x"),
     ({"optimizer.memory": 2**31 - 1}, "content: 32x23 px needs at least .*optimizer.memory"),
     ({"style_scale": (1e3,)}, r"style 0: 32000x22857 px needs at least .*style_scale"),
     ({"style_size": 40_000}, "style 0: 40000x28571 px needs"),

@@ -69,7 +69,7 @@ def test_what_is_finished_is_skipped_and_what_failed_only_on_request(tmp_path, w
     results.record_failure(workdir / made[1].name, made[1].config, UserError("bad"))
     assert [point.index for point in pending(workdir, made, judge().name, False)] == [2]
     assert [point.index for point in pending(workdir, made, judge().name, True)] == [1, 2]
-    # what has failed with another config, even with another limit of memory, or with another file, is tried again
+    # what has failed with another config, or another limit of memory, or another file, is tried again
     longer = enter(workdir, tmp_path, SEEDS, steps=6)
     assert [point.index for point in pending(workdir, longer, judge().name, False)] == [0, 1, 2]
     roomier = enter(workdir, tmp_path, SEEDS, memory_limit_gb=9.0)
