@@ -6,7 +6,6 @@ import reprlib
 from collections.abc import Iterable
 from types import ModuleType
 
-
 _LONG_LIST = 60  # characters
 
 
@@ -64,7 +63,7 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
       allowed: the allowed values.
 
     Raises:
-      UserError: the value is not allowed; the message names the nearest, and the allowed ones unless they are many.
+      UserError: the value is not allowed; the message names the nearest, or the allowed ones, or both.
     """
     allowed = tuple(allowed)
     if value in allowed:

@@ -18,7 +18,7 @@ from PIL import Image
 
 import nst
 from nst import images
-from nst.cli import catalogue, main, plain, process, signals
+from nst.cli import arguments, catalogue, main, plain, process, signals
 from nst.data import IMAGES
 from nst.devices import compilation_cache
 from nst.runs import settings
@@ -118,7 +118,7 @@ def test_a_command_of_a_page_is_understood(page, words, run, monkeypatch):
     given = {word.lstrip("-").partition("=")[0] for word in options if word.startswith("--")}
     assert {flag for flag in given if not flag.startswith("config.")} <= known
     if fields := [word for word in options if word.startswith("--config")]:
-        parsed(["stylize", *fields], run, monkeypatch)
+        arguments.load(fields, "default")
 
 
 # what makes a command of the README quick, and independent of weights that would have to be downloaded

@@ -122,8 +122,8 @@ def test_convention_refuses():
         checkpoints.convention("vgg91", "vgg19", "")
     with fails("weights.name", "weights.ckpt", "a path to .h5"):
         checkpoints.convention("weights.ckpt", "vgg19", "caffe")
-    with fails("weights.architecture", "'vgg18'", "vgg16"):
-        checkpoints.convention("vgg19", "vgg18", "")
+    with fails("weights.architecture", "'nothing'", "vgg16"):
+        checkpoints.convention("vgg19", "nothing", "")
     with fails("weights.preprocessing", "'cafe'", "did you mean 'caffe'"):
         checkpoints.convention("vgg19", "vgg19", "cafe")
 
