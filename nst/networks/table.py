@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from nst.errors import choose
-from nst.networks import alexnet, graph, resnet, vgg
+from nst.networks import alexnet, googlenet, graph, resnet, squeezenet, vgg
 from nst.networks import layers as layer_data
 from nst.networks.layers import Layer
 from nst.networks.network import Network
@@ -51,8 +51,10 @@ def _rows(layers: dict[str, tuple[Layer, ...]], style: dict[str, tuple[str, ...]
 
 ARCHITECTURES = {
     **{name: Architecture(each, vgg.STYLE, vgg.CONTENT) for name, each in vgg.LAYERS.items()},
-    "alexnet": Architecture(alexnet.LAYERS, alexnet.STYLE, alexnet.STYLE[1:4]),
+    **_rows({"alexnet": alexnet.LAYERS}, {"alexnet": alexnet.STYLE}),
+    **_rows(squeezenet.LAYERS, squeezenet.STYLE),
     **_rows(resnet.LAYERS, resnet.STYLE),
+    **_rows({"googlenet": googlenet.LAYERS}, {"googlenet": googlenet.STYLE}),
 }
 
 
