@@ -23,6 +23,7 @@ from nst.data import IMAGES
 from nst.devices import compilation_cache
 from nst.runs import settings
 from nst.runs.stylize import stylize
+from nst.sweeps import points
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -164,6 +165,14 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     names = {}
     exec(code, names)
     assert names["result"].step == 2
+
+
+def test_the_sweep_of_a_page_has_its_points():
+    (code,) = blocks(ROOT / "docs/sweeps.md", "python")
+    names = {}
+    exec(code, names)
+    made = points.make_points(names["get_config"](), names["sweep"]())
+    assert len(made) == 6 and made[0].config.content == "photo.jpg" and made[5].config.network.pooling == "l2"
 
 
 def test_the_pages_have_commands():
