@@ -12,7 +12,7 @@ from nst.runs.compiling import drop_programs
 from tests.helpers import compiling
 from tests.helpers.running import picture
 
-_MOST_MAPPINGS = 20_000
+_MOST_MAPPINGS = 40_000
 
 
 def pytest_configure(config):

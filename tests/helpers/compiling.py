@@ -52,7 +52,7 @@ def share_cache(folder, patch):
     patch.setenv("NST_COMPILATION_CACHE", "0")  # never the user's own
     settings = {
         "jax_compilation_cache_dir": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(folder)),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_compile_time_secs": 0.1,  # writing a small one takes as long as it saves
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
     for name, value in settings.items():

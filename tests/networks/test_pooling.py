@@ -293,6 +293,7 @@ def test_matched_gain_lies_between_flat_and_single_activations(name):
     assert min(limits) <= POOLING[name].matched_gain <= max(limits)
 
 
+@pytest.mark.slow
 def test_matched_gain_brings_the_mean_to_that_of_max_pooling(monkeypatch):
     """The measurement behind the table, on three of its photographs."""
     photos = sorted((SHARED / "images" / "photos").glob("*.jpg"))[::156][:3]

@@ -56,33 +56,52 @@ def site(tmp_path_factory):
     return SimpleNamespace(path=report.write(workdir, sweep, rows), rows=rows, workdir=workdir)
 
 
+def new_page(chromium, **options):
+    """A page offline, in a context of its own, that notes what goes wrong and what is asked for."""
+    context = chromium.new_context(
+        **({"offline": True, "viewport": {"width": 1280, "height": 900}} | options)
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.complaints, page.requests = [], []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.on("requestfailed", lambda request: page.complaints.append(f"failed: {request.url}"))
+    return page
+
+
+@pytest.fixture(scope="module")
+def blank_page(chromium):
+    """A page for one test after the other, since a context starts processes."""
+    return new_page(chromium)
+
+
 @pytest.fixture
-def open_page(chromium):
-    """Opens a report from the disk, offline; at the end nothing may have gone wrong or to the network."""
+def open_page(chromium, blank_page):
+    """Opens a report from the disk, offline; at the end nothing may have gone wrong or to the network.
+
+    A page with options, or a second one of a test, has a context of its own.
+    """
     opened = []
 
     def open_(path, anchor="", **options):
-        context = chromium.new_context(
-            **({"offline": True, "viewport": {"width": 1280, "height": 900}} | options)
-        )
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("requestfailed", lambda request: page.complaints.append(f"failed: {request.url}"))
+        page = new_page(chromium, **options) if options or opened else blank_page
+        opened.append(page)
+        page.mouse.move(0, 0)
+        page.goto("about:blank")
+        page.complaints.clear(), page.requests.clear()
         page.goto(Path(path).as_uri() + anchor)
-        opened.append((context, page))
         return page
 
     yield open_
-    for context, page in opened:
+    for page in opened:
         assert page.complaints == []
         folder = page.url.split("#")[0].rsplit("/", 1)[0]
         assert [url for url in page.requests if not url.startswith((folder, "data:"))] == []
-        context.close()
+        if page is not blank_page:
+            page.context.close()
 
 
 def ids(locator):

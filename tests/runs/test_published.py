@@ -34,6 +34,7 @@ PRINTED = {
 TOLERANCE = {"style/relu4_1": 0.03}  # the weights at hand have 8 bits there
 
 
+@pytest.mark.slow
 def test_the_notebooks_losses_and_colours(monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     config = gatys_notebook.get_config()
