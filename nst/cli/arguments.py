@@ -121,7 +121,9 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
     """
     words = _config_first([_with_home(word) for word in words])
     _check_split(words)
-    given = any(_CONFIG.match(word) for word in words)
+    given = sum(_CONFIG.match(word) is not None for word in words)
+    if given > 1:
+        raise UserError("--config is given more than once: give one, and set its fields by --config.FIELD")
     if default is None and (given or any(_FIELD.match(word) for word in words)):
         raise UserError("this command takes no --config")
     if default == "" and not given:

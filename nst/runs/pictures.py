@@ -149,9 +149,8 @@ def style_sizes(config: ConfigDict, count: int) -> list[int]:
     """
     scales = config.style_scale
     if len(scales) not in (1, count):
-        raise UserError(
-            f"style_scale = {scales}: {len(scales)} numbers for {count} paintings; give 1 or {count}"
-        )
+        right = f"{count} paintings; give 1 or {count}" if count > 1 else "one painting; give one"
+        raise UserError(f"style_scale = {scales}: {len(scales)} numbers for {right}")
     if config.size == 0 and set(scales) != {1.0} and not config.style_size:
         raise UserError("style_scale is relative to size: give size or style_size in pixels")
     scales = scales * count if len(scales) == 1 else scales

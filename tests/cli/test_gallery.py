@@ -59,6 +59,11 @@ def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shap
     assert (here / "alone.png").read_bytes() == (made / "01_painting.png").read_bytes()
     programs, (status, out, _) = compiled_while(lambda: nst("photos/", "painting.png", *QUICK))
     assert (status, programs, out) == (0, 0, "4 pictures: 4 finished already, 0 to be made\n")
+    # a sheet that is older than a picture, as when the process was killed between them, is written again
+    before = (made / "sheet.png").stat().st_mtime_ns
+    os.utime(made / "sheet.png", ns=(0, 0))
+    assert nst("photos/", "painting.png", *QUICK)[1].endswith("sheet.png: all of them\n")
+    assert (made / "sheet.png").stat().st_mtime_ns >= before
 
 
 def test_bad_pictures_are_named_at_once_and_at_the_end_and_the_others_are_made(nst, here, photos):

@@ -84,6 +84,7 @@ def test_options_and_fields_are_mixed_and_must_not_contradict_each_other(nst, he
     assert nst("photo.png", "painting.png", *words)[0] == 0
     config = json.loads((here / "photo_painting.nst/config.json").read_text())
     assert (config["size"], config["steps"], config["seed"]) == (32, 3, 7)
+    assert config["log"]["preview_every"] == 5  # for a film of what is kept
     assert (config["style_loss"]["weight"], config["style_scale"]) == (2.0, [0.5])
     assert (config["network"]["pooling"], config["init"]["kind"]) == ("l2", "blend")
     assert (config["color"]["mode"], config["color"]["space"]) == ("luminance", "yiq")
@@ -105,7 +106,7 @@ def test_wrong_values_name_the_option_that_was_typed(nst):
         ("--steps=1.5", "--steps = '1.5': give a whole number from 1"),
         ("--strokes=0", "--strokes = '0': give values"),
         ("--pooling=maxx", "--pooling = 'maxx': did you mean 'max'? allowed: max, average"),
-        ("--strokes=1,2", "--strokes = (1.0, 2.0): 2 numbers for 1 paintings"),
+        ("--strokes=1,2", "--strokes = (1.0, 2.0): 2 numbers for one painting; give one"),
         ("--config=distill", "--config=distill: not the config of a run"),
         ("--config=sweeps/pooling", "--config=sweeps/pooling is a sweep: run nst sweep"),
         ("--init=nosie", "--init = 'nosie': did you mean 'noise'?"),

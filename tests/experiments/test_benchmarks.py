@@ -74,7 +74,6 @@ def test_a_name_that_does_not_exist_is_said_before_anything_is_measured(program,
     assert ended.stderr.startswith(f"error: {message}") and ended.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_the_seconds_of_a_picture_are_tabulated():
     output = run("benchmarks.picture", "--size=32", "--steps=1", "--networks=vgg19_slim")
     assert re.search(r"^\| vgg19_slim \| \d+ s \| \d+ s \|$", output, re.M), output
