@@ -78,7 +78,7 @@ def seen(F):
     factors = {layer: index + 1 for index, layer in enumerate(STYLE)}
     gram = {layer: measures.grams.gram(factor * jnp.asarray(F)) for layer, factor in factors.items()}
     moments = {layer: measures.moments(factor * jnp.asarray(F)) for layer, factor in factors.items()}
-    return measures.Statistics(gram, moments, jnp.asarray(F))
+    return measures.Statistics(gram, moments, jnp.asarray(F), None)
 
 
 @pytest.mark.parametrize("seed", range(3))
