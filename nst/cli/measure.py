@@ -4,9 +4,9 @@ nst measure --content=photo.jpg --style=painting.jpg runs/*/result.png
 nst measure --content=photo.jpg --style=a.jpg,b.jpg --images=x.png,y.png --json=out.json
 
 The same fixed instrument measures every picture, at the picture's own size (nst/metrics/instrument.py);
-nst/metrics/measures.py explains the columns of the table. --network=vgg19_slim needs no download, but its
-numbers can only be compared with each other. If a picture cannot be measured, the command prints why, and
-measures the others; the exit status is then 1.
+docs/measures.md explains the columns of the table. --network=vgg19_slim needs no download, but its numbers
+can only be compared with each other. --network=vgg19+lpips_alex+lpips_vgg+dists adds perceptual measures. If
+a picture cannot be measured, the command prints why, and measures the others; the exit status is then 1.
 """
 
 import argparse
@@ -21,12 +21,10 @@ from nst.cli import options
 from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.files import write_json
-from nst.metrics import instrument, measures
+from nst.metrics import instrument
 from nst.runs import settings
 
 NAMES = {"weights.name": "--network"}
-SUMMARY = tuple(name for name in measures.NAMES if "/" not in name)
-BY_LAYER = tuple(name for name in measures.NAMES if "/" in name)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,19 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--content", default="", help="the photograph; needed")
     add("--style", action=options.Once, default="", help="the painting, or several with commas; needed")
     add("--images", action=options.Once, default="", help="more pictures to measure, with commas (none)")
-    add("--network", default="vgg19", help="the network that measures: a value of weights.name (%(default)s)")
+    add("--network", default="vgg19", help="the network that measures; +dists and others add (%(default)s)")
     add("--json", default="", help="also write all measures to this JSON file (none)")
 
 
 def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
-    """Returns two Markdown tables: the measures of each picture, and those of single layers.
+    """Returns two Markdown tables: the measures of each picture, and those of single layers and periods.
 
     Args:
       rows: (path of a picture, its measures).
       judge: the name of the instrument, which stands above the paths.
     """
-    parts = []
-    for names in (SUMMARY, BY_LAYER):
+    parts, columns = [], list(rows[0][1])
+    for names in ([name for name in columns if ("/" in name) == single] for single in (False, True)):
         lines = [[_cell(picture), *(f"{values[name]:.4g}" for name in names)] for picture, values in rows]
         parts.append(markdown((f"picture, by {_cell(judge)}", *names), lines))
     return "\n\n".join(parts)

@@ -18,7 +18,7 @@ change of them or of these rules is a new version; nst1 lacked cfsd and checkerb
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,14 +27,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst import images
-from nst.devices import memory
 from nst.errors import UserError
 from nst.images import Source
-from nst.metrics import artefacts, measures, structure
+from nst.metrics import artefacts, measures, perceptual, reader, structure
 from nst.metrics.measures import Colors, Statistics
 from nst.networks import checkpoints
-from nst.networks.network import PREPROCESSING, Network
-from nst.networks.table import freeze, minimum_size
 
 VERSION = "nst2"
 
@@ -42,8 +39,10 @@ VERSION = "nst2"
 class Instrument(NamedTuple):
     """The function that measures pictures, and its name; numbers with different names cannot be compared."""
 
-    name: str  # version, network, and the first digits of the sha256 of its weights: nst2-vgg19-3a1f09b2
-    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being measures.NAMES
+    # version, network, and the first digits of the sha256 of its weights: nst2-vgg19-3a1f09b2; then the same
+    # of each perceptual measure
+    name: str
+    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being `columns`
     judge: Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], dict[str, float]]
 
 
@@ -60,6 +59,7 @@ class _Painting(NamedTuple):
 
     statistics: Statistics
     colors: Colors
+    seen: dict[str, jax.Array]  # perceptual measure -> what it compares with
 
 
 def load(network: str = "vgg19") -> Instrument:
@@ -71,22 +71,22 @@ def load(network: str = "vgg19") -> Instrument:
     numbers.
 
     Args:
-      network: name of a network in nst.networks.checkpoints, or path of its weights.
+      network: name of a network in nst.networks.checkpoints, or path of its weights; perceptual measures
+        (nst/metrics/perceptual.py) may follow: vgg19+lpips_alex+dists.
 
     Raises:
       UserError: weights that cannot be found or read; from `judge`: an array that is not an image, an image
         smaller than 16 px, or more memory than is available.
     """
-    convention = checkpoints.convention(network, "vgg19", "")
-    loaded = checkpoints.load(network, convention.architecture, measures.LAYERS)
-    # in the frame of VGG's own channels, since the moments are of single channels
-    reader = Network(
-        convention.architecture, convention.widths, "vgg", PREPROCESSING[convention.preprocessing]
-    )
-    variables = freeze(reader, loaded.params)
-    statistics = _compiled_statistics(reader, variables)
-    photo, painting = _cached(partial(_photo, statistics), 2), _cached(partial(_painting, statistics), 16)
-    least = minimum_size(reader, measures.LAYERS)
+    own, chosen = _parts(network)
+    perceptual.names(chosen)  # raises for an unknown one before anything is read
+    reads = reader.load(own, "vgg19", measures.LAYERS)
+    statistics = reader.compiled(partial(measures.statistics, reads.network), reads.variables)
+    others = {name: perceptual.load(name) for name in chosen}
+    see = {name: other.see_painting for name, other in others.items() if other.see_painting}
+    photo = _cached(lambda rgb_HxWx3: (_photo(statistics, rgb_HxWx3), rgb_HxWx3), 2)
+    painting = _cached(partial(_painting, statistics, see), 16)
+    least = max([reads.least, *(other.least for other in others.values())])
 
     def judge(image_HxWx3, content_HxWx3, styles_HxWx3):
         if not len(styles_HxWx3):
@@ -95,17 +95,48 @@ def load(network: str = "vgg19") -> Instrument:
         height, width, _ = image.shape
         if min(height, width) < least:
             raise UserError(f"the picture: {width}x{height} px is too small to judge; it needs {least} px")
-        original = photo(_checked(content_HxWx3, "the photograph"), (height, width))
+        original, photo_HxWx3 = photo(_checked(content_HxWx3, "the photograph"), (height, width))
         targets = []
         for style in styles_HxWx3:
             rgb = _checked(style, "the painting")
-            targets.append(painting(rgb, _painting_size(rgb, max(height, width), least)))
-        numbers = jax.device_get(_compare(jnp.asarray(image), statistics(image), original, targets))
+            targets.append(painting(rgb, _painting_size(rgb, max(height, width), reads.least)))
+        plain = [target._replace(seen={}) for target in targets]
+        numbers = jax.device_get(_compare(jnp.asarray(image), statistics(image), original, plain))
         numbers |= artefacts.checkerboard(np.asarray(measures.luma(image)))
-        return {name: float(numbers[name]) for name in measures.NAMES}
+        for name, other in others.items():
+            numbers |= other.judge(image, photo_HxWx3, [target.seen.get(name) for target in targets])
+        return {name: float(numbers[name]) for name in columns(network)}
 
-    stem = network if network in checkpoints.NAMES else Path(network).stem
-    return Instrument(f"{VERSION}-{stem}-{loaded.sha256[:8] or 'seed0'}", judge)
+    stem = own if own in checkpoints.NAMES else Path(own).stem
+    tags = [f"{stem}-{reads.sha256[:8] or 'seed0'}", *(other.tag for other in others.values())]
+    return Instrument(f"{VERSION}-{'+'.join(tags)}", judge)
+
+
+def columns(network: str) -> tuple[str, ...]:
+    """Lists the measures of an instrument.
+
+    Args:
+      network: as for `load`.
+
+    Returns:
+      Their names in the order of tables.
+
+    Raises:
+      UserError: an unknown perceptual measure, or one that is named twice.
+    """
+    return measures.NAMES + perceptual.names(_parts(network)[1])
+
+
+def _parts(network: str) -> tuple[str, tuple[str, ...]]:
+    """Returns the network and the perceptual measures of "vgg19+lpips_alex+dists"; a path may have a "+"."""
+    own, *chosen = network.split("+")
+    if own in checkpoints.NAMES:
+        return own, tuple(chosen)
+    chosen = []
+    while "+" in network and network.rpartition("+")[2] in perceptual.PERCEPTUAL:
+        network, _, name = network.rpartition("+")
+        chosen.insert(0, name)
+    return network, tuple(chosen)
 
 
 def judge_files(
@@ -119,7 +150,7 @@ def judge_files(
       styles: the painting, or several in a list or tuple.
 
     Returns:
-      {measure: number}, the keys being measures.NAMES.
+      {measure: number}, the keys being `columns`.
 
     Raises:
       UserError: as `images.read` and `judge`; names the picture.
@@ -154,33 +185,20 @@ def _painting_size(rgb_HxWx3: np.ndarray, long: int, least: int) -> tuple[int, i
     return (height, width) if min(height, width) >= least else images.target_size(*shape, least, "short")
 
 
-def _compiled_statistics(reader: Network, variables: dict) -> Callable[[np.ndarray], Statistics]:
-    """Returns `measures.statistics` as a function of an `HxWx3` array, compiled once for each size."""
-
-    @lru_cache(maxsize=64)
-    def program(height: int, width: int) -> jax.stages.Compiled:
-        shape = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
-        compiled = jax.jit(partial(measures.statistics, reader)).lower(variables, shape).compile()
-        need, limit = memory.program_bytes(compiled), memory.available(jax.devices()[0])
-        if need > limit:
-            raise UserError(
-                f"{width}x{height} px needs {memory.format_bytes(need)} to judge, and "
-                f"{memory.format_bytes(limit)} are available: give a smaller picture"
-            )
-        return compiled
-
-    return lambda rgb_HxWx3: program(*rgb_HxWx3.shape[:2])(variables, jnp.asarray(rgb_HxWx3)[None])
-
-
 def _photo(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Photo:
     found = statistics(rgb_HxWx3)
     return _Photo(found.content, structure.coarse(found.structure[0]), jax.jit(measures.luma)(rgb_HxWx3))
 
 
-def _painting(statistics: Callable[[np.ndarray], Statistics], rgb_HxWx3: np.ndarray) -> _Painting:
+def _painting(
+    statistics: Callable[[np.ndarray], Statistics],
+    see: dict[str, Callable[[np.ndarray], jax.Array]],
+    rgb_HxWx3: np.ndarray,
+) -> _Painting:
     # without activations: they are the largest of the statistics, and no measure of a painting needs them
     small = statistics(rgb_HxWx3)._replace(content=None, structure=None)
-    return _Painting(small, jax.jit(measures.colors)(rgb_HxWx3))
+    seen = {name: each(rgb_HxWx3) for name, each in see.items()}
+    return _Painting(small, jax.jit(measures.colors)(rgb_HxWx3), seen)
 
 
 def _cached(function: Callable, count: int) -> Callable:

@@ -64,6 +64,13 @@ CHECKPOINTS = {
         "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         553_433_881,
     ),
+    "alexnet": Checkpoint(
+        "alexnet",
+        "torchvision",
+        f"{_TORCH}/alexnet-owt-7be5be79.pth",
+        "sha256:7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        244_408_911,
+    ),
     # distilled from vgg19 by experiments/distill/train.py; comes with the code (nst/data/vgg19_slim.md)
     "vgg19_slim": Checkpoint(
         "vgg19",

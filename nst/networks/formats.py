@@ -209,4 +209,5 @@ _READERS = {
     ".npz": opened_npz,
     ".safetensors": opened_safetensors,
     ".pth": torchfile.opened,
+    ".pt": torchfile.opened,
 }

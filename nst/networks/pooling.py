@@ -151,6 +151,27 @@ def blur_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (Fa
     return x
 
 
+def hann_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (False, False)) -> jax.Array:
+    """Computes sqrt(sum_i w_i x_i^2 + 1e-12) with the 3x3 weights [1 2 1]/4 x [1 2 1]/4, zero at the border.
+
+    Hénaff & Simoncelli 2016 (*Geodesics of Learned Representations*): windows that overlap and fall off to
+    their borders leave no grid. The weights lie about the middle of the pooling's window, or the first
+    position of a window of two, and the constant is that of Ding et al. 2020 (DISTS), whose network this is.
+    """
+    x = x_BxHxWxC * x_BxHxWxC
+    start, counts = _hanning(slides).offset, [slides.positions(edge) for edge in x.shape[1:3]]
+    for axis, count, wrap in zip((1, 2), counts, wraps, strict=True):
+        reach = slides.stride * (count - 1) + 1
+        pair = max(0, -start), max(0, start + reach + 2 - x.shape[axis])
+        x = _padded(x, axis, pair, mode="wrap" if wrap else "constant")
+        left, middle, right = (
+            jax.lax.slice_in_dim(x, i, i + reach, stride=slides.stride, axis=axis)
+            for i in range(start + pair[0], start + pair[0] + 3)
+        )
+        x = (left + 2 * middle + right) / 4
+    return jnp.sqrt(x + 1e-12)
+
+
 def _padded(x_BxHxWxC: jax.Array, axis: int, pair: tuple[int, int], **mode) -> jax.Array:
     """Returns jnp.pad along one axis."""
     return jnp.pad(x_BxHxWxC, [pair if i == axis else (0, 0) for i in range(4)], **mode)
@@ -181,6 +202,10 @@ def _blurred(slides: Sliding) -> Window:
     return Window(size=slides.size + 2, stride=slides.stride, offset=-slides.before - 1)
 
 
+def _hanning(slides: Sliding) -> Window:
+    return Window(size=3, stride=slides.stride, offset=(slides.size - 1) // 2 - 1 - slides.before)
+
+
 # matched_gain is the mean output of max pooling divided by that of the variant, for the same input. It was
 # measured on the last rectified layer before pool1..pool4 (relu1_2, relu2_2, relu3_4, relu4_4) of VGG-19
 # (Oxford) with max pooling, over 40 photographs of BSDS500 (every 12th by name, long edge 321 pixels), and is
@@ -194,6 +219,7 @@ POOLING = {
     "mixed": Pooling(mixed_pool, _whole, 1.266, (("mix", 0.5),)),
     "strided": Pooling(strided_pool, _first, 1.742),
     "blur": Pooling(blur_pool, _blurred, 1.010),
+    "hann": Pooling(hann_pool, _hanning, 1.331),
 }
 
 

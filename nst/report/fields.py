@@ -23,6 +23,10 @@ MEANINGS = {
         "the structure has changed, whatever its colours and textures",
         "less",
     ),
+    "lpips_alex": ("LPIPS distance from the photograph by AlexNet (Zhang et al. 2018)", "less"),
+    "lpips_vgg": ("LPIPS distance from the photograph by VGG-16 (Zhang et al. 2018)", "less"),
+    "dists": ("DISTS distance from the photograph: structure and texture (Ding et al. 2020)", "less"),
+    "dists_texture": ("Distance from the painting by the texture term of DISTS alone", "less"),
     "checkerboard": (
         "How far the frequencies of a grid stand out of the picture's spectrum, in decibels: the largest of "
         "periods 2, 4, 8 and 16 px, or one of them; 0: no grid",

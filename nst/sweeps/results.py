@@ -18,8 +18,8 @@ from ml_collections import ConfigDict
 
 from nst.errors import UserError
 from nst.files import read_json, write_json
-from nst.metrics import measures
 from nst.metrics.instrument import Instrument, judge_files
+from nst.metrics.instrument import columns as measure_columns
 from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import sources
@@ -252,7 +252,7 @@ def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict
     return (
         {"index": point["index"], "name": point["name"], "status": found.status, "error": found.error}
         | values
-        | {name: found.measured.get(name) for name in measures.NAMES}
+        | {name: found.measured.get(name) for name in measure_columns(sweep["network"])}
         | columns(found.course, sweep["target_loss"])
         | {"folder": point["name"], "instrument": instrument if found.measured else None}
     )

@@ -25,7 +25,8 @@ from nst.files import read_json
 from nst.images import folders
 from nst.networks import checkpoints, convolution, slim
 from nst.networks.network import PREPROCESSING, Network
-from tests.helpers.frozen import features, freeze
+from nst.networks.table import features
+from tests.helpers.frozen import freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 

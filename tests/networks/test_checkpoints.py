@@ -147,7 +147,13 @@ def test_official_files():
             "vgg16-397923af.pth",
             "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         ),
+        "alexnet": (
+            "alexnet-owt-7be5be79.pth",
+            "sha256:7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        ),
     }
+    # bytes of torchvision's classifiers
+    classifiers = {"vgg19_torchvision": 494e6, "vgg16_torchvision": 494e6, "alexnet": 234.5e6}
     downloads = {name: entry for name, entry in checkpoints.CHECKPOINTS.items() if "://" in entry.url}
     assert {name: (Path(entry.url).name, entry.hash) for name, entry in downloads.items()} == published
     assert set(checkpoints.CHECKPOINTS) - set(downloads) == {"vgg19_slim"}
@@ -157,8 +163,7 @@ def test_official_files():
         network = table.ARCHITECTURES[entry.architecture]
         shapes = network.parameter_shapes((), ("pool5",)).values()
         kernels = 4 * sum(math.prod(shape) for parts in shapes for shape in parts.values())
-        # torchvision's have the classifier, of 124 million parameters, too
-        assert entry.size == pytest.approx(kernels + (494e6 if "torch" in name else 0), rel=2e-3), name
+        assert entry.size == pytest.approx(kernels + classifiers.get(name, 0), rel=2e-3), name
 
 
 # --- reading

@@ -13,12 +13,12 @@ from nst.networks import slim, table, vgg
 from nst.networks.network import Network, Preprocessing
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
-from nst.networks.table import layers_to
+from nst.networks.table import features, layers_to
 from nst.visualize import deconvnet
 from nst.visualize.deconvnet import RULES, Unit, keep_unit, project, project_unit, strongest, to_image
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
-from tests.helpers.frozen import features, freeze
+from tests.helpers.frozen import freeze
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
 EXACT = Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))
@@ -109,6 +109,8 @@ def reads(plane, i, j, name):
     largest = [float(k == values.index(max(values))) for k in range(4)]  # the first at ties
     if name == "blur":
         return blurred(plane, i, j)
+    if name == "hann":
+        return weighted_squares(plane, i, j)
     if name == "max":
         shares, value = largest, max(values)
     elif name == "average":
@@ -122,6 +124,18 @@ def reads(plane, i, j, name):
         value = sum(abs(v) ** p for v in values) ** (1 / p)
         shares = [np.sign(v) * (abs(v) / value) ** (p - 1) if value else 0.0 for v in values]
     return value, [(*place, share) for place, share in zip(places, shares, strict=True)]
+
+
+def weighted_squares(plane, i, j):
+    parts, total = [], 1e-12
+    for di, dj in itertools.product((-1, 0, 1), repeat=2):
+        r, s = 2 * i + di, 2 * j + dj
+        if min(r, s) >= 0:  # 2 i + 1 lies inside
+            weight = (2 - abs(di)) * (2 - abs(dj)) / 16
+            total += weight * plane[r, s] ** 2
+            parts.append((r, s, weight * plane[r, s]))
+    value = total**0.5
+    return value, [(r, s, share / value) for r, s, share in parts]
 
 
 def blurred(plane, i, j):

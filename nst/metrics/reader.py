@@ -1,0 +1,79 @@
+"""A network that measures pictures, and functions of it that are compiled once for each size."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nst.devices import memory
+from nst.errors import UserError
+from nst.networks import checkpoints
+from nst.networks.network import PREPROCESSING, Network
+from nst.networks.table import freeze, minimum_size
+
+
+class Reader(NamedTuple):
+    """A frozen network, as it was trained but for its pooling, in float32."""
+
+    network: Network
+    variables: dict  # from networks.table.freeze
+    sha256: str  # of the file of its weights; "": random
+    least: int  # pixels of the shortest edge of a picture that it can read
+
+
+def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "max") -> Reader:
+    """Loads a network that measures.
+
+    Args:
+      name: name of a network in nst.networks.checkpoints, or path of its weights.
+      architecture: that of a path.
+      layers: names of the layers that are read.
+      pooling: a key of networks.pooling.POOLING.
+
+    Raises:
+      UserError: weights that cannot be found or read.
+    """
+    convention = checkpoints.convention(name, architecture, "")
+    loaded = checkpoints.load(name, convention.architecture, layers)
+    network = Network(
+        architecture=convention.architecture,
+        widths=convention.widths,
+        frame="vgg",  # the channels of a slim network's teacher, since some measures are of single channels
+        preprocessing=PREPROCESSING[convention.preprocessing],
+        pooling=pooling,
+    )
+    return Reader(network, freeze(network, loaded.params), loaded.sha256, minimum_size(network, layers))
+
+
+def compiled(function: Callable, *fixed: Any) -> Callable:
+    """Returns a function of images that is compiled once for each size, where the memory suffices for it.
+
+    Args:
+      function: of `fixed` and of images `1xHxWx3`.
+      *fixed: its first arguments, arrays or trees of them.
+
+    Returns:
+      `function` of images alone, `HxWx3` each; it raises UserError where more memory is needed than is
+      available.
+    """
+
+    @lru_cache(maxsize=64)
+    def program(*sizes: tuple[int, int]) -> jax.stages.Compiled:
+        shapes = [jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in sizes]
+        made = jax.jit(function).lower(*fixed, *shapes).compile()
+        need, limit = memory.program_bytes(made), memory.available(jax.devices()[0])
+        if need > limit:
+            height, width = sizes[0]
+            raise UserError(
+                f"{width}x{height} px needs {memory.format_bytes(need)} to judge, and "
+                f"{memory.format_bytes(limit)} are available: give a smaller picture"
+            )
+        return made
+
+    def on_images(*images_HxWx3):
+        sizes = [image.shape[:2] for image in images_HxWx3]
+        return program(*sizes)(*fixed, *(jnp.asarray(image)[None] for image in images_HxWx3))
+
+    return on_images
