@@ -25,8 +25,7 @@ from nst.files import read_json
 from nst.images import folders
 from nst.networks import checkpoints, convolution, slim
 from nst.networks.network import PREPROCESSING, Network
-from nst.networks.table import features
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 

@@ -14,8 +14,7 @@ from nst.errors import UserError
 from nst.files import read_json
 from nst.networks import checkpoints
 from nst.networks.network import Network
-from nst.networks.table import features
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

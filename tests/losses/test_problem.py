@@ -10,18 +10,17 @@ from nst.losses import problem as problems
 from nst.losses.content import content_distance
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
-from nst.networks import checkpoints, table
+from nst.networks import checkpoints
 from nst.networks.network import Network
 from nst.styles.grams import distance as gram_distance
 from nst.styles.grams import gram
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 
 # compiled as wholes, which takes a fraction of the time of their operations one by one
 loss, terms, make_problem = (
     jax.jit(of, static_argnums=0) for of in (problems.loss, problems.terms, problems.make_problem)
 )
 slope = jax.jit(jax.grad(problems.loss, argnums=2), static_argnums=0)
-features = jax.jit(table.features, static_argnums=(0, 3))
 
 SPEC = Spec(content_layers=("relu2_1", "conv1_2"), style_layers=("relu1_1", "relu2_1"), tv="mean")
 

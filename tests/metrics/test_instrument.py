@@ -27,9 +27,8 @@ from nst.metrics import measures as metric_measures
 from nst.metrics.artefacts import checkerboard
 from nst.networks import checkpoints, formats
 from nst.networks.network import PREPROCESSING, Network
-from nst.networks.table import features
 from tests.helpers import sweeping
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.programs import check_one_line_errors, run_each
 from tests.metrics.test_structure import naive_cfsd

@@ -23,10 +23,10 @@ from nst.losses.spec import Spec
 from nst.networks import checkpoints, formats, slim, table
 from nst.networks.checkpoints import Convention
 from nst.networks.network import FRAMES, PREPROCESSING, Network
-from nst.networks.table import features, layers_to
+from nst.networks.table import layers_to
 from nst.runs import job as run_job
 from nst.styles.grams import GRAM_DISTANCE
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 
 # conv1_2 has so many channels that the compact frame would save none
 WIDTHS = (5, 63, 4, 7, 6)
@@ -541,7 +541,7 @@ def shipped(frame, layers):
     found = checkpoints.convention(NAME, "vgg19", "")
     net = Network(widths=found.widths, frame=frame, preprocessing=PREPROCESSING[found.preprocessing])
     frozen = freeze(checkpoints.load(NAME, "vgg19", layers).params, frame=frame)
-    return jax.jit(lambda image: features(net, frozen, image, layers))(cat())
+    return features(net, frozen, cat(), tuple(layers))
 
 
 @pytest.fixture(scope="module")
@@ -643,7 +643,7 @@ def test_the_shipped_network_stands_in_for_vgg19(seen, monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS_DIR", str(SHARED / "weights"))
     layers = tuple(BOUNDS)
     teacher = freeze(checkpoints.load("vgg19", "vgg19", layers).params)
-    expected = jax.jit(lambda image: features(Network(), teacher, image, layers))(cat())
+    expected = features(Network(), teacher, cat(), tuple(layers))
     errors = {
         layer: float(np.sum((seen[layer] - expected[layer]) ** 2) / np.sum(expected[layer] ** 2))
         for layer in layers

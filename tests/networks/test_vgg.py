@@ -14,10 +14,7 @@ from nst.networks import checkpoints, graph, table
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.normalization import normalize
 from nst.networks.table import layer_names, layers_to, minimum_size
-from tests.helpers.frozen import freeze
-
-# compiled as a whole, which takes a fraction of the time of its operations one by one
-features = jax.jit(table.features, static_argnums=(0, 3))
+from tests.helpers.frozen import features, freeze
 
 PAD = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

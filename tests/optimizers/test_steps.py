@@ -8,11 +8,15 @@ import numpy as np
 import optax
 import pytest
 
-from nst.losses.problem import Loss, loss, measure
+from nst.losses import problem as problems
+from nst.losses.problem import Loss, measure
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
 from tests.helpers import shallow
 from tests.helpers.shallow import LOSS, SPEC, start
+
+loss = jax.jit(problems.loss, static_argnums=0)
+slope = jax.jit(jax.grad(problems.loss, argnums=2), static_argnums=0)
 
 
 @pytest.fixture
@@ -87,7 +91,9 @@ def test_equal_objectives_share_a_program(problem, objective, changed, monkeypat
     optimizer = Optimizer(name="adam", learning_rate=0.0123)
     if isinstance(changed, Loss):
         monkeypatch.setattr(
-            Loss, "__call__", lambda self, *arguments: traced.append(1) or loss(self.spec, *arguments)
+            Loss,
+            "__call__",
+            lambda self, *arguments: traced.append(1) or problems.loss(self.spec, *arguments),
         )
     else:
         problem, traced = {"weights": jnp.ones(()), "target": jnp.zeros(())}, TRACED
@@ -171,9 +177,9 @@ def test_gradient_descent_is_the_plain_rule(problem):
     """G := G - lr dJ/dG."""
     optimizer = Optimizer(name="gradient_descent", learning_rate=1e-3)
     state, _ = run(optimizer, problem, 3)
-    x = jnp.asarray(start())
+    x = start()
     for _ in range(3):
-        x = x - 1e-3 * jax.grad(lambda image: loss(SPEC, problem, image))(x)
+        x = x - 1e-3 * np.asarray(slope(SPEC, problem, x))
     assert np.asarray(state.pixels) == pytest.approx(np.asarray(x), rel=1e-5, abs=1e-6)
 
 
@@ -188,7 +194,7 @@ def test_terms_are_measured_in_the_units_of_the_optimiser(problem):
     one = measure(SPEC, problem, start(), 0)
     many = measure(SPEC, problem, 255 * start(), 0, 255.0)
     assert set(one) == {"content/relu2_1", "style/relu1_1", "style/relu2_1", "tv"}
-    assert sum(one.values()) == pytest.approx(float(LOSS(problem, start())), rel=1e-6)
+    assert sum(one.values()) == pytest.approx(float(loss(SPEC, problem, start())), rel=1e-6)
     assert {name: float(value) for name, value in many.items()} == pytest.approx(
         {name: float(value) for name, value in one.items()}, rel=1e-5
     )
@@ -196,7 +202,7 @@ def test_terms_are_measured_in_the_units_of_the_optimiser(problem):
 
 def test_lbfgs_matches_scipy(problem):
     scipy = pytest.importorskip("scipy.optimize")
-    value_and_grad = jax.jit(jax.value_and_grad(lambda x: loss(SPEC, problem, x)))
+    value_and_grad = jax.jit(jax.value_and_grad(lambda x: problems.loss(SPEC, problem, x)))
 
     def objective(flat):
         value, gradient = value_and_grad(flat.reshape(1, 16, 12, 3).astype(np.float32))
@@ -286,7 +292,7 @@ def weighted(problem, factor):
 def made(optimizer, problem, factor, count=8):
     """The image after steps that begin as those of a run, and the last loss in units of the factor."""
     problem, state = weighted(problem, factor), steps.init(optimizer, start())
-    scale = np.float32(steps.scale(optimizer, float(LOSS(problem, start()))))
+    scale = np.float32(steps.scale(optimizer, float(loss(SPEC, problem, start()))))
     state, value = run(optimizer, problem, count, state.replace(scale=scale * state.scale))
     return np.asarray(steps.image(optimizer, state)), float(value) / factor
 
@@ -329,4 +335,6 @@ def test_a_run_in_chunks_keeps_its_scale(problem):
     for count in (1, 3, 2):
         pieces, again = run(Optimizer(), problem, count, pieces)
     assert same(whole, pieces) and value == again and whole.scale == np.float32(2.0**-60)
-    assert value == pytest.approx(float(LOSS(problem, whole.pixels)), rel=0.5)  # in the units of the loss
+    assert value == pytest.approx(
+        float(loss(SPEC, problem, whole.pixels)), rel=0.5
+    )  # in the units of the loss

@@ -12,7 +12,6 @@ from nst.styles.table import style
 from tests.helpers.describing import (
     check,
     close,
-    device,
     drawn,
     flat,
     layer,
@@ -195,7 +194,9 @@ def test_a_hypercolumn_of_a_ramp_is_where_it_is():
         return np.stack([y / height, x / width], -1)[None].astype(np.float32)
 
     at = jnp.array([2 * 8 + 3, 3 * 8 + 4])
-    columns = matching.hypercolumns(device([ramp(6, 8), ramp(3, 4), ramp(12, 5)]), [Positions(None, at)] * 3)
+    columns = jax.jit(lambda layers: matching.hypercolumns(layers, [Positions(None, at)] * 3))(
+        [ramp(6, 8), ramp(3, 4), ramp(12, 5)]
+    )
     expected = [[2.5 / 6, 3.5 / 8] * 3, [3.5 / 6, 4.5 / 8] * 3]
     np.testing.assert_allclose(columns, expected, rtol=1e-5)
 
@@ -237,6 +238,9 @@ def test_palette_looks_at_the_picture_itself():
 # --- self-similarity
 
 
+self_similarity = jax.jit(jax.value_and_grad(matching.self_similarity_distance))
+
+
 def naive_self_similarity(A, B):
     """Kolkin et al. 2019, eq. 9, times 1/S."""
     S = len(A)
@@ -250,7 +254,7 @@ def naive_self_similarity(A, B):
 
 def test_self_similarity():
     A, B = flat(layer(3, 3, 4)), flat(layer(3, 3, 4, seed=1))
-    value, gradient = jax.value_and_grad(matching.self_similarity_distance)(jnp.asarray(A), jnp.asarray(B))
+    value, gradient = self_similarity(A, B)
     assert float(value) == pytest.approx(
         naive_self_similarity(A.astype(np.float64), B.astype(np.float64)), rel=1e-4
     )
@@ -263,18 +267,15 @@ def test_self_similarity_ignores_lengths_and_rotations():
     Q = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     lengths = np.random.default_rng(1).uniform(0.5, 2, (len(A), 1))
     same, other = ((lengths * A @ Q).astype(np.float32), flat(layer(4, 3, 4, seed=1)))
-    near, far = (
-        float(matching.self_similarity_distance(jnp.asarray(B), jnp.asarray(A))) for B in (same, other)
-    )
+    near, far = (float(self_similarity(B, A)[0]) for B in (same, other))
     assert near < 1e-4 * far
 
 
 @pytest.mark.parametrize("constant", [0.0, 2.0])
 def test_self_similarity_of_constant_pictures_is_finite(constant):
-    for A, B in ((constant * jnp.ones((6, 3)), layer(2, 3)), (layer(2, 3), constant * jnp.ones((6, 3)))):
-        found = jax.value_and_grad(matching.self_similarity_distance)(
-            jnp.asarray(A).reshape(6, 3), jnp.asarray(B).reshape(6, 3)
-        )
+    even = np.full((6, 3), constant, np.float32)
+    for A, B in ((even, layer(2, 3)), (layer(2, 3), even)):
+        found = self_similarity(A.reshape(6, 3), B.reshape(6, 3))
         assert all(np.isfinite(of).all() for of in found)
 
 

@@ -13,12 +13,12 @@ from nst.networks import slim, table, vgg
 from nst.networks.network import Network, Preprocessing
 from nst.networks.pooling import POOLING
 from nst.networks.receptive import receptive
-from nst.networks.table import features, layers_to
+from nst.networks.table import layers_to
 from nst.visualize import deconvnet
 from nst.visualize.deconvnet import RULES, Unit, keep_unit, project, project_unit, strongest, to_image
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 
 # numbers that float32 holds exactly, so that ties are ties in both precisions
 EXACT = Preprocessing("BGR", 4.0, (1.0, 2.0, 0.5), (1.0, 0.5, 2.0))

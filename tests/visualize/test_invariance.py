@@ -9,10 +9,10 @@ import pytest
 from nst import images
 from nst.configs import trial
 from nst.errors import UserError
-from nst.networks.table import features
 from nst.visualize import invariance
 from nst.visualize.invariance import TRANSFORMATIONS, curves, transform, window
 from nst.visualize.network import load
+from tests.helpers.frozen import features
 
 CAT = Path(__file__).parents[2] / "nst/data/images/cat.jpg"
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")

@@ -8,8 +8,8 @@ import pytest
 from nst import images
 from nst.configs import trial
 from nst.errors import UserError
-from nst.networks.table import features
 from nst.visualize import maximize, network
+from tests.helpers.frozen import features
 from tests.helpers.sweeping import picture
 
 LAYER = "relu2_1"
