@@ -185,7 +185,8 @@ def get_config() -> ConfigDict:
     config.optimizer.schedule = ""  # name of an Optax schedule, such as cosine_decay_schedule; "": constant
     config.optimizer.schedule_options = ""  # keyword arguments of the schedule: decay_steps=500
     config.optimizer.pixel_range = 1.0  # the optimiser works on pixels in [0, pixel_range]
-    # > 0: optimise that many bands of a Laplacian pyramid instead of pixels (nst/optimizers/bands.py)
+    # > 0: optimise that many bands of a Laplacian pyramid instead of pixels (nst/optimizers/bands.py); not
+    # with lbfgs_torch, and with lbfgs only if line_search = wolfe
     config.optimizer.bands = 0
     config.optimizer.clamp = False  # clip pixels to [0, 1] after each step; harms L-BFGS's curvature pairs
     config.optimizer.ema = 0.0  # decay, in [0, 1), of the average of iterates that is the result; 0: the last

@@ -5,7 +5,7 @@
     method   the protocol of an optimiser, for Optax's and our own
     lbfgs    the two-loop recursion, by the rules of Torch
     wolfe    L-BFGS with our own line search
-    bands    an optimiser that moves the bands of a Laplacian pyramid
+    bands    the bands of a Laplacian pyramid in place of pixels, and as the metric of L-BFGS
 
 Imports nothing of nst but `errors`, `options` and `numerics`.
 """

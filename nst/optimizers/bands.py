@@ -1,14 +1,14 @@
-"""Optimisation of the bands of a Laplacian pyramid in place of pixels (Burt & Adelson 1983).
+"""Optimisation in the bands of a Laplacian pyramid in place of pixels (Burt & Adelson 1983).
 
     x = z_0 + up(z_1 + up(z_2 + ...)),   z_k half as large as z_{k-1}
 
 x is linear in z, so an update of the bands is an update of the pixels, and the bands themselves need not be
 kept. An optimiser that scales each number by itself, such as RMSprop, then changes large areas as fast as
 single pixels: Kolkin, Salavon & Shakhnarovich 2019 (*Style Transfer by Relaxed Optimal Transport and
-Self-Similarity*), section 3.4.
+Self-Similarity*), section 3.4. L-BFGS does so if its directions start from `metric`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,41 @@ def join(bands: Sequence[jax.Array]) -> jax.Array:
     return image
 
 
+def split(image: jax.Array, count: int) -> list[jax.Array]:
+    """Returns the transpose of `join` applied to an image: of a gradient, the gradient of the bands.
+
+    Args:
+      image: BxHxWxC.
+      count: number of bands, with the coarsest.
+    """
+    (bands,) = jax.linear_transpose(join, shapes(image.shape, count))(image)
+    return bands
+
+
+def metric(count: int) -> Callable[[jax.Array], jax.Array]:
+    """Returns the function of a gradient, a positive definite matrix M, that large areas move faster by.
+
+        M = sum_k 2^-k J_k J_k^T,   J_k z_k: the image of band k alone
+
+    L-BFGS that moves pixels, with gamma M in place of gamma I as its first estimate of the inverse Hessian,
+    makes the iterates of L-BFGS that moves the bands z, with gamma 2^-k in band k: since s = J s_z and
+    y_z = J^T y, the products of its recursion are the same. So its pairs remain those of pixels.
+
+    J_k J_k^T multiplies what band k can hold by about 4^k, so M multiplies a wave whose coarsest band is k by
+    about 2^(k+1), the inverse of its frequency.
+
+    Args:
+      count: number of bands, with the coarsest; 0 or 1: M is the identity.
+    """
+    if count <= 1:
+        return lambda gradient: gradient
+
+    def apply(gradient: jax.Array) -> jax.Array:
+        return join([band / 2**k for k, band in enumerate(split(gradient, count))])
+
+    return apply
+
+
 def in_bands(
     inner: optax.GradientTransformationExtraArgs, count: int
 ) -> optax.GradientTransformationExtraArgs:
@@ -60,9 +95,8 @@ def in_bands(
         return inner.init([jnp.zeros(band.shape) for band in shapes(image_BxHxWxC.shape, count)])
 
     def update(gradient_BxHxWxC, state, params=None, **extra):
-        # the chain rule: the gradient of the bands is the transpose of `join` applied to the image's
-        (gradients,) = jax.linear_transpose(join, shapes(gradient_BxHxWxC.shape, count))(gradient_BxHxWxC)
-        updates, state = inner.update(gradients, state, **extra)
+        # the chain rule
+        updates, state = inner.update(split(gradient_BxHxWxC, count), state, **extra)
         return join(updates), state
 
     return optax.GradientTransformationExtraArgs(init, update)

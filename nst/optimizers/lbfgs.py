@@ -14,6 +14,10 @@ import optax
 from jax import lax
 from jax.scipy.linalg import solve_triangular
 
+from nst.optimizers import bands
+
+Metric = Callable[[jax.Array], jax.Array]
+
 
 class LBFGSState(NamedTuple):
     """The last pairs (s, y) in ring buffers, of which slot `stored % memory` is the next to be written."""
@@ -25,7 +29,7 @@ class LBFGSState(NamedTuple):
     steps: jax.Array  # s_i = x_{i+1} - x_i, [memory, *shape]
     changes: jax.Array  # y_i = g_{i+1} - g_i, [memory, *shape]
     products: jax.Array  # s_i . y_j, [memory, memory], where the pair j is not older than i
-    scale: jax.Array  # gamma = y.s / y.y of the last accepted pair
+    scale: jax.Array  # gamma = y.s / y.My of the last accepted pair, with the metric M
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -69,19 +73,21 @@ def scale_by_lbfgs(
     first_scale: Callable[[jax.Array], jax.Array] = torch_first,
     min_curvature: float = 1e-10,
     dtype: str | None = None,
+    count: int = 0,
 ) -> optax.GradientTransformation:
     """Preconditions the gradient as torch.optim.LBFGS and Torch7's optim.lbfgs do without a line search.
 
-    - The first update is the gradient times `first_scale(gradient)`.
+    - The first update is the gradient g times `first_scale(g)`; with a metric M, Mg takes the place of g.
     - A pair with y.s <= `min_curvature` is skipped, and the memory and gamma stay as they were. Optax keeps
       every pair, and with y.s < 0 the approximation is no longer positive definite.
 
     Args:
       memory_size: number of pairs kept, >= 1; Torch's default is 100.
-      first_scale: function of the first gradient; Torch's by default.
+      first_scale: function of the first gradient, or of Mg; Torch's by default.
       min_curvature: a pair is kept if y.s is greater than this.
       dtype: dtype of the stored pairs; None: that of the parameters. y.s and gamma are computed from the
         rounded pairs, so that the approximation stays positive definite.
+      count: bands of the metric that every direction starts from (`bands.metric`); 0: pixels.
 
     Returns:
       A transformation of a single array, of any shape.
@@ -89,6 +95,7 @@ def scale_by_lbfgs(
     Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua, read for their rules.
     Departs from them: s is the difference of the parameters, so that it is the step after clamping.
     """
+    metric = bands.metric(count)
 
     def init(params):
         history = jnp.zeros((memory_size, *params.shape), dtype or params.dtype)
@@ -105,15 +112,20 @@ def scale_by_lbfgs(
         )
 
     def update(gradient, state, params):
-        state = _remember(state, params, gradient, memory_size, min_curvature)
-        direction = _two_loop(state, gradient, memory_size)
-        return jnp.where(state.count == 1, first_scale(gradient) * gradient, direction), state
+        state = _remember(state, params, gradient, memory_size, min_curvature, metric)
+        direction, first = _two_loop(state, gradient, memory_size, metric), metric(gradient)
+        return jnp.where(state.count == 1, first_scale(first) * first, direction), state
 
     return optax.GradientTransformation(init, update)
 
 
 def _remember(
-    state: LBFGSState, params: jax.Array, gradient: jax.Array, memory_size: int, min_curvature: float
+    state: LBFGSState,
+    params: jax.Array,
+    gradient: jax.Array,
+    memory_size: int,
+    min_curvature: float,
+    metric: Metric,
 ) -> LBFGSState:
     """Returns the state with the pair of the last step, unless its curvature is too small."""
     moves = params - state.params, gradient - state.gradient
@@ -136,17 +148,17 @@ def _remember(
         steps=steps,
         changes=put(state.changes, rounded[1]),
         products=put(state.products.T, inner_each(steps, y)).T,
-        scale=jnp.where(accept, curvature / inner(y, y), state.scale),
+        scale=jnp.where(accept, curvature / inner(y, metric(y)), state.scale),
     )
 
 
-def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int) -> jax.Array:
+def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int, metric: Metric) -> jax.Array:
     """Returns H g by the two-loop recursion over the stored pairs, from newest to oldest and back.
 
     Each loop is a triangular system for its coefficients. With the pairs as rows of S and Y, the newest
     first, L_ij = s_i . y_j for j <= i and D the diagonal of L, they are
 
-        L a = S g,   r = gamma (g - a Y),   L^T c = D a - Y r,   H g = r + c S.
+        L a = S g,   r = gamma M (g - a Y),   L^T c = D a - Y r,   H g = r + c S.
 
     So each half of the memory is read twice, in four passes, where the loops would read it as often in a pass
     for each pair, with the vectors in between, and on a GPU would wait for every turn.
@@ -164,6 +176,6 @@ def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int) -> jax.A
         return combination(stack, jnp.zeros_like(factors_M).at[ages].set(factors_M))
 
     a = solve(inner_each(state.steps, gradient)[ages], transposed=False)
-    r = state.scale * (gradient - combined(state.changes, a))
+    r = state.scale * metric(gradient - combined(state.changes, a))
     c = solve(jnp.diagonal(lower_MxM) * a - inner_each(state.changes, r)[ages], transposed=True)
     return r + combined(state.steps, c)

@@ -36,7 +36,7 @@ class Optimizer:
     schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
     schedule_options: str = ""
     pixel_range: float = 1.0  # the optimiser sees values in [0, pixel_range]
-    bands: int = 0  # bands of a Laplacian pyramid that are optimised in place of pixels; 0: none
+    bands: int = 0  # bands of a Laplacian pyramid that are optimised in place of pixels; 0: pixels
     clamp: bool = False  # whether each step is clipped to [0, pixel_range]
     ema: float = 0.0  # decay of the average of the iterates; 0: no average
     ema_start: bool = False  # whether the start counts as the first iterate
@@ -92,9 +92,12 @@ class Optimizer:
 
     def _check_step(self, built: Method) -> None:
         """Raises UserError for a method that cannot make a step: Optax checks some options only then."""
-        if not built.carries:
+        wolfe_search = self.name == "lbfgs" and self.line_search == "wolfe"
+        if not built.carries and not wolfe_search:
+            search = f" with line_search = {self.line_search}" if self.name == "lbfgs" else ""
             raise UserError(
-                f"optimizer.bands: {self.name} works on pixels only; use another, such as rmsprop"
+                f"optimizer.bands: {self.name}{search} works on pixels only; use lbfgs with "
+                "line_search = wolfe, or another optimiser, such as rmsprop"
             )
         image = jax.ShapeDtypeStruct((1, 2, 2, 3), jnp.float32)
         failure = _failure(lambda x: built.step(jnp.sum, x, built.init(x)).x, image)
@@ -217,6 +220,7 @@ def _wolfe(optimizer: Optimizer) -> Method:
             dtype=optimizer.history_dtype,
             value_range=optimizer.pixel_range,
             max_evaluations=optimizer.max_line_search_steps,
+            bands=optimizer.bands,
         )
     )
 

@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     dtype: str  # dtype of the pairs
     value_range: float  # of x, the unit of the first step
     max_evaluations: int  # per update
+    bands: int = 0  # of the metric that directions start from; 0: pixels
 
 
 class SearchState(NamedTuple):
@@ -109,7 +110,9 @@ def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
 def _lbfgs(settings: Settings) -> optax.GradientTransformation:
     # any y.s > 0 is enough to keep a pair, since the second condition bounds it from below
     first = partial(_first_scale, settings)
-    return scale_by_lbfgs(settings.memory, first, min_curvature=0.0, dtype=settings.dtype)
+    return scale_by_lbfgs(
+        settings.memory, first, min_curvature=0.0, dtype=settings.dtype, count=settings.bands
+    )
 
 
 def init(settings: Settings, x: jax.Array) -> SearchState:

@@ -100,3 +100,17 @@ def test_the_seconds_to_a_rivals_loss_are_tabulated(tmp_path):
     found = json.loads((tmp_path / "found.json").read_text())["quality"]
     first, again = (found[f"{way}, PyTorch L-BFGS, 5 evaluations"] for way in ways[:2])
     assert again["seconds"] > 0 and again["evaluations"] == first["evaluations"]
+
+
+def test_schedules_are_compared_at_one_loss(tmp_path):
+    one = "configs/default.py;pyramid.min_size=0;steps"
+    output = run(
+        "benchmarks.schedules", f"--recipe=first={one}=3", f"--recipe=more={one}=9", f"--recipe=less={one}=1",
+        "--size=64", "--pairs=cat+swirls", f"--out={tmp_path}",
+    )  # fmt: skip
+    found = json.loads((tmp_path / "results.json").read_text())["cat+swirls"]
+    # the same updates, so the same work and picture at that loss; and one update does not reach it
+    assert found["more"] == found["first"] and found["less"]["work to 1"] is None
+    assert found["less"]["loss"] > found["first"]["loss"]
+    assert re.search(r"^\| more( \| 1\.00 \(1\.00\)){3} \|.* 0\.\d+ \(\+0\.000\) \|$", output, re.M), output
+    assert (tmp_path / "more/cat+swirls.png").exists() and (tmp_path / "sheet_1.png").exists()

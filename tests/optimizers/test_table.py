@@ -52,7 +52,8 @@ def test_pairs_in_bfloat16_are_for_our_own_memory():
 
 @pytest.mark.parametrize("settings, message", [
     ({"bands": -1}, "optimizer.bands = -1: must be at least 0"),
-    ({"bands": 3, "name": "lbfgs"}, "optimizer.bands: lbfgs works on pixels only"),
+    ({"bands": 3, "name": "lbfgs", "line_search": "zoom"}, "lbfgs with line_search = zoom works on pixels"),
+    ({"bands": 3, "name": "lbfgs", "line_search": "none"}, "lbfgs with line_search = none works on pixels"),
     ({"bands": 3, "name": "lbfgs_torch"}, "optimizer.bands: lbfgs_torch works on pixels only"),
     ({"bands": 3, "name": "adamw"}, "optimizer.bands: adamw needs the values of the bands"),
 ])  # fmt: skip
