@@ -46,20 +46,25 @@ def test_the_first_turn_evaluates_and_stays():
     assert np.asarray(state.direction) == pytest.approx(-10 / 255 * gradient / np.abs(gradient).max())
 
 
-def test_every_step_takes_the_wolfe_conditions():
-    states = walk(rosenbrock, START, 30)
+@jax.jit
+def valley(x):
+    """So wide that the first step, of 10/255, hardly changes the slope."""
+    return jnp.sum((x - 5) ** 2)
+
+
+@pytest.mark.parametrize("objective, start, least", [(rosenbrock, START, 15), (valley, (0.0,), 2)])
+def test_every_step_takes_the_wolfe_conditions(objective, start, least):
+    states, slope = walk(objective, start, 30), jax.jit(jax.grad(objective))
     checked = 0
     for (x, before, _), (new, _, _) in zip(states[1:], states[2:], strict=False):
-        move = np.asarray(new - x, np.float64)
-        before_it, after = (np.asarray(slope(point), np.float64) @ move for point in (x, new))
-        if abs(before_it) < 1e-6:  # at the minimum
+        move, value = np.asarray(new - x, np.float64), float(before.value)
+        first, after = (np.asarray(slope(point), np.float64) @ move for point in (x, new))
+        if abs(first) < 1e-6:  # at the minimum
             break
-        assert float(rosenbrock(new)) <= float(before.value) + wolfe.C1 * before_it + 1e-6 * float(
-            before.value
-        )
-        assert after >= wolfe.C2 * before_it - 1e-6
+        assert float(objective(new)) <= value + wolfe.C1 * first + 1e-6 * value
+        assert after >= wolfe.C2 * first - 1e-6
         checked += 1
-    assert checked >= 15
+    assert checked >= least
 
 
 @pytest.mark.parametrize("start", [START, (0.0, 0.0, 0.0, 0.0), (3.0, -2.0, 5.0, 1.0)])
