@@ -124,6 +124,12 @@ GEOMETRIES = [
 ]
 
 
+def rows_of(layout, layers, index):
+    """{layer: (the first row of a strip's window, which of its rows are the strip's own)}."""
+    part = strips.Strip(layout, index)
+    return {layer: (strips._first(part, layer), strips.own_rows(part, layer)) for layer in layers}
+
+
 @pytest.mark.parametrize("pooling, deepest, height, strip", GEOMETRIES)
 def test_every_row_has_one_strip_whose_window_holds_all_that_it_sees(pooling, deepest, height, strip):
     spec = Spec(Network(pooling=pooling), content_layers=(deepest,), style_layers=(), strip=strip)
@@ -134,16 +140,15 @@ def test_every_row_has_one_strip_whose_window_holds_all_that_it_sees(pooling, de
     names = [layer.name for layer in layers_to("vgg19", (deepest,))]
     stride = receptive(spec.network, deepest).stride
     assert layout.strip % stride == 0 and layout.strip <= strips._up(strip, stride)
+    parts = jax.jit(jax.vmap(partial(rows_of, layout, ("image", *names))))(jnp.arange(layout.count))
     for layer in ("image", *names):
         field = receptive(spec.network, layer) if layer != "image" else None
         size, step, offset = field or (1, 1, 0)
         times = np.zeros(height // step, int)
-        for index in range(layout.count):
-            part = strips.Strip(layout, jnp.int32(index))
-            first = int(strips._first(part, layer))
+        for first, own in zip(*map(np.asarray, parts[layer]), strict=True):
             begin, end = first * step, first * step + layout.window
             assert begin % stride == 0 and end <= height
-            at = first + np.flatnonzero(np.asarray(strips.own_rows(part, layer)))
+            at = first + np.flatnonzero(own)
             times[at] += 1
             if len(at):
                 low, high = offset + step * at.min(), offset + step * at.max() + size
