@@ -1,7 +1,7 @@
 """Frozen networks, whose activations the losses compare.
 
     table          the architectures: add a row for another one
-    vgg, alexnet, squeezenet, resnet, googlenet
+    vgg, alexnet, squeezenet, resnet, googlenet, mobilenet, efficientnet
                    architectures, as lists of operations
     operations     the operations of which architectures are made
     layers         layers as data: order, inputs, channels, strides, windows

@@ -177,6 +177,15 @@ def relu(name: str, inputs: tuple[str, ...] = ()) -> Row:
     return Row(name, Operation(kind="relu", compute=lambda context, _, x: context.relu(x)), inputs)
 
 
+def relu6(name: str, inputs: tuple[str, ...] = ()) -> Row:
+    """Returns min(max(x, 0), 6)."""
+
+    def compute(context, _, x_BxHxWxC):
+        return jnp.minimum(context.relu(x_BxHxWxC), 6)
+
+    return Row(name, Operation(kind="relu", compute=compute), inputs)
+
+
 def pool(name: str, slides: Sliding = SQUARE, inputs: tuple[str, ...] = ()) -> Row:
     """Returns a pooling, as `network.pooling` says.
 

@@ -13,7 +13,16 @@ import flax.linen as nn
 import jax
 
 from nst.errors import choose
-from nst.networks import alexnet, googlenet, graph, resnet, squeezenet, vgg
+from nst.networks import (
+    alexnet,
+    efficientnet,
+    googlenet,
+    graph,
+    mobilenet,
+    resnet,
+    squeezenet,
+    vgg,
+)
 from nst.networks import layers as layer_data
 from nst.networks.layers import Layer
 from nst.networks.network import Network
@@ -55,6 +64,8 @@ ARCHITECTURES = {
     **_rows(squeezenet.LAYERS, squeezenet.STYLE),
     **_rows(resnet.LAYERS, resnet.STYLE),
     **_rows({"googlenet": googlenet.LAYERS}, {"googlenet": googlenet.STYLE}),
+    **_rows(mobilenet.LAYERS, {"mobilenet_v2": mobilenet.STYLE}),
+    **_rows(efficientnet.LAYERS, {"efficientnet_lite0": efficientnet.STYLE}),
 }
 
 

@@ -1,8 +1,8 @@
 """Numbers of torchvision's networks on weights that a rule makes, for tests of parity without PyTorch.
 
 `python -m tests.helpers.golden` writes tests/networks/golden/ anew; it needs torchvision (0.29.1 with torch
-2.14.1 wrote what is there). A network of torchvision has a row in MODELS: a function that returns the model,
-and one that names its modules by the layers of nst. The model computes in float64.
+2.14.1 wrote what is there) and efficientnet-lite-pytorch 0.1.0. A network has a row in MODELS: a function that
+returns the model, and one that names its modules by the layers of nst. The model computes in float64.
 """
 
 import json
@@ -90,6 +90,44 @@ def _googlenet(model):
     return modules
 
 
+def _mobilenet(model):
+    modules = {}
+    for name, module in model.named_modules():
+        kind = type(module).__name__
+        if kind == "Conv2dNormActivation" and name.count(".") == 1:  # the first and the last one
+            modules |= {name: module, f"{name}.conv": module[1]}
+        if kind == "InvertedResidual":
+            *expand, depthwise = (
+                part for part in module.conv if type(part).__name__ == "Conv2dNormActivation"
+            )
+            modules |= {f"{name}.expand": part[1] for part in expand}
+            modules |= {f"{name}.depthwise": depthwise[1], f"{name}.depthwise_relu": depthwise, name: module}
+            if module.use_res_connect:
+                modules[f"{name}.project"] = module.conv[-1]
+    return modules
+
+
+def _efficientnet(model):
+    modules = {"stem.conv": model._bn0, "head.conv": model._bn1}
+    for index, block in enumerate(model._blocks):
+        name = f"blocks.{index}"
+        modules |= {name: block, f"{name}.depthwise": block._bn1}
+        if block._block_args.expand_ratio > 1:
+            modules[f"{name}.expand"] = block._bn0
+        if (
+            block._block_args.stride == 1
+            and block._project_conv.out_channels == block._block_args.input_filters
+        ):
+            modules[f"{name}.project"] = block._bn2
+    return modules
+
+
+def _lite(name):
+    from efficientnet_lite_pytorch import EfficientNet
+
+    return EfficientNet.from_name(name)
+
+
 def _model(name, **options):
     from torchvision import models
 
@@ -102,6 +140,8 @@ MODELS = {
     **{name: (partial(_model, name), _sequence) for name in ("alexnet", *_VGGS)},
     **{name: (partial(_model, name), _squeezenet) for name in ("squeezenet1_0", "squeezenet1_1")},
     **{name: (partial(_model, name), _resnet) for name in ("resnet18", "resnet50")},
+    "mobilenet_v2": (partial(_model, "mobilenet_v2"), _mobilenet),
+    "efficientnet_lite0": (partial(_lite, "efficientnet-lite0"), _efficientnet),
     "googlenet": (
         partial(_model, "googlenet", transform_input=True, aux_logits=False, init_weights=False), _googlenet,
     ),
