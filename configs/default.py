@@ -61,8 +61,8 @@ def get_config() -> ConfigDict:
     config.pyramid.carry = True  # whether Adam's moments (and the like) are resampled to the next size
 
     config.weights = ConfigDict()
-    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, alexnet, vgg19_slim (comes with the code), random, or
-    # the path of a .h5, .pth, .safetensors or .npz file
+    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, alexnet, vgg19_slim (comes with the code), random,
+    # or the path of a .h5, .pth, .safetensors or .npz file
     config.weights.name = "vgg19"
     config.weights.architecture = "vgg19"  # architecture of a path or of random: vgg19, vgg16
     # input that the weights expect: caffe (BGR, 0 to 255, less the mean), torchvision (RGB, standardised);
@@ -72,9 +72,8 @@ def get_config() -> ConfigDict:
     config.weights.normalize = ""
 
     config.network = ConfigDict()
-    config.network.pooling = (
-        "max"  # max, average, l2, lp, mixed, strided, blur, hann (nst/networks/pooling.py)
-    )
+    # max, average, l2, lp, mixed, strided, blur, hann (nst/networks/pooling.py)
+    config.network.pooling = "max"
     config.network.pooling_p = 3.0  # exponent of lp pooling, > 0
     config.network.pooling_mix = 0.5  # share of max pooling in mixed, in [0, 1]
     config.network.pooling_gain = 1.0  # factor on pooled values; 0: the one that matches max pooling's mean

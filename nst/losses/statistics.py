@@ -25,7 +25,17 @@ Guide = dict[str, jax.Array]  # layer -> weights of its positions, HxW, sum 1; a
 
 
 def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: Sequence[str]) -> Activations:
-    """Returns the activations at `layers`, smoothed; the image itself counts as a layer, as it is."""
+    """Computes the activations that the losses compare.
+
+    Args:
+      spec: the static choices.
+      variables: from networks.table.freeze.
+      image_1xHxWx3: RGB, [0, 1].
+      layers: names of layers.
+
+    Returns:
+      {layer: activation, smoothed as `spec` says}, and the image itself, as it is, under IMAGE.
+    """
     read = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
     if smooth := SMOOTHING[spec.smoothing]:
         read = {name: smooth(materialize(each), spec.temperature) for name, each in read.items()}

@@ -32,6 +32,11 @@ MEANINGS = {
         "periods 2, 4, 8 and 16 px, or one of them; 0: no grid",
         "less",
     ),
+    "entropy": (
+        "How evenly the activations of the run's own network are spread for the photograph, mean of the "
+        "style layers or one of them, smoothed as in the loss: 1 if all are equal, near 0 if a few stand out",
+        "",
+    ),
     "ssim": ("Structural similarity of the luminance to the photograph's (Wang et al. 2004)", "more"),
     "psnr": ("Peak signal-to-noise ratio of the luminance to the photograph's, in decibels", "more"),
     "tv": ("Total variation of the image: how much neighbouring pixels differ", ""),

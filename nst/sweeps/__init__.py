@@ -8,6 +8,7 @@
     ray         run points on a Ray cluster
     launchers   the table of these ways to run points
     identity    what a finished point must agree with before its numbers are believed
+    entropy      how peaked the activations of a point's network are
     results     the folder of a sweep, and its rows
     course      how far a run has come, and what it took
     judge       the instrument of a sweep

@@ -23,6 +23,7 @@ from nst.metrics.instrument import columns as measure_columns
 from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import sources
+from nst.sweeps import entropy
 from nst.sweeps.course import NONE, Course, columns, read_course
 from nst.sweeps.identity import IDENTITY, attempt, digest, expected
 from nst.sweeps.points import Point, field_names, get_field, varied_fields
@@ -168,7 +169,7 @@ def measure(folder: Path, point: Point, instrument: Instrument) -> None:
     """
     config = settings.resolve(point.config)
     image = folder / f"result.{config.output.format}"
-    values = judge_files(instrument, image, *sources(None, None, config))
+    values = judge_files(instrument, image, *sources(None, None, config)) | entropy.measure(config)
     # the files that the run read, not those that have their names now
     inputs = read_json(folder / "manifest.json", run_folder.MANIFEST)["inputs"]
     content = {"config_digest": digest(config), "inputs": inputs, "instrument": instrument.name}
@@ -238,12 +239,17 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
     workdir = Path(workdir)
     sweep = read_sweep(workdir) if sweep is None else sweep
     fields = varied_fields(point["overrides"] for point in sweep["points"])
-    return [_row(workdir, sweep, point, fields) for point in sweep["points"]]
+    states = [
+        state(workdir / point["name"], point["identity"], sweep["instrument"]) for point in sweep["points"]
+    ]
+    # the entropies are as many as style layers, which may differ between the points
+    own = {name for found in states for name in found.measured if name.split("/")[0] == "entropy"}
+    names = (*measure_columns(sweep["network"]), *sorted(own, key=lambda name: (len(name), name)))
+    return [_row(sweep, *each, fields, names) for each in zip(sweep["points"], states, strict=True)]
 
 
-def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict:
+def _row(sweep: dict, point: dict, found: State, fields: Sequence[str], names: Sequence[str]) -> dict:
     overrides, instrument = point["overrides"], sweep["instrument"]
-    found = state(workdir / point["name"], point["identity"], instrument)
     # a field is named as its flag is, since some fields have the name of a measure, such as `content`
     values = {
         f"config.{field}": overrides[field] if field in overrides else get_field(sweep["base"], field)
@@ -252,7 +258,7 @@ def _row(workdir: Path, sweep: dict, point: dict, fields: Sequence[str]) -> dict
     return (
         {"index": point["index"], "name": point["name"], "status": found.status, "error": found.error}
         | values
-        | {name: found.measured.get(name) for name in measure_columns(sweep["network"])}
+        | {name: found.measured.get(name) for name in names}
         | columns(found.course, sweep["target_loss"])
         | {"folder": point["name"], "instrument": instrument if found.measured else None}
     )

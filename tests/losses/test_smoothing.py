@@ -7,13 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nst.configs import swag
 from nst.errors import UserError
 from nst.losses import problem, smoothing
+from nst.losses.content import content_distance
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
 from nst.networks import checkpoints
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import freeze
+from nst.runs import settings, specs
+from nst.styles import grams
 from tests.helpers.frozen import features
 
 # compiled as wholes, which takes a fraction of the time of their operations one by one
@@ -136,3 +140,24 @@ def test_what_needs_the_whole_image_or_single_channels_is_refused():
     with pytest.raises(UserError, match="smoothing.kind = softmax needs single channels.*not at conv1_2"):
         Spec(network=slim, smoothing="softmax", content_layers=("conv1_2",))
     assert Spec(network=slim, smoothing="softmax").network.frame == "vgg"
+
+
+@pytest.mark.parametrize("variant, kind", [("softmax", "softmax"), ("plain", "none"), ("code", "none")])
+def test_the_config_of_the_paper(variant, kind):
+    config = settings.resolve(swag.get_config(variant))
+    _, spec = specs.read_network(config)
+    assert (spec.smoothing, spec.network.architecture) == (kind, "resnet50")
+    weights = specs.make_problem_weights(config, spec, 1)
+    assert (np.asarray(weights.style_terms[3:]) < 1e-9).all() == (variant == "code")
+
+
+def test_a_factor_on_activations_is_one_on_weights():
+    """Which is what configs/swag.py makes of the authors' program."""
+    F, P = (jnp.asarray(activation(seed, shape=(1, 4, 5, 6))) for seed in (0, 1))
+
+    def distances(F, P):
+        style = grams.distance(grams.gram(F), grams.gram(P), 6, normalization="chw_mse")
+        return float(style), float(content_distance(F, P, 6, "mse"))
+
+    style, content = distances(F, P)
+    assert distances(0.1 * F, 0.1 * P) == pytest.approx((1e-4 * style, 1e-2 * content), rel=1e-4)

@@ -126,7 +126,7 @@ def test_bad_points_are_recorded_and_the_others_finish(tmp_path, workdir, monkey
     run_points(launcher, made)
     assert statuses(workdir) == ["failed"] * 5 + ["finished"]
     errors = [row["error"] for row in results.rows(workdir)]
-    assert errors[0].startswith("style_loss.layers") and "relu1_1" in errors[0]
+    assert errors[0].startswith("style_loss.layers") and "did you mean 'relu1_" in errors[0]
     assert "the loss is not finite at step" in errors[1] and "learning_rate" in errors[1]
     assert errors[2] == "ZeroDivisionError: by zero"
     assert "none.png: no such file" in errors[3] and errors[4].startswith("style_scale") and errors[5] is None

@@ -78,6 +78,18 @@ def test_a_row_of_each_state(made):
     }
 
 
+def test_the_entropies_of_all_points_are_columns_of_each(made):
+    path = made / "seed=0/measures.json"
+    entropies = {"entropy": 0.5} | {f"entropy/{index}": index / 10 for index in (1, 2, 10)}
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"measures": content["measures"] | entropies}))
+    rows = results.rows(made)
+    names = [name for name in rows[0] if name.startswith("entropy")]
+    assert names == ["entropy", "entropy/1", "entropy/2", "entropy/10"]
+    assert [rows[0][name] for name in names] == [0.5, 0.1, 0.2, 1.0]
+    assert [rows[3][name] for name in names] == [None] * 4
+
+
 def test_how_far_a_run_is_and_what_it_took(made):
     row = results.rows(made)[0]
     assert (row["steps"], row["evaluations"], row["loss"], row["seconds"]) == (6, 9, 2.0, 9.0)
