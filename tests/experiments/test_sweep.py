@@ -71,14 +71,14 @@ def test_failures_are_told_and_tried_again_on_request(tmp_path):
     status, output = program(config, workdir, "--only=0-2")
     assert status == 1 and "Traceback" not in output
     assert (
-        "2 finished, 1 failed: " in output and "with --retry_failed to try the failed points again" in output
+        "2 finished, 1 failed: " in output and "with --retry-failed to try the failed points again" in output
     )
     assert "[2/3] 1 layers=relu1_9: failed: style_loss.layers" in output or "relu1_9: failed: " in output
     assert not (workdir / "seed=3").exists()
     assert [line[2] for line in csv_without_timings(workdir)[1:]] == [
         "finished", "failed", "finished", "waiting",
     ]  # fmt: skip
-    status, output = program(config, workdir, "--only=1", "--retry_failed")
+    status, output = program(config, workdir, "--only=1", "--retry-failed")
     assert status == 1 and "1 of 1 points to run" in output
     status, output = program(config, workdir, "--only=3", "--launcher=batched")
     assert status == 0 and "1 finished: " in output and (workdir / "seed=3/measures.json").exists()

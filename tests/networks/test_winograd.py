@@ -119,7 +119,7 @@ def test_wide_layers_alone_are_transformed():
 def test_variables_that_are_not_frozen_for_it_are_refused():
     network = Network(convolution="winograd")
     plain = freeze(checkpoints.load("random", "vgg19", ("relu2_2",)).params)
-    with pytest.raises(TypeError, match="not in Winograd's form"):
+    with pytest.raises(TypeError, match="not in the network's form"):
         features(network, plain, jnp.zeros((1, 16, 16, 3)), ("relu2_2",))
 
 

@@ -414,7 +414,7 @@ def test_a_closed_terminal_at_a_smaller_size_saves_its_picture_and_says_where(pi
 WRONG = [
     (["--config.stpes=3"], "steps"), (["--config.steps=many"], "steps"),
     (["--config.network.pooling=avg"], "did you mean 'average'"),
-    (["--config=configs/none.py"], "configs/none.py"),
+    (["--config=configs/none.py"], "--config is given more than once"),
     (["--config.content=none.jpg", "--config.style=x.jpg"], "none.jpg"),
     (["--config.style_loss.representation=gran"], "did you mean"),
     (["--config.optimizer=adam"], "optimizer"), (["--workdir="], "--workdir"),
