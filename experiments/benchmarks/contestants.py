@@ -62,7 +62,7 @@ def make(name: str, config: ConfigDict, size: int, count: int) -> Contestant:
       count: steps of a loop in one timing.
     """
     if name in LOOPS:
-        return _loop(job_of(config, size, LOOPS[name]), count)
+        return loop(job_of(config, size, LOOPS[name]), count)
     if name in TORCH:
         return _torch(name, job_of(config, size, {"network.convolution": "direct"}), count)
     job = job_of(config, size, GRADIENTS.get(name, {}))
@@ -111,8 +111,13 @@ def compiled(lowered) -> tuple[jax.stages.Compiled, float]:
     return lowered.compile(), time.perf_counter() - began
 
 
-def _loop(job: Job, count: int) -> Contestant:
-    """Returns a contestant that continues one run by `count` steps at a time."""
+def loop(job: Job, count: int) -> Contestant:
+    """Returns a contestant that continues one run.
+
+    Args:
+      job: from `job_of`.
+      count: steps in one timing.
+    """
     targets, state = make_problem(job), steps.init(job.optimizer, job.start)
     program, seconds = compiled(
         steps.run.lower(problem.Loss(job.spec), job.optimizer, targets, state, np.int32(0))

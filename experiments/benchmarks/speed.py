@@ -28,12 +28,11 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import cli
-from experiments.benchmarks import batch, contestants, tables
+from experiments.benchmarks import batch, contestants, model, tables
 from experiments.benchmarks.contestants import NAMES, TORCH, Contestant, timed
 from nst.cli.tables import markdown
 from nst.devices import memory
 from nst.errors import choose
-from nst.networks.table import layers_to
 
 PARTS = flags.DEFINE_list("parts", ["speed"], "Parts to run: speed, batch, or both.")
 SIZES = flags.DEFINE_list("sizes", ["256", "512"], "Part speed: edges of the square images in pixels.")
@@ -49,21 +48,6 @@ ONLY = flags.DEFINE_string("only", None, "Run this contestant alone and print it
 POINTS = flags.DEFINE_integer("points", 16, "Part batch: points.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Part batch: edge of the pictures in pixels.")
 JSON = flags.DEFINE_string("json", None, "Also write the numbers to this file.")
-
-
-def operations(spec, size: int) -> float:
-    """Counts the operations of one forward pass of a `size x size` image with direct convolutions.
-
-    They are two for each product of a convolution or a Gram matrix.
-    """
-    total, edge, before = 0, size, 3
-    for layer in layers_to(spec.network.architecture, spec.layers):
-        edge = edge // 2 if layer.kind == "pool" else edge
-        if layer.kind == "conv":
-            total += 2 * 9 * edge**2 * before * layer.channels
-            before = layer.channels
-        total += 2 * edge**2 * before**2 * (layer.name in spec.style_layers)
-    return total
 
 
 def matrix_rate(size: int = 2048) -> float:
@@ -109,7 +93,7 @@ def speed(config: ConfigDict) -> dict[int, dict]:
         ]
         medians = {name: statistics.median(times[name] for times in rounds[1:]) for name in names}
         peaks = {name: peak(name, size) for name in names} if PEAKS.value else {}
-        rate, work = matrix_rate(), operations(contestants.job_of(config, size, {}).spec, size)
+        rate, work = matrix_rate(), model.operations(contestants.job_of(config, size, {}).spec, size, size)
         print("\n" + table(size, medians, entered, peaks))
         print(
             f"\nForward: {work / 1e9:.0f} GFLOP if directly convolved, {work / medians['forward'] / 1e9:.0f} "

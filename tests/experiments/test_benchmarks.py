@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import accelerator_rows
+
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
@@ -114,3 +116,22 @@ def test_schedules_are_compared_at_one_loss(tmp_path):
     assert found["less"]["loss"] > found["first"]["loss"]
     assert re.search(r"^\| more( \| 1\.00 \(1\.00\)){3} \|.* 0\.\d+ \(\+0\.000\) \|$", output, re.M), output
     assert (tmp_path / "more/cat+swirls.png").exists() and (tmp_path / "sheet_1.png").exists()
+
+
+def test_the_rows_of_an_accelerator_are_tabulated():
+    """In small, on any device; a row that fails would have text in place of its numbers."""
+    output = run("benchmarks.accelerator", "--tiny", "--parts=start,evaluation,memory", "--minutes=30")
+    names = "nst's, 32 px", "level 4, XLA's default, 32 px"
+    for name, states in zip(names, [("empty", "filled", "another empty")] * 2, strict=True):
+        digests = set()
+        for state in states:
+            row = re.search(
+                rf"^\| {name} \| {state} \| [\d.]+ \| [\d.]+ \| [\d.]+ \| (\w{{8}}) \|$", output, re.M
+            )
+            assert row, output
+            digests.add(row[1])
+        assert len(digests) == 1
+    for name in accelerator_rows.OURS:
+        assert re.search(rf"^\| {name}, 32 px \| [\d.]+ \|", output, re.M), output
+    for name in ("48 px", "64 px, bfloat16", "auto, of 96 px"):
+        assert re.search(rf"^\| {name} \| [\d.]+ [GM]B \|  \| [\d.]+ \| [\d.]+ \| \d+x\d+ \|$", output, re.M)
