@@ -1,7 +1,7 @@
 """Seconds and bytes of an evaluation from the list of layers, beside what was measured.
 
     python -m experiments.benchmarks.model
-    python -m experiments.benchmarks.model --machine=H100 --size=8192 --devices=8
+    python -m experiments.benchmarks.model --predict=8192 --sharing=8
 
 An evaluation, the loss with its gradient, computes each convolution and Gram matrix once forwards and once
 backwards. With f operations and b bytes read and written, a layer takes max(f / rate, b / bandwidth) each
@@ -82,10 +82,12 @@ MEASURED = (
     Measured("two cores", 4096, 3072, 0, None, 21.9e9),
 )
 
-SIZE = flags.DEFINE_integer("size", 0, "Predict this size (width; height is 3/4), too.", lower_bound=0)
-MACHINE = flags.DEFINE_string("machine", "H100, tf32", f"For --size: of {'; '.join(MACHINES)}.")
-DEVICES = flags.DEFINE_integer("devices", 1, "For --size: devices that divide the height.", lower_bound=1)
-PAIRS = flags.DEFINE_integer("pairs", 20, "Pairs of L-BFGS.", lower_bound=1)
+PREDICT = flags.DEFINE_integer(
+    "predict", 0, "Predict this width, with 3/4 of it as the height, too.", lower_bound=0
+)
+MACHINE = flags.DEFINE_string("machine", "H100, tf32", f"For --predict: of {'; '.join(MACHINES)}.")
+SHARING = flags.DEFINE_integer("sharing", 1, "For --predict: devices that divide the height.", lower_bound=1)
+PAIRS = flags.DEFINE_integer("history", 20, "For --predict: pairs of L-BFGS.", lower_bound=1)
 
 
 def work(spec: Spec, height: int, width: int) -> list[Work]:
@@ -183,7 +185,7 @@ def state(shape: tuple[int, int], *, devices: int = 1, pairs: int = 20) -> float
 
 
 def main(argv) -> None:
-    """Prints the model beside what was measured, and a prediction if --size is given."""
+    """Prints the model beside what was measured, and a prediction if --predict is given."""
     del argv
     spec = Spec(content_layers=("relu4_2",))
     rows = []
@@ -197,14 +199,14 @@ def main(argv) -> None:
         rows.append(row)
     head = ["machine", "px", "strip", "time by the model", "measured", "ratio", "bytes by the model"]
     print(markdown([*head, "measured", "ratio"], rows))
-    if SIZE.value:
+    if PREDICT.value:
         machine = MACHINES[choose("machine", MACHINE.value, MACHINES)]
-        shape = SIZE.value * 3 // 4, SIZE.value
-        shared = {"devices": DEVICES.value}
+        shape = PREDICT.value * 3 // 4, PREDICT.value
+        shared = {"devices": SHARING.value}
         time = seconds(spec, machine, shape, pairs=PAIRS.value, **shared)
         memory = temporaries(spec, shape, **shared) + state(shape, pairs=PAIRS.value, **shared)
         print(
-            f"\n{shape[1]} x {shape[0]} px, {MACHINE.value}, {DEVICES.value} devices: {1e3 * time:.1f} ms an "
+            f"\n{shape[1]} x {shape[0]} px, {MACHINE.value}, {SHARING.value} devices: {1e3 * time:.1f} ms an "
             f"evaluation, {memory / 1e9:.1f} GB on each device"
         )
 
