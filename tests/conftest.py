@@ -17,11 +17,11 @@ _MOST_MAPPINGS = 40_000
 
 def pytest_configure(config):
     compiling.set_flags(config.cache)
-    # under nohup SIGHUP is ignored, and programs that the tests start would inherit that; a signal that is
-    # handled has its usual effect in them
-    hang_up = getattr(signal, "SIGHUP", None)
-    if hang_up and signal.getsignal(hang_up) is signal.SIG_IGN:
-        signal.signal(hang_up, lambda number, frame: None)
+    # under nohup SIGHUP is ignored, and in the background of a script SIGINT; programs that the tests start
+    # would inherit that. A signal that is handled has its usual effect in them
+    for number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -200,7 +200,13 @@ def test_every_linear_representation(name):
     check(spec, strip=16, rel=1e-4 if name == "wasserstein_gaussian" else 1e-5)
 
 
-@pytest.mark.parametrize("normalization", CONTENT)
+# those of the positions, of the target and of the distance; the others are constants
+QUICK = "mse", "relative", "scaled"
+
+
+@pytest.mark.parametrize("normalization", [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CONTENT
+])  # fmt: skip
 def test_every_content_normalization(normalization):
     check(changed(SHALLOW, content_normalization=normalization, style_layers=()), strip=16)
 

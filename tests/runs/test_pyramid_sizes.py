@@ -51,7 +51,7 @@ def test_a_picture_without_a_photograph_has_the_paintings_own_size(pictures):
     assert result.image.shape == (40, 56, 3) and "at 28 px" in lines
 
 
-@pytest.mark.parametrize("chunks", [1, 3, 5])
+@pytest.mark.parametrize("chunks", [1, 5])
 def test_with_size_0_a_run_stopped_at_a_smaller_size_goes_on_to_the_same_bytes(pictures, tmp_path, chunks):
     config = small(**(THREE | {"size": 0}), **{"init.kind": "noise"})
     stylize(*pictures, config, workdir=tmp_path / "whole")
@@ -131,9 +131,9 @@ def test_a_size_keeps_its_number_of_steps_if_a_smaller_one_is_left_out(tmp_path)
 ])  # fmt: skip
 def test_what_needs_more_pixels_than_a_size_has_leaves_it_out(changes, message, tmp_path):
     pair = picture(0, 20, 56), picture(1, 56, 56)
-    base = {"size": 56, "steps": 1, "pyramid.min_size": 6, "pyramid.steps": (1,),
+    base = {"size": 28, "steps": 1, "pyramid.min_size": 6, "pyramid.steps": (1,),
             "style_loss.layers": ("relu2_1",), "style_loss.normalization": "relative"}  # fmt: skip
     _, lines = stylize(*pair, small(**(base | changes)), workdir=tmp_path)
     said = [line for line in lines if line.startswith("7 px is left out: ")]
     assert len(said) == 1 and message in said[0] and not (tmp_path / "size_7").exists()
-    assert np.isfinite(records(tmp_path / "size_28")[-1]["loss"])
+    assert np.isfinite(records(tmp_path)[-1]["loss"])

@@ -254,6 +254,7 @@ def test_coarse_points_go_on_at_the_full_size(tmp_path):
     assert (tmp_path / "batched" / batched[0]["name"] / "size_16/result.png").exists()
 
 
+@pytest.mark.slow
 def test_coarse_points_have_the_sizes_of_their_own_photographs(tmp_path):
     photos = [str(tmp_path / name) for name in ("wide.png", "thin.png", "again.png")]
     for seed, (path, shape) in enumerate(zip(photos, ((24, 40), (16, 64), (24, 40)), strict=True)):

@@ -51,7 +51,9 @@ def test_rows_are_pictures_and_columns_targets(model, case):
     found = distances(spec, model.variables, images, seed)
     weights = loss_weights.make_weights(spec, loss_weights.WeightSettings(content=0.0), 1)
     picture, painting = (jnp.asarray(images[k])[None] for k in (0, 2))
-    known = problem.make_problem(spec, model.variables, picture, [painting], weights, seed=seed)
+    known = jax.jit(problem.make_problem, static_argnums=0)(
+        spec, model.variables, picture, [painting], weights, seed=seed
+    )
     terms = jax.jit(problem.terms, static_argnums=0)(spec, known, picture)
     for term in spec.style_terms:
         assert found[term.name].shape == (3, 3)

@@ -91,7 +91,7 @@ def test_a_content_needs_no_painting(module, tmp_path):
 
 def test_a_prior_makes_smoother_pictures(tmp_path):
     roughness = [
-        np.abs(np.diff(run(module.get_config("relu3_1"), tmp_path, content="photo.png").image, axis=1)).mean()
+        np.abs(np.diff(run(module.get_config("relu2_1"), tmp_path, content="photo.png").image, axis=1)).mean()
         for module in (inversion, content)
     ]
     assert roughness[0] < 0.8 * roughness[1]
