@@ -37,7 +37,7 @@ OPTIONS = {
         "KIND", {"init.kind": ...}, "what is painted over: content, style, noise, grey or blend", "content"
     ),
     "--pooling": Option(
-        "NAME", {"network.pooling": ...}, "max, average, l2, lp, mixed, strided or blur", "max"
+        "NAME", {"network.pooling": ...}, "max, average, l2, lp, mixed, strided, blur or hann", "max"
     ),
     "--seed": Option("N", {"seed": ...}, "seed of the noise and of random networks", "0"),
 }  # fmt: skip

@@ -86,9 +86,9 @@ def test_a_loss_that_hardly_falls_is_said():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe, optimizer, weights", [
-    (gatys2016, {}, (1e4, 1e8, 1e14, 1e20, 1e26, 1.0, 1e-10, 1e-20, 1e-30)),
+    (gatys2016, {}, (1e4, 1e14, 1e26, 1.0, 1e-30)),
     # the weights of the published programs and above: below, Adam's epsilon and Torch's thresholds count
-    (gatys2016, ADAM, (1e4, 1e8, 1e14, 1e20, 1e26)), (gatys_notebook, {}, (1e4, 1e8, 1e14, 1e20, 1e26)),
+    (gatys2016, ADAM, (1e4, 1e14, 1e26)), (gatys_notebook, {}, (1e4, 1e14, 1e26)),
 ], ids=["lbfgs", "adam", "lbfgs_torch"])  # fmt: skip
 def test_the_loss_falls_as_far_for_every_weight(recipe, optimizer, weights):
     """Of losses of 1e20 and more, L-BFGS and Adam once left the most."""
