@@ -111,7 +111,7 @@ def start(deadline: float) -> Iterator[list[str]]:
     alone = {"pyramid.min_size": 0} | _weights()
     tasks = {(name, small): {"size": small, "steps": steps, "changes": alone} for name in XLA}
     tasks["nst's", large] = tasks["nst's", small] | {"size": large, "steps": steps // 5 + 1}
-    sizes = {"pyramid.min_size": 16, "pyramid.steps": 2} if TINY.value else {}
+    sizes = {"pyramid.min_size": 16, "pyramid.steps": [2]} if TINY.value else {}
     tasks["nst's, from small to large", small] = {
         "size": small,
         "steps": steps // 5 + 1,

@@ -72,7 +72,10 @@ def picture(task: dict) -> Iterator[dict]:
     config = default.get_config()
     config.steps, config.log.preview_every = task["steps"], 0
     config.log.every = max(1, task["steps"] // 5)
-    config.update_from_flattened_dict(task["changes"])
+    changes = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in task["changes"].items()
+    }
+    config.update_from_flattened_dict(changes)
     config.size = task["size"]
     size = task.get("own", task["size"])
     rng = np.random.default_rng(0)
