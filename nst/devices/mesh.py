@@ -9,7 +9,6 @@ that grows with the image, and none ever holds the whole.
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -123,7 +122,7 @@ def put(tree: Any, like: Any) -> Any:
 def _put(leaf: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
     if not isinstance(like.sharding, NamedSharding):
         # NumPy's arrays are copied, since their memory must not be donated
-        return leaf if isinstance(leaf, jax.Array) else jnp.array(leaf)
+        return leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, may_alias=False)
     if isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1:
         return jax.device_put(leaf, like.sharding)
     whole = np.asarray(leaf, like.dtype)  # device_put would compare the values of all processes

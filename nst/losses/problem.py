@@ -17,6 +17,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from nst.devices import programs
 from nst.errors import UserError
 from nst.losses import content, regularizers, strips
 from nst.losses.guidance import EVERYWHERE, Regions
@@ -215,16 +216,18 @@ def make_problem(
     for region, guides in enumerate(regions.style_guides):
         numbers = spec.regions[region] if spec.regions else range(len(styles_1xHxWx3))
         paintings = [
-            describe_style(spec, variables, styles_1xHxWx3[k], guides.get(k, {}), seed) for k in numbers
+            programs.call(describe_style, spec, variables, styles_1xHxWx3[k], guides.get(k, {}), seed)
+            for k in numbers
         ]
         blend = weights.styles[region]
         if spec.style_blend == "targets" and len(paintings) > 1:
             paintings, blend = [_mean_statistics(spec, paintings, blend)], jnp.ones(1)
         targets.append(tuple(_style_targets(spec, statistics) for statistics in paintings))
         blends.append(blend)
+    photo = programs.call(describe_content, spec, variables, content_1xHxWx3) if spec.content_layers else {}
     return Problem(
         variables=variables,
-        content=describe_content(spec, variables, content_1xHxWx3) if spec.content_layers else {},
+        content=photo,
         styles=tuple(targets),
         weights=weights.replace(styles=tuple(blends)),
         guides=tuple(regions.guides),

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nst.errors import UserError
@@ -51,26 +50,27 @@ def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weig
     Raises:
       UserError: a sequence of another length, a negative weight, or style images whose weights are all 0.
     """
-    blend = _repeat("style_loss.image_weights", settings.styles, style_count, "style images")
-    blends = [blend[np.array(images)] for images in spec.regions or [tuple(range(style_count))]]
-    if not all(weights.sum() > 0 for weights in blends):
+    of_images = _repeat("style_loss.image_weights", settings.styles, style_count, "style images")
+    blends = [of_images[np.array(images)] for images in spec.regions or [tuple(range(style_count))]]
+    if not all(blend.sum() > 0 for blend in blends):
         raise UserError(f"style_loss.image_weights = {tuple(settings.styles)}: at least one must be positive")
     layers = len(spec.content_layers)
-    return Weights(
+    weights = Weights(
         content=_array("content_loss.weight", settings.content),
         style=_array("style_loss.weight", settings.style),
         content_layers=_repeat("content_loss.layer_weights", settings.content_layers, layers, "layers"),
         style_terms=_style_terms(spec, settings),
         regions=_repeat("guidance.weights", settings.regions, len(blends), "regions"),
-        styles=tuple(weights / weights.sum() for weights in blends),
+        styles=tuple(blend / blend.sum() for blend in blends),
         tv=_array("tv.weight", settings.tv),
         regularizers={
             name: _array(f"{name}.weight", settings.regularizers[name]) for name in spec.regularizers
         },
     )
+    return jax.device_put(weights)  # made by NumPy: each operation on a device would be a program of its own
 
 
-def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
+def _style_terms(spec: Spec, settings: WeightSettings) -> np.ndarray:
     """Returns the weight of each style term: that of its representation times that of its layer."""
     parts = {term.kind: [] for term in spec.style_terms}
     for term in spec.style_terms:
@@ -87,13 +87,13 @@ def _style_terms(spec: Spec, settings: WeightSettings) -> jax.Array:
         weight * _repeat("style_loss.layer_weights", settings.style_layers, len(kind), what)
         for weight, kind in zip(of_representations, parts.values(), strict=False)
     ]
-    return jnp.concatenate(weights) if weights else jnp.zeros(0)
+    return np.concatenate(weights) if weights else np.zeros(0, np.float32)
 
 
-def _repeat(field: str, values: Sequence[float], count: int, what: str) -> jax.Array:
+def _repeat(field: str, values: Sequence[float], count: int, what: str) -> np.ndarray:
     """Returns weights for `count` layers (or style images, ...); a single value is repeated for all."""
     if not count:  # without layers, the weights that the config has for its own layers do not matter
-        return jnp.zeros(0)
+        return np.zeros(0, np.float32)
     values = tuple(values) * count if len(values) == 1 else tuple(values)
     if len(values) != count:
         of = f"{count} {what}" if count > 1 else f"1 {what.removesuffix('s')}"
@@ -103,8 +103,8 @@ def _repeat(field: str, values: Sequence[float], count: int, what: str) -> jax.A
     return _array(field, values)
 
 
-def _array(field: str, value: float | Sequence[float]) -> jax.Array:
+def _array(field: str, value: float | Sequence[float]) -> np.ndarray:
     array = np.asarray(value, np.float32)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise UserError(f"{field} = {value}: weights must be finite and not negative")
-    return jnp.asarray(array)
+    return array

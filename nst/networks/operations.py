@@ -143,11 +143,11 @@ def _has_winograd_form(shape: _Shape, network: Network, kernel_shape: tuple[int,
 
 def _freeze_conv(shape: _Shape, params: dict, network: Network) -> dict[str, dict]:
     kernel, bias = params["kernel"], params["bias"]
-    form = partial(jnp.asarray, dtype=network.dtype)
+    form = partial(np.asarray, dtype=network.dtype)
     if _has_winograd_form(shape, network, kernel.shape):
         form = winograd.transform
     return {
-        "params": {"kernel": form(kernel), "bias": jnp.asarray(bias, network.dtype)},
+        "params": {"kernel": form(kernel), "bias": np.asarray(bias, network.dtype)},
         "adjoint": {"kernel": form(adjoint_kernel(kernel, shape.groups))},
     }
 

@@ -105,7 +105,7 @@ def map_channels(layer: Layer, width: int) -> int:
     return min(width + 1, layer.channels) if layer.kind == "conv" else layer.channels
 
 
-def frozen_map(params: dict[str, np.ndarray], network: Network) -> dict[str, jax.Array]:
+def frozen_map(params: dict[str, np.ndarray], network: Network) -> dict[str, np.ndarray]:
     """Returns a map in the form that the network's frame and type need.
 
     Args:
@@ -115,7 +115,7 @@ def frozen_map(params: dict[str, np.ndarray], network: Network) -> dict[str, jax
     kernel, bias = params["kernel"], params["bias"]
     if network.frame == "compact":
         kernel, bias = compact(np.asarray(kernel), np.asarray(bias))
-    return {"kernel": jnp.asarray(kernel, network.dtype), "bias": jnp.asarray(bias, network.dtype)}
+    return {"kernel": np.asarray(kernel, network.dtype), "bias": np.asarray(bias, network.dtype)}
 
 
 def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

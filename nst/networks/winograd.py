@@ -49,13 +49,14 @@ def pays(inputs: int, outputs: int) -> bool:
     return min(inputs, outputs) >= LEAST
 
 
-def transform(kernel_3x3xIxO: np.ndarray | jax.Array) -> tuple[jax.Array, ...]:
+def transform(kernel_3x3xIxO: np.ndarray) -> tuple[np.ndarray, ...]:
     """Computes G g for each column of a kernel: six arrays `1x3xIxO`, which replace the kernel.
 
     They are separate arrays, since XLA would copy a part of one array each time that it is used.
     """
     kernel = np.asarray(kernel_3x3xIxO)
-    return tuple(jnp.asarray(np.tensordot(row, kernel, 1)[None], kernel.dtype) for row in _KERNEL)
+    double = kernel.astype(np.float64)
+    return tuple(np.tensordot(row, double, 1)[None].astype(kernel.dtype) for row in _KERNEL)
 
 
 @partial(jax.jit, static_argnums=(2, 3), inline=True)  # so that equal layers are traced once

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from nst.devices import memory
+from nst.devices import memory, programs
 from nst.devices import mesh as device_mesh
 from nst.losses import problem
 from nst.losses.guidance import Regions
@@ -56,7 +56,7 @@ def check(job: Job) -> None:
     """
     shapes = _shapes(job)
     image_1xHxWx3 = jax.ShapeDtypeStruct((1, *shapes.content, 3), jnp.float32)
-    jax.eval_shape(Loss(job.spec), _problem(job.spec, shapes), image_1xHxWx3)
+    programs.shapes(problem.loss, job.spec, _problem(job.spec, shapes), image_1xHxWx3)
 
 
 def _shapes(job: Job, size: Size | None = None) -> _Shapes:
@@ -84,9 +84,8 @@ def _problem(spec: Spec, shapes: _Shapes) -> Problem:
         {number: masks.guide_like(spec, shapes.styles[number]) for number in numbers}
         for numbers in shapes.style_guided
     ]
-    targets = partial(problem.make_problem, spec)
     regions = Regions(guides, style_guides)
-    return jax.eval_shape(targets, variables, content, styles, loss_weights, regions)
+    return programs.shapes(problem.make_problem, spec, variables, content, styles, loss_weights, regions)
 
 
 @lru_cache(maxsize=16)  # more than most pyramids have sizes
@@ -98,7 +97,7 @@ def _compiled(
     state = jax.eval_shape(partial(steps.init, optimizer), start_1xHxWx3)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:
-        lowered = steps.run.lower(Loss(spec), optimizer, made, state, count)
+        compiled = programs.compiled(steps.run, Loss(spec), optimizer, made, state, count)
     else:
         made, state, count = (
             sharding.problem(mesh, made),
@@ -108,8 +107,7 @@ def _compiled(
         # the state is returned in the layout of the argument, so that it can be passed in again
         results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
         run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
-        lowered = run.lower(made, state, count)
-    compiled = lowered.compile()
+        compiled = run.lower(made, state, count).compile()
     memory.release()
     return compiled
 
@@ -118,3 +116,4 @@ def drop_programs() -> None:
     """Drops every compiled program from memory; those on disk (nst/devices/compilation_cache.py) stay."""
     jax.clear_caches()
     _compiled.cache_clear()
+    programs.drop()

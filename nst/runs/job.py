@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.devices import mesh as device_mesh
-from nst.devices import processes
+from nst.devices import processes, programs
 from nst.errors import UserError
 from nst.files import digest
 from nst.images import Picture, Source
@@ -123,6 +123,9 @@ def _mesh(config: ConfigDict, spec: Spec, optimizer: Optimizer) -> Mesh | None:
     return mesh
 
 
+_init = jax.jit(steps.init, static_argnums=0)  # one program, where each operation would be one
+
+
 def first_state(job: Job) -> State:
     """Returns the state before the first step, on the job's devices.
 
@@ -130,7 +133,7 @@ def first_state(job: Job) -> State:
       job: from `prepare`.
     """
     if job.mesh is None:
-        return steps.init(job.optimizer, job.start, job.carried)
+        return programs.call(_init, job.optimizer, job.start, job.carried)
     init = partial(steps.init, job.optimizer)
     like = sharding.state(job.mesh, jax.eval_shape(init, job.start))
     start = device_mesh.put(job.start, like.pixels)

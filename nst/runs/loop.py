@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.devices import memory, processes
+from nst.devices import memory, processes, programs
 from nst.errors import UserError
 from nst.losses.problem import Problem, measure
 from nst.optimizers import steps
@@ -169,8 +169,8 @@ def chunk(step: int, config: ConfigDict, pace: float) -> int:
 
 
 def _terms(job: Job, program: Program, state: State) -> dict[str, float]:
-    values = measure(job.spec, program.problem, state.pixels, state.step, job.optimizer.pixel_range)
-    return {name: float(value) for name, value in values.items()}
+    given = program.problem, state.pixels, state.step, job.optimizer.pixel_range
+    return {name: float(value) for name, value in programs.call(measure, job.spec, *given).items()}
 
 
 def _finite_terms(run: Run, program: Program, state: State) -> dict[str, float]:

@@ -10,6 +10,7 @@ import jax
 from ml_collections import ConfigDict
 
 from nst import images
+from nst.devices import programs as kept
 from nst.errors import Busy
 from nst.losses import problem, statistics
 from nst.losses.spec import Spec
@@ -129,6 +130,7 @@ def drop_other_programs(shared: Shared, key: ProgramKey | None, programs: Sequen
     if shared.keys and shared.keys[-1] != key:
         for program in programs:
             program.clear_cache()
+        kept.drop()
         if len(shared.keys) == _MAX_KEYS:
             jax.clear_caches()
             shared.keys.clear()
