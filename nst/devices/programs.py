@@ -25,6 +25,7 @@ from typing import Any
 
 import flax
 import jax
+import jax.numpy as jnp
 import jaxlib
 import numpy as np
 import optax
@@ -49,6 +50,8 @@ def compiled(function: Callable, *args) -> jax.stages.Compiled:
 
     def load(stored: tuple[bytes, Any]) -> jax.stages.Compiled:
         data, result = stored
+        if b"lapack_" in data:
+            _find_lapack()
         trees = jax.tree.structure((dynamic, {})), jax.tree.structure(result)
         devices = jax.local_devices()[:1]
         return serialize_executable.deserialize_and_load(data, *trees, execution_devices=devices)
@@ -58,6 +61,15 @@ def compiled(function: Callable, *args) -> jax.stages.Compiled:
 
     make = lambda: _compiled_anew(function.lower(*args))  # noqa: E731
     return _found("program", function, args, make, (load, save))
+
+
+@functools.cache
+def _find_lapack() -> None:
+    """Makes JAX look up LAPACK's functions, which it does when it lowers a program that calls one.
+
+    A program that is read, and not lowered, would call them at address 0.
+    """
+    jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
 def _compiled_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:

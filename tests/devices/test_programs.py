@@ -1,5 +1,10 @@
 """Programs that are found without being traced: when they are, when they must not be, and damaged entries."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from nst.devices import programs
 from nst.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 TRACED = []
 
 
@@ -99,6 +105,30 @@ def test_an_entry_is_whole_although_jax_has_the_program_in_its_own_cache(folder)
         later_process()
         np.testing.assert_array_equal(programs.call(function, x), expected)
     assert jax.config.jax_enable_compilation_cache
+
+
+LAPACK = """
+import jax, jax.numpy as jnp, sys
+from nst.devices import compilation_cache, programs
+compilation_cache.keep()
+a = jnp.asarray([[2.0, 0.0], [1.0, 3.0]])
+def solved(a):
+    return jax.scipy.linalg.solve_triangular(a, jnp.eye(2), lower=True)
+print(programs.call(jax.jit(solved), a).tolist())
+"""
+
+
+@pytest.mark.processes
+def test_a_program_that_calls_lapack_runs_in_a_process_that_has_lowered_none(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", LAPACK], cwd=ROOT, env=environment | {"NST_CACHE_DIR": str(tmp_path)},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for _ in range(2)
+    }  # fmt: skip
+    assert len(list((tmp_path / "programs").iterdir())) == 1 and len(outputs) == 1
 
 
 def test_nothing_is_kept_where_the_cache_is_not_the_users_own(folder):
