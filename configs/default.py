@@ -61,10 +61,10 @@ def get_config() -> ConfigDict:
     config.pyramid.carry = True  # whether Adam's moments (and the like) are resampled to the next size
 
     config.weights = ConfigDict()
-    # vgg19, vgg16, vgg19_torchvision, vgg16_torchvision, alexnet, vgg19_slim (comes with the code), random,
-    # or the path of a .h5, .pth, .safetensors or .npz file
+    # vgg19, resnet50 and others, which `nst networks` lists; vgg19_slim (comes with the code), random, or the
+    # path of a .h5, .pth, .safetensors or .npz file
     config.weights.name = "vgg19"
-    config.weights.architecture = "vgg19"  # architecture of a path or of random: vgg19, vgg16
+    config.weights.architecture = "vgg19"  # architecture of a path or of random, which `nst networks` lists
     # input that the weights expect: caffe (BGR, 0 to 255, less the mean), torchvision (RGB, standardised);
     # "": as they were trained (.h5: caffe, .pth: torchvision)
     config.weights.preprocessing = ""
@@ -104,8 +104,9 @@ def get_config() -> ConfigDict:
     config.smoothing.temperature = 1.0  # divides the activations, > 0; larger is smoother; 1: the paper's
 
     config.content_loss = ConfigDict()
-    # any of conv1_1, relu1_1, pool1, ..., pool5, and image, which is the image itself; (): no content loss
-    config.content_loss.layers = ("relu2_1", "relu3_1", "relu4_2")
+    # layers of the network, which `nst networks vgg19` lists, or image, which is the image itself; auto: of
+    # VGG relu2_1,relu3_1,relu4_2, and of other networks three like them; (): no content loss
+    config.content_loss.layers = ("auto",)
     # one weight per layer, or one for all: with other layers, set this as well
     config.content_loss.layer_weights = (0.15, 0.25, 0.6)
     config.content_loss.weight = 1.0  # alpha, the weight of the content loss
@@ -125,8 +126,9 @@ def get_config() -> ConfigDict:
     # whose loss is 1 for an image without features
     config.style_loss.normalization = "relative"
     config.style_loss.resample = False  # draw new positions at each step; for first-order optimisers only
-    # any of conv1_1, relu1_1, pool1, ..., pool5, and image; (): no style loss
-    config.style_loss.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    # layers of the network, or image; auto: of VGG relu1_1,relu2_1,relu3_1,relu4_1,relu5_1, and of other
+    # networks five like them; (): no style loss
+    config.style_loss.layers = ("auto",)
     config.style_loss.layer_weights = (1.0,)  # one weight per layer, or one for all
     config.style_loss.weight = 1.0  # beta, the weight of the style loss: 0.1 is hardly touched, 10 abstract
     config.style_loss.image_weights = (1.0,)  # one weight per painting, or one for all; scaled to sum 1

@@ -39,6 +39,7 @@ COMMANDS = {
     "measure": Command("measure pictures against their photograph and painting", config=None),
     "visualize": Command("draw what the layers of a network represent", config="trial"),
     "animate": Command("make a film of a run from its previews", config=None),
+    "networks": Command("list the networks, or show the layers of one", config=None, computes=False),
     "configs": Command("list the configs that come with nst, or show one", config=None, computes=False),
     "doctor": Command("say what is found on this machine, and what is missing", config=None),
 }

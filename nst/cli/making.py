@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from nst import images
-from nst.cli import networks
+from nst.cli import chosen
 from nst.cli.pairs import Pair
 from nst.cli.process import say
 from nst.errors import Busy, OtherRun, UserError
@@ -52,7 +52,7 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
       UserError: another picture or file has the name of one that is to be made.
     """
     finished, others = {}, []
-    names = networks.possible(manner.config.weights.name, manner.chosen)
+    names = chosen.possible(manner.config.weights.name, manner.chosen)
     for pair in asked:
         description = images.read_description(pair.output)
         candidates = names if description.startswith("nst ") else ()
@@ -84,8 +84,8 @@ def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[W
     """
     if manner.chosen:
         return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
-    begun = {pair: networks.begun(pair.folder) for pair in asked}
-    name = asked and networks.settle([*before, *filter(None, begun.values())], say)
+    begun = {pair: chosen.begun(pair.folder) for pair in asked}
+    name = asked and chosen.settle([*before, *filter(None, begun.values())], say)
     return [Work(pair, _config(manner, pair, begun[pair] or name)) for pair in asked]
 
 

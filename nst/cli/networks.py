@@ -1,60 +1,69 @@
-"""The network of `nst photo.jpg painting.jpg`: VGG-19, or the small one where VGG-19 is not to be had.
+"""Lists the networks that can be used, or shows the layers of one.
 
-The losses of the default config are relative, so its style weight suits both. A picture that was begun with
-one of them is continued with it, and whatever is used stands in the config of the run.
+nst networks                the architectures, with their named weights
+nst networks resnet50       its layers, the layers that auto stands for, and where its weights are published
+
+A network is chosen by the name of its weights, as --config.weights.name=resnet50, or by the path of a file
+and --config.weights.architecture.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import argparse
+from collections.abc import Iterator
 
-from nst.files import read_json
+from nst.errors import UserError, choose
 from nst.networks import checkpoints
-from nst.networks.fallback import FULL, SMALL, full_or_small
-from nst.runs import folder
+from nst.networks.network import Network
+from nst.networks.receptive import receptive
+from nst.networks.table import ARCHITECTURES
 
 
-def possible(name: str, chosen: bool) -> list[str]:
-    """Returns the networks with which a finished picture may have been made by the same command.
-
-    Args:
-      name: `weights.name` of the config.
-      chosen: whether the user has chosen it; if not, it is one of those whose file is on this machine.
-    """
-    return [name] if chosen else [each for each in (FULL, SMALL) if checkpoints.on_disk(each)]
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of this command to a parser."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a network; without one, all are listed")
 
 
-def begun(workdir: Path) -> str:
-    """Returns the network with which the run of a folder was begun; "" if none was, or with another one.
-
-    Args:
-      workdir: the run folder.
-    """
-    if not folder.begun(workdir):
-        return ""
-    config = read_json(workdir / "config.json", {"weights": {"name": str}})
-    name = config["weights"]["name"] if config else ""
-    return name if name in (FULL, SMALL) else ""
+def run(args: argparse.Namespace) -> int:
+    """Lists the networks, or shows the one of the arguments; returns the exit status."""
+    print("\n".join(_all() if args.name is None else _one(args.name)))
+    return 0
 
 
-def settle(before: Sequence[str], log: Callable[[str], None]) -> str:
-    """Returns the network for pictures that have not been begun; VGG-19 is downloaded if necessary.
+def _all() -> Iterator[str]:
+    """Yields a line for each architecture."""
+    rows = [("architecture", "layers", "weights.name")]
+    for name, row in ARCHITECTURES.items():
+        named = [each for each, known in checkpoints.CHECKPOINTS.items() if known.architecture == name]
+        rows.append((name, str(len(row.layers)), ", ".join([*named, "random"])))
+    yield from _table(rows)
 
-    Args:
-      before: the networks of the pictures of this command that are finished or begun.
-      log: receives a line that says if the small network is used.
 
-    Raises:
-      UserError: VGG-19 cannot be stored or used.
-    """
-    if not before:
-        name, reason = full_or_small()
-        if reason:
-            log(f"using the small network, since VGG-19 cannot be downloaded ({reason}): see nst doctor")
-        return name
-    name = FULL if FULL in before else SMALL
-    if name == SMALL:
-        log(
-            f"using the small network, with which this was begun; for VGG-19, begin again: --network={FULL} "
-            "--overwrite"
-        )
-    return name
+def _one(name: str) -> Iterator[str]:
+    """Yields the description of an architecture, which may be called by the name of its weights."""
+    name = checkpoints.architecture(name, name)
+    row = ARCHITECTURES[choose("the network", name, ARCHITECTURES)]
+    named = {each: known for each, known in checkpoints.CHECKPOINTS.items() if known.architecture == name}
+    yield f"style_loss.layers = auto: {','.join(row.style)}"
+    yield f"content_loss.layers = auto: {','.join(row.content)}"
+    for each, known in named.items():
+        yield f"weights.name = {each}: {known.size / 1e6:.0f} MB, {known.url}"
+    if not named:
+        yield f"weights.name: the path of a file, with weights.architecture = {name}"
+    yield ""
+    rows = [("layer", "operation", "channels", "stride", "receptive field", "reads")]
+    for layer in row.layers:
+        numbers = str(layer.channels), str(layer.stride), _field(name, layer.name)
+        rows.append((layer.name, layer.kind, *numbers, ", ".join(layer.inputs)))
+    yield from _table(rows)
+
+
+def _field(architecture: str, layer: str) -> str:
+    try:
+        return str(receptive(Network(architecture), layer).size)
+    except UserError:
+        return "all"
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

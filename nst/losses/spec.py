@@ -10,7 +10,7 @@ from nst.losses.content import CONTENT, CONTENT_REPRESENTATIONS
 from nst.losses.regularizers import REGULARIZERS, TOTAL_VARIATION
 from nst.losses.smoothing import SMOOTHING
 from nst.networks.network import Network
-from nst.networks.table import layer, layers_to
+from nst.networks.table import check, layer, layers_to
 from nst.styles.representation import Representation
 from nst.styles.table import linear, style
 
@@ -62,6 +62,7 @@ class Spec:
         architecture = self.network.architecture
         layers_to(architecture, of_network(self.content_layers), "content_loss.layers")
         layers_to(architecture, of_network(self.style_layers), "style_loss.layers")
+        check(self.network, self.layers)
         choose("smoothing.kind", self.smoothing, SMOOTHING)
         if not self.temperature > 0:
             raise UserError(f"smoothing.temperature = {self.temperature}: must be positive")
@@ -99,6 +100,11 @@ class Spec:
             whole.append(
                 f"network.padding = {self.network.padding} joins the last row to the first: set strip = 0"
             )
+        whole += [
+            f"each unit of {each.name} reads the whole image: set strip = 0"
+            for each in layers_to(self.network.architecture, self.layers)
+            if each.operation.everywhere
+        ]
         if self.strip < 0:
             raise UserError(f"strip = {self.strip}: must be at least 0; 0 is the whole image")
         if self.strip and whole:

@@ -14,7 +14,8 @@
     receptive      receptive fields
     remat          gradients that keep less of the forward pass
     normalization  weights scaled to equal mean activations
-    checkpoints    the table of published weights, and where their files are found
+    published      the table of published weights: add a row for another file
+    checkpoints    how a network must be built for weights, and where their files are found
     formats        reads and checks files of weights
     stored         the arrays of NumPy and safetensors files, whose data are read on request
     hdf5           the same of HDF5 files

@@ -1,4 +1,4 @@
-"""Named checkpoints: the table of published weights, and where their files are found.
+"""Weights: how a network must be built for them, and where their files are found.
 
 Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the mirror
 `NST_WEIGHTS_URL`), from which the file is downloaded into the user cache.
@@ -18,68 +18,9 @@ from nst.files import cache_folder, digest
 from nst.networks import formats
 from nst.networks.download import download
 from nst.networks.network import PREPROCESSING
+from nst.networks.published import CHECKPOINTS
 from nst.networks.table import ARCHITECTURES
 
-
-class Checkpoint(NamedTuple):
-    """A published file of weights."""
-
-    architecture: str  # a key of table.ARCHITECTURES
-    preprocessing: str  # a key of network.PREPROCESSING
-    url: str  # or the name of a file in nst/data
-    hash: str  # "md5:..." or "sha256:..."
-    size: int  # bytes
-
-
-_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
-_TORCH = "https://download.pytorch.org/models"
-CHECKPOINTS = {
-    # Simonyan & Zisserman's own training (Oxford, Caffe convention), in Keras' no-top files
-    "vgg19": Checkpoint(
-        "vgg19",
-        "caffe",
-        f"{_KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "md5:253f8cb515780f3b799900260a226db6",
-        80_134_624,
-    ),
-    "vgg16": Checkpoint(
-        "vgg16",
-        "caffe",
-        f"{_KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "md5:6d6bbae143d832006294945121d1f1fc",
-        58_889_256,
-    ),
-    # trained anew by torchvision; artists mostly prefer the Oxford weights
-    "vgg19_torchvision": Checkpoint(
-        "vgg19",
-        "torchvision",
-        f"{_TORCH}/vgg19-dcbb9e9d.pth",
-        "sha256:dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-        574_673_361,
-    ),
-    "vgg16_torchvision": Checkpoint(
-        "vgg16",
-        "torchvision",
-        f"{_TORCH}/vgg16-397923af.pth",
-        "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        553_433_881,
-    ),
-    "alexnet": Checkpoint(
-        "alexnet",
-        "torchvision",
-        f"{_TORCH}/alexnet-owt-7be5be79.pth",
-        "sha256:7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-        244_408_911,
-    ),
-    # distilled from vgg19 by experiments/distill/train.py; comes with the code (nst/data/vgg19_slim.md)
-    "vgg19_slim": Checkpoint(
-        "vgg19",
-        "torchvision",
-        "vgg19_slim.safetensors",
-        "sha256:a09a2e22d9459af6e1a52de498959fe96506d95df42877f9b574316da2f8cd57",
-        7_925_666,
-    ),
-}
 NAMES = (*CHECKPOINTS, "random")
 # suffix of a path -> the preprocessing of most networks in such files; "": not known
 SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}
@@ -138,6 +79,16 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
     return Convention(architecture, preprocessing, formats.slim_widths(path))
 
 
+def architecture(name: str, otherwise: str) -> str:
+    """Returns the architecture of weights: a named checkpoint's own, else `otherwise`.
+
+    Args:
+      name: as for `convention`.
+      otherwise: `weights.architecture`.
+    """
+    return CHECKPOINTS[name].architecture if name in CHECKPOINTS else otherwise
+
+
 def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> Loaded:
     """Loads the weights that are needed to compute some layers; a file may lack deeper ones.
 
@@ -171,7 +122,7 @@ def _verify(name: str, path: Path, sha256: str) -> str:
     """
     algorithm, expected = CHECKPOINTS[name].hash.split(":")
     actual = sha256 if algorithm == "sha256" else digest(path, algorithm)
-    if actual == expected:
+    if actual.startswith(expected):
         return ""
     finding = f"{path} is not the published {name} ({algorithm} {actual}, not {expected})"
     if path.parent == _users_folder():
@@ -224,7 +175,8 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
     if path:
         return path
     checkpoint = CHECKPOINTS[name]
-    return download(name, checkpoint.url, checkpoint.hash, checkpoint.size, cache_folder("weights"))
+    sizes = checkpoint.size, checkpoint.slack
+    return download(name, checkpoint.url, checkpoint.hash, sizes, cache_folder("weights"))
 
 
 def on_disk(name: str, layers: Sequence[str] = ()) -> Path | None:
@@ -279,7 +231,9 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
         return folder / official
     reasons = []
     for other in names:
-        if not (other.startswith(checkpoint.architecture) and other.endswith(Path(official).suffix)):
+        # vgg19_bn-mine.pth is one of vgg19_bn, not of vgg19
+        named = max((each for each in ARCHITECTURES if other.startswith(each)), key=len, default="")
+        if named != checkpoint.architecture or not other.endswith(Path(official).suffix):
             continue
         try:
             formats.read(folder / other, checkpoint.architecture, layers)

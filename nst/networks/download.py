@@ -19,7 +19,7 @@ _STALL_SECONDS = 30
 _LEAST_BYTES = 30_000  # in that time: slower is a server that holds the line
 
 
-def download(name: str, official_url: str, hash: str, size: int, folder: Path) -> Path:
+def download(name: str, official_url: str, hash: str, size: tuple[int, int], folder: Path) -> Path:
     """Downloads a file into a folder, unless it is there already.
 
     An interrupted download is resumed. The file gets its name when its hash has been verified. Proxies are
@@ -29,8 +29,8 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
     Args:
       name: name of the checkpoint, for messages.
       official_url: URL at which the publisher offers the file.
-      hash: "md5:..." or "sha256:...".
-      size: number of bytes of the file; no more are taken.
+      hash: "md5:..." or "sha256:...", or the first digits of one.
+      size: number of bytes of the file, and by how many it may differ; no more are taken.
       folder: folder of the file; it is created if necessary.
 
     Raises:
@@ -48,9 +48,9 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
         with filelock.FileLock(f"{target}.lock"):  # runs started together share one download
             if target.is_file():
                 return target
-            _fetch(url, partial, size)
+            _fetch(url, partial, *size)
             actual = digest(partial, algorithm)
-            if actual == expected:
+            if actual.startswith(expected):
                 os.replace(partial, target)
                 return target
             partial.unlink()
@@ -68,22 +68,25 @@ def download(name: str, official_url: str, hash: str, size: int, folder: Path) -
     )
 
 
-def _fetch(url: str, partial: Path, size: int) -> None:
+def _fetch(url: str, partial: Path, size: int, slack: int) -> None:
     """Downloads `url` to `partial`, from where an earlier attempt stopped.
 
     Raises:
-      OSError: the connection broke or stalled, or the file does not have `size` bytes.
+      OSError: the connection broke or stalled, or the file has not `size` bytes, give or take `slack`.
     """
     have = partial.stat().st_size if partial.exists() else 0
-    if have == size:  # the hash shows whether they are right
+    if have == size and not slack:  # the hash shows whether they are right
         return
+    if have + slack >= size:  # it may be whole already, and a server refuses to send what follows
+        have = 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if 0 < have < size else {})
     with urllib.request.urlopen(request, timeout=_STALL_SECONDS) as response:
         if response.status != 206:  # the server starts again from the beginning
             have = 0
         length = response.headers.get("Content-Length")
-        if length and have + int(length) != size:
+        if length and abs(have + int(length) - size) > slack:
             raise ConnectionError(f"it offers {have + int(length)} bytes, not {size}")
+        size = have + int(length) if length else size + slack
         hidden = None if sys.stderr else True  # None: unless it is a terminal
         bar = tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=hidden)
         with bar, open(partial, "ab" if have else "wb") as file:
@@ -93,7 +96,7 @@ def _fetch(url: str, partial: Path, size: int) -> None:
                     raise ConnectionError(f"it sends more than {size} bytes")
                 file.write(block)
                 bar.update(len(block))
-    if have < size:
+    if have < (size if length else size - 2 * slack):
         raise ConnectionError(f"the connection broke at {have} of {size} bytes")
 
 

@@ -1,7 +1,7 @@
 """The table of architectures, and the functions by which the rest of the program uses a network.
 
 An architecture is one file, a list of rows (nst/networks/alexnet.py is the shortest), and one row of
-`ARCHITECTURES`; published weights are rows of `checkpoints.CHECKPOINTS`. Nothing outside the architecture's
+`ARCHITECTURES`; published weights are rows of `published.CHECKPOINTS`. Nothing outside the architecture's
 own file spells the name of a layer: inputs, channels, strides and windows are data (nst/networks/layers.py).
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 
-from nst.errors import choose
+from nst.errors import UserError, choose
 from nst.networks import (
     alexnet,
     efficientnet,
@@ -182,6 +182,39 @@ def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
     stride = max((layer.stride for layer in layers_to(network.architecture, names)), default=1)
     rows, columns = (stride if wraps else 1 for wraps in network.wraps)
     return rows, columns
+
+
+def check(network: Network, names: Sequence[str]) -> None:
+    """Checks that an architecture has what the static choices ask of it.
+
+    Args:
+      network: the static choices.
+      names: names of the layers that will be computed.
+
+    Raises:
+      UserError: a pooling for an architecture without poolings, or borders that should meet and cannot.
+    """
+    architecture = network.architecture
+    if network.pooling != "max" and not any(layer.kind == "pool" for layer in _row(architecture).layers):
+        raise UserError(
+            f"network.pooling = {network.pooling}: {architecture} has no poolings; leave it at max"
+        )
+    for layer in layers_to(architecture, names) if any(network.wraps) else ():
+        if cuts(layer):
+            raise UserError(
+                f"network.padding = {network.padding}: {layer.name} of {architecture} is not padded to whole "
+                "strides, so that borders cannot meet; use zero, reflect or replicate"
+            )
+
+
+def cuts(layer: Layer) -> bool:
+    """Returns whether a layer has fewer positions, or more, than whole strides of its input.
+
+    Args:
+      layer: of an architecture.
+    """
+    slides = layer.operation.sliding
+    return slides.positions(64 * slides.stride) != 64
 
 
 # --- the network

@@ -38,7 +38,7 @@ from nst.styles.grams import GRAM_DISTANCE
 from nst.styles.representation import NORMALIZATIONS
 from nst.styles.table import STYLES
 
-AUTO = "auto"  # instead of a number, for `size`; for `network.precision` and `network.convolution`
+AUTO = "auto"  # for `size`, the layers of the losses, `network.precision` and `network.convolution`
 _WEIGHT = number(least=0)
 _WEIGHTS = several(_WEIGHT)
 _POSITIVE = number(above=0)

@@ -12,6 +12,8 @@ from typing import Any
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from nst.errors import UserError, choose
+from nst.networks import checkpoints
+from nst.networks.table import ARCHITECTURES
 from nst.runs.fields import AUTO, FIELDS
 from nst.runs.kinds import names, normal_form, paths
 from nst.runs.log import Detail
@@ -56,6 +58,10 @@ def resolve(config: ConfigDict) -> ConfigDict:
         group = functools.reduce(lambda group, name: group.setdefault(name, {}), groups, tree)
         group[leaf] = normal_form(field, value, FIELDS[field])
     resolved = ConfigDict(tree)
+    row = ARCHITECTURES[checkpoints.architecture(resolved.weights.name, resolved.weights.architecture)]
+    for loss, chosen in ((resolved.content_loss, row.content), (resolved.style_loss, row.style)):
+        if loss.layers == (AUTO,):
+            loss.layers = chosen
     masks, guidance = resolved.guidance.content_masks, resolved.guidance
     guidance.styles = guidance.styles or tuple(map(str, range(len(masks))))
     _check_together(resolved)

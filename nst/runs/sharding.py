@@ -4,9 +4,10 @@ import jax
 from jax.sharding import Mesh
 
 from nst.devices.mesh import replicated, sharded
+from nst.errors import UserError
 from nst.losses.problem import Problem
 from nst.losses.spec import Spec
-from nst.networks.table import layers_to
+from nst.networks.table import cuts, layers_to
 from nst.optimizers.steps import State
 
 
@@ -18,10 +19,20 @@ def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
     Args:
       spec: of the loss, which says how deep the network is read.
       mesh: the devices; None: a single one, for which any height will do.
+
+    Raises:
+      UserError: a layer whose rows are not whole strides.
     """
     if mesh is None:
         return 1
-    layers = layers_to(spec.network.architecture, spec.layers)
+    architecture = spec.network.architecture
+    layers = layers_to(architecture, spec.layers)
+    for layer in layers:
+        if cuts(layer):
+            raise UserError(
+                f"devices: {layer.name} of {architecture} is not padded to whole strides, so that devices "
+                "cannot share its rows; set devices = 1"
+            )
     return mesh.size * max((layer.stride for layer in layers), default=1)
 
 

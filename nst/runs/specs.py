@@ -7,13 +7,15 @@ are mapped to theirs here.
 import jax
 from ml_collections import ConfigDict
 
+from nst.errors import UserError
 from nst.losses.regularizers import REGULARIZERS
 from nst.losses.spec import Spec
 from nst.losses.weights import Weights, WeightSettings, make_weights
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
 from nst.networks.network import PREPROCESSING, Network
-from nst.networks.pooling import resolve_gain
+from nst.networks.pooling import SQUARE, resolve_gain
+from nst.networks.table import ARCHITECTURES
 from nst.optimizers.table import Optimizer
 from nst.runs import settings
 
@@ -38,6 +40,13 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
       UserError: a choice is unknown, or a pooling has no known gain that matches max pooling.
     """
     net = config.network
+    windows = {layer.operation.sliding for layer in ARCHITECTURES[convention.architecture].layers
+               if layer.kind == "pool"}  # fmt: skip
+    if not net.pooling_gain and net.pooling != "max" and windows != {SQUARE}:
+        raise UserError(
+            "network.pooling_gain = 0: the matching gain is known for the poolings of VGG, not for those of "
+            f"{convention.architecture}; give a number"
+        )
     prepare = PREPROCESSING[convention.preprocessing]
     if net.input_scale:
         # white, as trained, is 255 here for any convention, also where the network's own unit is white itself

@@ -23,6 +23,7 @@ import pytest
 from nst import files
 from nst.errors import UserError
 from nst.networks import checkpoints, formats, table
+from nst.networks.published import Checkpoint
 from tests.helpers.narrow import narrow as narrow_vgg
 from tests.helpers.weight_files import (
     CONVS,
@@ -155,15 +156,38 @@ def test_official_files():
     # bytes of torchvision's classifiers
     classifiers = {"vgg19_torchvision": 494e6, "vgg16_torchvision": 494e6, "alexnet": 234.5e6}
     downloads = {name: entry for name, entry in checkpoints.CHECKPOINTS.items() if "://" in entry.url}
-    assert {name: (Path(entry.url).name, entry.hash) for name, entry in downloads.items()} == published
+    whole = {name: entry for name, entry in downloads.items() if not entry.slack}
+    assert {name: (Path(entry.url).name, entry.hash) for name, entry in whole.items()} == published
     assert set(checkpoints.CHECKPOINTS) - set(downloads) == {"vgg19_slim"}
-    for name, entry in downloads.items():
+    for name, entry in whole.items():
         algorithm, digits = entry.hash.split(":")
         assert len(digits) == {"md5": 32, "sha256": 64}[algorithm]
         network = table.ARCHITECTURES[entry.architecture]
         shapes = network.parameter_shapes((), ("pool5",)).values()
         kernels = 4 * sum(math.prod(shape) for parts in shapes for shape in parts.values())
         assert entry.size == pytest.approx(kernels + classifiers.get(name, 0), rel=2e-3), name
+
+
+# parameters of torchvision's networks, of which each of the files has 4 bytes
+TORCHVISION_PARAMETERS = {
+    "vgg11": 132_863_336, "vgg13": 133_047_848, "vgg11_bn": 132_868_840, "vgg13_bn": 133_053_736,
+    "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248, "alexnet": 61_100_840, "squeezenet1_0": 1_248_424,
+    "squeezenet1_1": 1_235_496, "resnet18": 11_689_512, "resnet50": 25_557_032,
+}  # fmt: skip
+
+
+def test_official_files_of_which_only_the_first_digits_are_published():
+    """Eight digits in the name of the file; the size is that of the parameters, the index and statistics."""
+    short = {name: entry for name, entry in checkpoints.CHECKPOINTS.items() if entry.slack}
+    assert set(short) == {*TORCHVISION_PARAMETERS, "googlenet"}  # which has classifiers that are not counted
+    for name, entry in short.items():
+        assert entry.architecture == name and entry.preprocessing == "torchvision" and entry.slack < 600
+        stem, _, digits = Path(entry.url).stem.rpartition("-")
+        assert entry.hash == f"sha256:{digits}" and len(digits) == 8 and int(digits, 16)
+        assert stem.removesuffix("-owt") == name
+        if name != "googlenet":
+            count = 4 * TORCHVISION_PARAMETERS[name]
+            assert count < entry.size < 1.005 * count + 40_000
 
 
 # --- reading
@@ -890,7 +914,7 @@ def server():
 @pytest.fixture
 def tiny(server, monkeypatch, tmp_path):
     """A checkpoint of 100 kB at the server; the path where it will be cached."""
-    entry = checkpoints.Checkpoint(
+    entry = Checkpoint(
         "vgg19", "caffe", f"{server.url}/models/tiny.h5", f"md5:{hashlib.md5(BODY).hexdigest()}", len(BODY)
     )
     monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
@@ -925,6 +949,47 @@ def test_download_checked_by_sha256(tiny, monkeypatch):
         checkpoints.find("tiny")
     expect(right)
     assert checkpoints.find("tiny").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("off", [0, 525, -525])
+def test_download_of_a_file_of_which_size_and_hash_are_rounded(off, tiny, server, monkeypatch):
+    def publish_digits(digits, size):
+        entry = checkpoints.CHECKPOINTS["tiny"]._replace(hash=f"sha256:{digits}", size=size, slack=525)
+        monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
+
+    digits = hashlib.sha256(BODY).hexdigest()[:8]
+    publish_digits("00000000", len(BODY) + off)
+    with fails("sha256", digits, "not 00000000", "deleted"):
+        checkpoints.find("tiny")
+    publish_digits(digits, len(BODY) + off + (1 if off >= 0 else -1) * 1000)
+    with fails(f"it offers {len(BODY)} bytes"):
+        checkpoints.find("tiny")
+    publish_digits(digits, len(BODY) + off)
+    tiny.with_name("tiny.h5.part").write_bytes(BODY[:33_333])
+    assert checkpoints.find("tiny").read_bytes() == BODY
+    assert server.requests[-1] == ("/models/tiny.h5", "bytes=33333-")
+    tiny.unlink()
+    tiny.with_name("tiny.h5.part").write_bytes(BODY)  # whole, but for its name: begun again
+    assert checkpoints.find("tiny").read_bytes() == BODY and parts(tiny) == []
+    assert server.requests[-1] == ("/models/tiny.h5", None)
+
+
+def test_a_file_of_rounded_size_is_bounded_and_whole(tiny, server, monkeypatch):
+    entry = checkpoints.CHECKPOINTS["tiny"]._replace(size=len(BODY) + 100, slack=525)
+    monkeypatch.setitem(checkpoints.CHECKPOINTS, "tiny", entry)
+    server.mode = "breaks"
+    with fails(f"the connection broke at {len(BODY) // 2} of {len(BODY)} bytes"):
+        checkpoints.find("tiny")
+    server.mode, server.body = "unsized", BODY + bytes(1000)
+    with fails(f"it sends more than {len(BODY) + 625} bytes"):
+        checkpoints.find("tiny")
+    assert not tiny.exists()
+
+
+def test_a_file_of_another_architecture_of_a_similar_name_is_left_alone(folder, no_download):
+    for name in ("vgg19_bn-mine.h5", "vgg19_bn-c79401a0.h5"):
+        (folder / name).write_bytes(b"")
+    assert checkpoints.on_disk("vgg19", LAYERS) is None
 
 
 def test_download_resumes(tiny, server):

@@ -76,7 +76,7 @@ def test_the_config_of_the_distillation():
     config = distill.get_config()
     assert "python -m experiments.distill" in distill.__doc__
     check(config)
-    assert set(config.layers) == set(specs.layers(default.get_config())) - {""}
+    assert set(config.layers) == set(specs.layers(settings.resolve(default.get_config())))
 
 
 @pytest.mark.parametrize("module", [default, distill], ids=["default", "distill"])
