@@ -171,7 +171,7 @@ def test_official_files():
 # parameters of torchvision's networks, of which each of the files has 4 bytes
 TORCHVISION_PARAMETERS = {
     "vgg11": 132_863_336, "vgg13": 133_047_848, "vgg11_bn": 132_868_840, "vgg13_bn": 133_053_736,
-    "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248, "alexnet": 61_100_840, "squeezenet1_0": 1_248_424,
+    "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248, "squeezenet1_0": 1_248_424,
     "squeezenet1_1": 1_235_496, "resnet18": 11_689_512, "resnet50": 25_557_032,
 }  # fmt: skip
 
