@@ -1,8 +1,8 @@
 """Numbers of torchvision's networks on weights that a rule makes, for tests of parity without PyTorch.
 
 `python -m tests.helpers.golden` writes tests/networks/golden/ anew; it needs torchvision (0.29.1 with torch
-2.14.1 wrote what is there) and efficientnet-lite-pytorch 0.1.0. A network has a row in MODELS: a function that
-returns the model, and one that names its modules by the layers of nst. The model computes in float64.
+2.14.1 wrote what is there) and efficientnet-lite-pytorch 0.1.0. A network has a row in MODELS: a function
+that returns the model, and one that names its modules by the layers of nst. The model computes in float64.
 """
 
 import json
