@@ -1,9 +1,10 @@
 """Frozen networks, whose activations the losses compare.
 
     table          the architectures: add a row for another one
-    vgg, alexnet, squeezenet, resnet, googlenet, mobilenet, efficientnet
+    vgg, alexnet, squeezenet, resnet, googlenet, mobilenet, efficientnet, convnext, vit
                    architectures, as lists of operations
     operations     the operations of which architectures are made
+    pointwise      operations on the channels of each position
     layers         layers as data: order, inputs, channels, strides, windows
     graph          a list of layers as a network: parameters, variables, activations
     network        the static choices: architecture, preprocessing, pooling, padding, precision

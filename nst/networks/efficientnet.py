@@ -42,4 +42,4 @@ def _rows() -> Iterator[Row]:
     yield relu6("head")
 
 
-LAYERS = {"efficientnet_lite0": connect(_rows())}
+LAYERS = connect(_rows())

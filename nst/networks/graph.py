@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 
 from nst.networks import slim
-from nst.networks.layers import INPUT, Layer, channels, needed, propagated
+from nst.networks.layers import INPUT, Layer, channels, find, needed, propagated
 from nst.networks.network import FIRST, Network
 from nst.networks.operations import Context
 from nst.networks.remat import recomputed, rectify
@@ -120,6 +120,7 @@ def activations(
     """
     function = _by_blocks if network.remat == "block" else own_activations
     own = function(layers, network, variables, image_BxHxWx3, tuple(dict.fromkeys(names)), run)
+    own = {name: layers[find(layers, name)].operation.shown(value) for name, value in own.items()}
     return slim.read_through_maps(network, layers, variables["params"], own)
 
 
@@ -140,7 +141,7 @@ def own_activations(
       after: the layer at which the computation begins.
 
     Returns:
-      {layer: activation, `BxhxwxC`}.
+      {layer: what its operation computes: the activation, `BxhxwxC`, or what `Operation.shown` takes}.
     """
     if after == INPUT:
         x_BxHxWxC = network.preprocessing(x_BxHxWxC).astype(network.dtype)

@@ -57,11 +57,13 @@ class Operation(NamedTuple):
     """What a layer computes; built by keyword by the functions of nst/networks/operations.py."""
 
     kind: str  # conv, relu, pool, add, concat, ...; other code depends on the first three
-    # (context, the layer's variables, *inputs) -> output, `BxHxWxC` each
+    # (context, the layer's variables, *inputs) -> output, `BxHxWxC` each, or what `shown` takes
     compute: Callable
     # of the numbers of channels of the inputs: that of the output
     channels: Callable[..., int] = lambda first, *_: first
     sliding: Sliding = Sliding()
+    # of what `compute` returns: the layer's activation, `BxHxWxC`
+    shown: Callable = lambda output: output
     everywhere: bool = False  # whether a unit reads all positions of the input, as attention does
     weights: "Weights | None" = None  # None: the operation has none
 

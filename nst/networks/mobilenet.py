@@ -122,4 +122,4 @@ def _rows() -> Iterator[Row]:
     yield relu6("features.18")
 
 
-LAYERS = {"mobilenet_v2": connect(_rows())}
+LAYERS = connect(_rows())

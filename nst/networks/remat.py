@@ -53,7 +53,7 @@ def recomputed(function: Callable[[jax.Array], dict]) -> Callable[[jax.Array], d
     the two computations are equal, and makes only one, so that everything is kept after all (jax 0.10.1).
 
     Args:
-      function: function of one array that returns {name: array}.
+      function: function of one array, or tree of arrays, that returns {name: array, or tree of arrays}.
     """
 
     @jax.custom_vjp
@@ -63,9 +63,10 @@ def recomputed(function: Callable[[jax.Array], dict]) -> Callable[[jax.Array], d
     def backward(x, cotangent):
         # The result is x, but XLA cannot know that, so it neither reuses the values of the forward pass nor
         # computes them before the cotangent is there.
-        first = next(iter(cotangent.values()))
-        one = first[(0,) * first.ndim].astype(x.dtype)
-        _, pull = jax.vjp(function, jnp.where(one == one, x, one))
+        first = jax.tree.leaves(cotangent)[0]
+        one = first[(0,) * first.ndim]
+        known = jax.tree.map(lambda array: jnp.where(one == one, array, one.astype(array.dtype)), x)
+        _, pull = jax.vjp(function, known)
         return pull(cotangent)
 
     wrapped.defvjp(lambda x: (function(x), x), backward)

@@ -15,6 +15,7 @@ import jax
 from nst.errors import UserError, choose
 from nst.networks import (
     alexnet,
+    convnext,
     efficientnet,
     googlenet,
     graph,
@@ -22,6 +23,7 @@ from nst.networks import (
     resnet,
     squeezenet,
     vgg,
+    vit,
 )
 from nst.networks import layers as layer_data
 from nst.networks.layers import Layer
@@ -64,8 +66,10 @@ ARCHITECTURES = {
     **_rows(squeezenet.LAYERS, squeezenet.STYLE),
     **_rows(resnet.LAYERS, resnet.STYLE),
     **_rows({"googlenet": googlenet.LAYERS}, {"googlenet": googlenet.STYLE}),
-    **_rows(mobilenet.LAYERS, {"mobilenet_v2": mobilenet.STYLE}),
-    **_rows(efficientnet.LAYERS, {"efficientnet_lite0": efficientnet.STYLE}),
+    **_rows({"mobilenet_v2": mobilenet.LAYERS}, {"mobilenet_v2": mobilenet.STYLE}),
+    **_rows({"efficientnet_lite0": efficientnet.LAYERS}, {"efficientnet_lite0": efficientnet.STYLE}),
+    **_rows({"convnext_tiny": convnext.LAYERS}, {"convnext_tiny": convnext.STYLE}),
+    **_rows({"vit_b_16": vit.LAYERS}, {"vit_b_16": vit.STYLE}),
 }
 
 

@@ -122,6 +122,55 @@ def _efficientnet(model):
     return modules
 
 
+_CHANNELS_LAST = ("LayerNorm", "Linear", "GELU")  # modules of ConvNeXt's blocks
+
+
+def _convnext(model):
+    modules = {"features.0.conv": model.features[0][0], "features.0": model.features[0]}
+    parts = {"depthwise": 0, "norm": 2, "expand": 3, "gelu": 4}
+    for name, module in model.named_modules():
+        if type(module).__name__ == "CNBlock":
+            modules |= {name: module} | {f"{name}.{part}": module.block[at] for part, at in parts.items()}
+    for stage in (2, 4, 6):
+        modules |= {
+            f"features.{stage}.norm": model.features[stage][0],
+            f"features.{stage}": model.features[stage],
+        }
+    return modules
+
+
+def _vit(model):
+    """The modules of blocks, without those of the sums; `embedding` is the input of the first block."""
+    modules = {
+        "embedding": model.encoder.dropout,
+        "encoder.ln": model.encoder.ln,
+        "conv_proj": model.conv_proj,
+    }
+    for name, module in model.named_modules():
+        if type(module).__name__ == "EncoderBlock":
+            modules |= {name: module, f"{name}.self_attention": module.self_attention}
+            modules |= {
+                f"{name}.{part}": module.get_submodule(part) for part in ("ln_1", "ln_2", "mlp.0", "mlp.3")
+            }
+    return modules
+
+
+def _resized_vit():
+    """ViT-B/16 for images of SIZE, with the embeddings of 14x14 positions resized as timm does."""
+    import torch
+
+    def resize(model, _):
+        model.image_size, own = SIZE, model.encoder.pos_embedding
+        grid = own[:, 1:].reshape(1, 14, 14, -1).movedim(-1, 1)
+        edge = SIZE // model.patch_size
+        grid = torch.nn.functional.interpolate(grid, (edge, edge), mode="bicubic", antialias=True)
+        own.data = torch.cat([own[:, :1], grid.movedim(1, -1).reshape(1, edge * edge, -1)], 1)
+
+    model = _model("vit_b_16")
+    model.register_forward_pre_hook(resize)
+    return model
+
+
 def _lite(name):
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -142,6 +191,8 @@ MODELS = {
     **{name: (partial(_model, name), _resnet) for name in ("resnet18", "resnet50")},
     "mobilenet_v2": (partial(_model, "mobilenet_v2"), _mobilenet),
     "efficientnet_lite0": (partial(_lite, "efficientnet-lite0"), _efficientnet),
+    "convnext_tiny": (partial(_model, "convnext_tiny"), _convnext),
+    "vit_b_16": (_resized_vit, _vit),
     "googlenet": (
         partial(_model, "googlenet", transform_input=True, aux_logits=False, init_weights=False), _googlenet,
     ),
@@ -160,8 +211,15 @@ def activations(architecture):
     found = {}
 
     def keep(name, module, inputs, output):
+        output = output[0] if isinstance(output, tuple) else output  # of attention, without its weights
         # a copy, since a rectifier may work in place
-        found[name] = output.detach().clone()[0].movedim(0, -1).numpy()
+        array = output.detach().clone()[0].numpy()
+        if array.ndim == 2:  # tokens, the class's first
+            edge = int(len(array) ** 0.5)
+            found[name] = array[1:].reshape(edge, edge, -1)
+        else:
+            is_last = architecture == "convnext_tiny" and type(module).__name__ in _CHANNELS_LAST
+            found[name] = array if is_last else np.moveaxis(array, 0, -1)
 
     for name, module in name_modules(model).items():
         module.register_forward_hook(partial(keep, name))

@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nst.errors import UserError
 from nst.networks import table
+from nst.networks.layers import Window
 from nst.networks.network import PREPROCESSING, Network
+from nst.networks.receptive import receptive
 from tests.helpers import golden
 
 # of each family one, at least, is in the quick tests
@@ -60,7 +63,17 @@ def drawn(architecture, layers):
 @pytest.mark.parametrize("architecture", EVERY)
 def test_activations_are_those_of_torchvision(architecture):
     """Within 1e-4 of the layer's largest, with weights of the same rule; every layer of the golden file."""
-    expected = golden.read(architecture)
+    check_parity(architecture)
+
+
+@pytest.mark.parametrize("architecture", ["mobilenet_v2", "convnext_tiny", "vit_b_16"])
+def test_the_first_activations_are_those_of_torchvision(architecture):
+    """For operations that no network among the quick ones has."""
+    check_parity(architecture, 8)
+
+
+def check_parity(architecture, count=None):
+    expected = dict(list(golden.read(architecture).items())[:count])
     found = drawn(architecture, tuple(expected))
     for name, (shape, largest, values) in ((name, each.values()) for name, each in expected.items()):
         assert list(found[name].shape) == shape, name
@@ -103,3 +116,53 @@ def test_the_gradient_is_that_of_differences_along_it(architecture):
         step = np.asarray(h / norm * g_1xHxWx3)
         ends = [float(loss(x + sign * step, weights, variables)) for sign in (1, -1)]
         assert (ends[0] - ends[1]) / (2 * h) == pytest.approx(norm, rel=1e-2), weights
+
+
+# --- ViT
+
+
+VIT = "encoder.layers.encoder_layer_0"
+
+
+def test_vit_takes_pictures_of_any_shape_and_reads_them_everywhere():
+    """A map of whole patches, whose every position has a gradient at every pixel of a patch."""
+    params = golden_params("vit_b_16", (VIT,))
+    picture = np.random.default_rng(0).uniform(0, 1, (1, 40, 50, 3)).astype(np.float32)
+    results = {}
+    for remat in ("none", "block"):
+        net = network("vit_b_16", remat=remat)
+        variables = table.freeze(net, params)
+
+        def corner(x, variables, net=net):
+            found = table.features(net, variables, x, (f"{VIT}.add", VIT))
+            return jnp.sum(found[VIT][0, 0, 0] ** 2), found
+
+        results[remat] = jax.jit(jax.grad(corner, has_aux=True))(picture, variables)
+    gradient, found = results["none"]
+    assert {name: array.shape for name, array in found.items()} == {
+        f"{VIT}.add": (1, 2, 3, 768), VIT: (1, 2, 3, 768),
+    }  # fmt: skip
+    np.testing.assert_array_equal(
+        np.abs(gradient).max((0, 3)) > 0, np.pad(np.ones((32, 48), bool), ((0, 8), (0, 2)))
+    )
+    np.testing.assert_allclose(results["block"][0], gradient, rtol=1e-3, atol=1e-5 * np.abs(gradient).max())
+    with pytest.raises(UserError, match="each unit reads the whole image"):
+        receptive(network("vit_b_16"), VIT)
+
+
+def test_vit_is_read_from_the_names_of_the_published_file_too():
+    names = table.ARCHITECTURES["vit_b_16"].file_names
+    for older, newer in (("mlp.linear_1", "mlp.0"), ("mlp.linear_2", "mlp.3")):
+        for part in ("weight", "bias"):
+            assert (
+                names[f"{VIT}.{older}.{part}"] == names[f"{VIT}.{newer}.{part}"] == (f"{VIT}.{newer}", part)
+            )
+
+
+def test_receptive_fields_of_convnext():
+    """4x4 in the stem, and a block adds the 6 positions around of its 7x7 kernel, 4 pixels each."""
+    net = network("convnext_tiny")
+    assert receptive(net, "features.0") == Window(4, 4, 0)
+    assert receptive(net, "features.1.0") == Window(4 + 4 * 6, 4, -12)
+    assert receptive(net, "features.1.2") == Window(4 + 3 * 24, 4, -36)
+    assert receptive(net, "features.2") == Window(4 + 3 * 24 + 4, 8, -36)
