@@ -76,6 +76,9 @@ CHECKPOINTS = {
     "squeezenet1_1": _torchvision("squeezenet1_1", "squeezenet1_1-b8a52dc0", 4.729),
     "resnet18": _torchvision("resnet18", "resnet18-f37072fd", 44.661),
     "resnet50": _torchvision("resnet50", "resnet50-0676ba61", 97.781),  # of torchvision's two, the first
+    "mobilenet_v2": _torchvision("mobilenet_v2", "mobilenet_v2-b0353104", 13.555),
+    "convnext_tiny": _torchvision("convnext_tiny", "convnext_tiny-983f1562", 109.119),
+    "vit_b_16": _torchvision("vit_b_16", "vit_b_16-c867db91", 330.285),
     "googlenet": _torchvision("googlenet", "googlenet-1378be20", 49.731),
     # distilled from vgg19 by experiments/distill/train.py; comes with the code (nst/data/vgg19_slim.md)
     "vgg19_slim": Checkpoint(

@@ -174,17 +174,21 @@ def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
     """Returns the numbers of which an image's height and width have to be multiples.
 
     Poolings drop a last row or column that fills no window. Along an axis that wraps, the borders would then
-    not meet.
+    not meet. A first convolution that divides the image into patches reads nothing of what fills no patch.
 
     Args:
       network: the static choices.
       names: names of the layers that will be computed.
 
     Returns:
-      For the height and for the width the stride of the deepest layer, if that axis wraps, else 1.
+      For the height and for the width the stride of the deepest layer, if that axis wraps, else the edge of
+      the patches, or 1.
     """
-    stride = max((layer.stride for layer in layers_to(network.architecture, names)), default=1)
-    rows, columns = (stride if wraps else 1 for wraps in network.wraps)
+    layers = layers_to(network.architecture, names)
+    stride = max((layer.stride for layer in layers), default=1)
+    slides = [layer.operation.sliding for layer in layers if layer_data.INPUT in layer.inputs]
+    patch = max((each.stride for each in slides if each.size == each.stride), default=1)
+    rows, columns = (stride if wraps else patch for wraps in network.wraps)
     return rows, columns
 
 

@@ -150,6 +150,15 @@ def test_vit_takes_pictures_of_any_shape_and_reads_them_everywhere():
         receptive(network("vit_b_16"), VIT)
 
 
+def test_pictures_have_whole_patches():
+    """What fills no patch would keep the values of the start."""
+    for architecture, patch in (("vit_b_16", 16), ("convnext_tiny", 4), ("alexnet", 1), ("googlenet", 1)):
+        names = table.ARCHITECTURES[architecture].style
+        assert table.multiples(network(architecture), names) == (patch, patch), architecture
+    circular = network("convnext_tiny", padding="circular_x")
+    assert table.multiples(circular, ("features.2",)) == (4, 8)
+
+
 def test_vit_is_read_from_the_names_of_the_published_file_too():
     names = table.ARCHITECTURES["vit_b_16"].file_names
     for older, newer in (("mlp.linear_1", "mlp.0"), ("mlp.linear_2", "mlp.3")):

@@ -173,6 +173,8 @@ TORCHVISION_PARAMETERS = {
     "vgg11": 132_863_336, "vgg13": 133_047_848, "vgg11_bn": 132_868_840, "vgg13_bn": 133_053_736,
     "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248, "squeezenet1_0": 1_248_424,
     "squeezenet1_1": 1_235_496, "resnet18": 11_689_512, "resnet50": 25_557_032,
+    "mobilenet_v2": 3_504_872 + 34_112,  # with its statistics, which are many beside so few parameters
+    "convnext_tiny": 28_589_128, "vit_b_16": 86_567_656,
 }  # fmt: skip
 
 
