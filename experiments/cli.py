@@ -26,8 +26,8 @@ def run(main: Callable[[Sequence[str]], int | None], config: bool = True) -> Non
       main: receives the name of the program in a list; returns the exit status, None for 0.
       config: whether the program needs --config; a program that does not need it refuses it.
     """
-    # JAX would log every backend that it did not find
-    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    # JAX would log every backend that it did not find, and more
+    logging.getLogger("jax").setLevel(logging.WARNING)
 
     def parse(argv):
         try:

@@ -55,7 +55,7 @@ def transform(kernel_3x3xIxO: np.ndarray) -> tuple[np.ndarray, ...]:
     They are separate arrays, since XLA would copy a part of one array each time that it is used.
     """
     kernel = np.asarray(kernel_3x3xIxO)
-    double = kernel.astype(np.float64)
+    double = np.ascontiguousarray(kernel, np.float64)  # as tensordot would make it for each row
     return tuple(np.tensordot(row, double, 1)[None].astype(kernel.dtype) for row in _KERNEL)
 
 
