@@ -24,7 +24,7 @@ from jax.experimental import serialize_executable
 from ml_collections import ConfigDict
 
 from experiments import cli
-from experiments.benchmarks import tables
+from experiments.benchmarks import caches, tables
 from nst.cli.tables import markdown
 from nst.data import picture
 from nst.networks import checkpoints
@@ -158,8 +158,6 @@ def measure(network_name: str, size: int) -> dict[str, dict]:
       {"cold": what `run` returns, "warm": the same}, of the quickest rounds.
     """
     environment = {name: value for name, value in os.environ.items() if "COMPILATION_CACHE" not in name}
-    if network_name in checkpoints.CHECKPOINTS:  # since the caches, which are empty, have the weights as well
-        environment["NST_WEIGHTS_DIR"] = str(checkpoints.find(network_name).parent)
     command = [sys.executable, "-m", "experiments.benchmarks.start", *sys.argv[1:]]
     command += [f"--config.weights.name={network_name}", f"--config.size={size}"]
     found: dict[str, list] = {"cold": [], "warm": []}
@@ -168,7 +166,7 @@ def measure(network_name: str, size: int) -> dict[str, dict]:
             for results in found.values():
                 output = subprocess.run(
                     [*command, f"--alone={time.time()}"], check=True, stdout=subprocess.PIPE, text=True,
-                    env=environment | {"NST_CACHE_DIR": cache},
+                    env=environment | caches.variables(cache, network_name),
                 ).stdout  # fmt: skip
                 results.append(json.loads(output.splitlines()[-1]))
     return {way: min(results, key=lambda each: each["whole"]) for way, results in found.items()}

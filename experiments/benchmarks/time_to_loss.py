@@ -11,6 +11,7 @@ is that large for this measurement alone.
 """
 
 import importlib.util
+import os
 import tempfile
 import time
 
@@ -20,8 +21,9 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import cli
-from experiments.benchmarks import rivals, tables
+from experiments.benchmarks import caches, rivals, tables
 from nst.cli.tables import markdown
+from nst.devices import compilation_cache
 from nst.errors import UserError
 from nst.losses import problem
 from nst.runs import compiling, pyramid, settings
@@ -151,7 +153,9 @@ def main(argv) -> None:
     if not importlib.util.find_spec("torch"):
         raise UserError("the rivals' loops need PyTorch: pip install torch")
     with tempfile.TemporaryDirectory() as folder:
-        jax.config.update("jax_compilation_cache_dir", folder)  # begins empty
+        os.environ |= caches.variables(folder, cli.CONFIG.value.weights.name)
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.keep()  # in that folder
         print(tables.environment_line(), flush=True)
         results = quality(cli.CONFIG.value)
     tables.write_json(JSON.value, {"quality": results})
