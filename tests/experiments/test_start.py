@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.start import REST, ROWS, Span, seconds_by_row
+from experiments.benchmarks.spans import REST, ROWS, Span, seconds_by_row
 
 ROOT = Path(__file__).parents[2]
 
