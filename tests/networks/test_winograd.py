@@ -22,7 +22,7 @@ from nst.networks.convolution import (
 from nst.networks.layers import Sliding
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import features
-from nst.runs import specs
+from nst.runs import settings, specs
 from tests.helpers.frozen import freeze
 
 EXACT = lax.Precision.HIGHEST
@@ -124,7 +124,7 @@ def test_variables_that_are_not_frozen_for_it_are_refused():
 
 
 def test_the_config_chooses():
-    config = default.get_config()
+    config = settings.resolve(default.get_config())
     config.weights.name = "random"
     expected = "winograd" if jax.default_backend() == "cpu" else "direct"
     assert specs.read_network(config)[1].network.convolution == expected

@@ -331,7 +331,7 @@ def test_too_little_memory_is_said_before_the_work_with_a_size_that_fits(picture
     ({"size_mode": "width"}, "size_mode"), ({"resize_filter": "cubic"}, "resize_filter.*bicubic"),
     ({"output.format": "gif"}, "output.format"),
     ({"output.format": "jpeg", "output.bits": 16}, "output.bits"),
-    ({"weights.name": "vgg11"}, "weights.name = 'vgg11': did you mean 'vgg1"),
+    ({"weights.name": "vgg19x"}, "weights.name = .vgg19x.: did you mean .vgg1"),
     ({"weights.preprocessing": "bgr"}, "weights.preprocessing"),
     ({"size": 0, "style_scale": (0.5,)}, "style_scale"),
 ])  # fmt: skip
