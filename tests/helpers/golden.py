@@ -80,6 +80,23 @@ def _resnet(model):
     return modules
 
 
+def _thin():
+    """A ResNet-50 of half the width, with the strides of a block in its first convolution."""
+    import torch
+    from torchvision.models import resnet
+
+    class Thin(resnet.ResNet):
+        def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+            layer = super()._make_layer(block, planes // 2, blocks, stride, dilate)
+            layer[0].conv1.stride, layer[0].conv2.stride = layer[0].conv2.stride, layer[0].conv1.stride
+            return layer
+
+    model = Thin(resnet.Bottleneck, [3, 4, 6, 3])
+    model.maxpool = torch.nn.Sequential(torch.nn.ZeroPad2d((0, 1, 0, 1)), torch.nn.MaxPool2d(3, 2))
+    model.fc = torch.nn.Identity()
+    return model
+
+
 def _googlenet(model):
     modules = {}
     for name, module in model.named_modules():
@@ -189,6 +206,7 @@ MODELS = {
     **{name: (partial(_model, name), _sequence) for name in ("alexnet", *_VGGS)},
     **{name: (partial(_model, name), _squeezenet) for name in ("squeezenet1_0", "squeezenet1_1")},
     **{name: (partial(_model, name), _resnet) for name in ("resnet18", "resnet50")},
+    "resnet50_thin": (_thin, _resnet),
     "mobilenet_v2": (partial(_model, "mobilenet_v2"), _mobilenet),
     "efficientnet_lite0": (partial(_lite, "efficientnet-lite0"), _efficientnet),
     "convnext_tiny": (partial(_model, "convnext_tiny"), _convnext),
