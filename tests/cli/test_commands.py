@@ -9,6 +9,7 @@ from nst import images
 from nst.cli import catalogue, configs, doctor
 from nst.cli.main import main
 from nst.networks import checkpoints
+from nst.networks.table import ARCHITECTURES
 from nst.runs.fields import FIELDS
 
 
@@ -41,6 +42,28 @@ def test_the_default_shows_every_field_with_its_meaning(capsys):
 def test_a_config_that_does_not_exist_is_one_line(capsys):
     assert main(["configs", "gatys201"]) == 1
     assert "did you mean gatys201" in capsys.readouterr().err
+
+
+def test_networks_are_listed_with_their_weights(capsys):
+    assert main(["networks"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(ARCHITECTURES)
+    assert all(name in "\n".join(lines) for name in checkpoints.NAMES)
+
+
+def test_a_network_shows_its_layers(capsys):
+    """Also by the name of its weights."""
+    assert main(["networks", "vgg19_slim"]) == 0
+    shown = capsys.readouterr().out
+    assert "content_loss.layers = auto: relu2_1,relu3_1,relu4_2\n" in shown
+    assert "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5" in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line}
+    assert rows["relu3_1"] == ["relu", "256", "4", "24", "conv3_1"]
+    assert main(["networks", "resnet18"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("layer2.0.add"))
+    assert line.split() == ["layer2.0.add", "add", "128", "8", "67", "layer2.0.conv2,", "layer2.0.downsample"]
+    assert main(["networks", "resnet"]) == 1
+    assert "did you mean 'resnet" in capsys.readouterr().err
 
 
 def test_the_doctor_finds_versions_devices_caches_and_weights(capsys, monkeypatch, tmp_path):

@@ -135,3 +135,18 @@ def test_the_rows_of_an_accelerator_are_tabulated():
         assert re.search(rf"^\| {name}, 32 px \| [\d.]+ \|", output, re.M), output
     for name in ("48 px", "64 px, bfloat16", "auto, of 96 px"):
         assert re.search(rf"^\| {name} \| [\d.]+ [GM]B \|  \| [\d.]+ \| [\d.]+ \| \d+x\d+ \|$", output, re.M)
+
+
+def test_networks_and_convolutions_are_tabulated():
+    options = (
+        "--config=configs/default.py",
+        "--networks=squeezenet1_1",
+        "--size=64",
+        "--rounds=1",
+        "--steps=1",
+    )
+    output = run("benchmarks.networks", *options)
+    assert re.search(
+        r"^\| squeezenet1_1 \|( [\d.]+ \|){2} [\d.]+ s \| [\d.]+ MB \| 0.7 M \|$", output, re.M
+    ), output
+    assert re.search(r"^\| ResNet-50, conv1 \|( [\d.]+ \|){4}$", output, re.M), output

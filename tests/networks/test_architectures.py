@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from nst.errors import UserError
-from nst.networks import table
+from nst.networks import formats, table
 from nst.networks.layers import Window
 from nst.networks.network import PREPROCESSING, Network
 from nst.networks.receptive import receptive
 from tests.helpers import golden
+from tests.helpers.weight_files import write_pth
 
 # of each family one, at least, is in the quick tests
 QUICK = ("alexnet", "squeezenet1_1", "resnet18", "vgg11_bn")
@@ -80,6 +82,41 @@ def check_parity(architecture, count=None):
         assert np.abs(found[name]).max() == pytest.approx(largest, rel=1e-4), name
         picked = found[name].ravel()[golden.places(name, shape)]
         assert np.abs(picked - values).max() < 1e-4 * largest, name
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "vgg11_bn", "googlenet"])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_file_of_torchvision_is_read(architecture, suffix, tmp_path):
+    """With the classifier, and with counters of batches, which are integers and are not read."""
+    layers = table.ARCHITECTURES[architecture].style[:1]
+    expected, row = golden_params(architecture, layers), table.ARCHITECTURES[architecture]
+    arrays = {"fc.weight": np.ones((2, 3), np.float32), "bn.num_batches_tracked": np.array([7])}
+    for name, (layer, part) in row.file_names.items():
+        if layer in expected and "/" not in name and not name.startswith(("conv1_1", "block")):
+            *window, inputs, outputs = expected[layer]["kernel"].shape
+            shape = (outputs, inputs, *window) if part == "weight" else (outputs,)
+            if part != "bias" or architecture.startswith("vgg"):
+                arrays[name] = golden.tensor(name, shape)
+    path = tmp_path / f"w.{suffix}"
+    if suffix == "pth":
+        write_pth(path, arrays, "zip")
+    else:
+        safetensors.numpy.save_file(arrays, path)
+    found = formats.read(path, architecture, layers)
+    assert list(found) == list(expected)
+    for layer, parts in expected.items():
+        for part, array in parts.items():
+            np.testing.assert_array_equal(found[layer][part], array)
+
+
+def test_a_file_without_a_statistic_of_a_normalisation_names_it(tmp_path):
+    arrays = {
+        "conv1.weight": np.ones((64, 3, 7, 7), np.float32), "bn1.weight": np.ones(64, np.float32),
+        "bn1.bias": np.ones(64, np.float32), "bn1.running_mean": np.ones(64, np.float32),
+    }  # fmt: skip
+    safetensors.numpy.save_file(arrays, path := tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match="has no variance of conv1; is it a resnet18 checkpoint"):
+        formats.read(path, "resnet18", ("relu1",))
 
 
 @pytest.mark.slow
