@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from nst.errors import UserError
 from nst.losses.content import CONTENT
 from nst.networks.table import layers_to
 from nst.runs.job import Job
@@ -75,6 +76,10 @@ def torch_activations(job: Job, autocast: bool) -> Callable:
     from torch.nn import functional
 
     spec, device = job.spec, torch_device()
+    if not spec.network.architecture.startswith("vgg"):
+        raise UserError(
+            f"PyTorch takes part with VGG, not with {spec.network.architecture}: choose with --match"
+        )
     kernels = {
         name: (
             torch.tensor(np.array(conv["kernel"]))
