@@ -1,7 +1,7 @@
 """Wang, Li & Vasconcelos 2021, *Rethinking and Improving the Robustness of Image Style Transfer*: ResNet-50.
 
     nst stylize --config=swag:softmax --config.content=photo.jpg --config.style=painting.jpg \
-        --config.weights.name=resnet50.pth --workdir=runs/swag
+        --config.weights.name=resnet50 --workdir=runs/swag
 
 The word after the colon is
 
@@ -9,8 +9,8 @@ The word after the colon is
     plain    the same without it, which the paper calls a failure of residual networks
     code     the authors' program as published: no softmax, but layer3 and layer4 times 0.001
 
-Without --config.weights.name the network is untrained, which the paper shows as well; a file of torchvision's
-ResNet-50 is the trained one. The layers are those of the program: style at the first rectifier and after the
+Without --config.weights.name the network is untrained, which the paper shows as well; `resnet50` is the one
+that torchvision trained. The layers are those of the program: style at the first rectifier and after the
 last block of each stage, content after the last block of the third.
 
 A factor of 0.001 on activations only changes weights: the content term is divided by 1e6, and the Gram terms
