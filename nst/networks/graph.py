@@ -82,9 +82,7 @@ def freeze(layers: tuple[Layer, ...], network: Network, params: dict) -> dict:
             frozen = {"params": slim.frozen_map(parts, network)}
         for collection, arrays in frozen.items():
             variables[collection][name] = arrays
-    return jax.device_put(
-        variables
-    )  # made by NumPy: each operation on a device would be a program of its own
+    return jax.device_put(variables)  # made by NumPy, since each operation on a device would be a program
 
 
 # --- activations

@@ -55,21 +55,21 @@ class Architecture(NamedTuple):
         return graph.file_names(self.layers)
 
 
-def _rows(layers: dict[str, tuple[Layer, ...]], style: dict[str, tuple[str, ...]]) -> dict[str, Architecture]:
-    """Returns the rows of a family of architectures; their content layers are the middle three of style."""
-    return {name: Architecture(each, style[name], style[name][1:4]) for name, each in layers.items()}
+def _row_of(layers: tuple[Layer, ...], style: tuple[str, ...]) -> Architecture:
+    """Returns a row whose content layers are the middle three of its style layers."""
+    return Architecture(layers, style, content=style[1:4])
 
 
 ARCHITECTURES = {
     **{name: Architecture(each, vgg.STYLE, vgg.CONTENT) for name, each in vgg.LAYERS.items()},
-    **_rows({"alexnet": alexnet.LAYERS}, {"alexnet": alexnet.STYLE}),
-    **_rows(squeezenet.LAYERS, squeezenet.STYLE),
-    **_rows(resnet.LAYERS, resnet.STYLE),
-    **_rows({"googlenet": googlenet.LAYERS}, {"googlenet": googlenet.STYLE}),
-    **_rows({"mobilenet_v2": mobilenet.LAYERS}, {"mobilenet_v2": mobilenet.STYLE}),
-    **_rows({"efficientnet_lite0": efficientnet.LAYERS}, {"efficientnet_lite0": efficientnet.STYLE}),
-    **_rows({"convnext_tiny": convnext.LAYERS}, {"convnext_tiny": convnext.STYLE}),
-    **_rows({"vit_b_16": vit.LAYERS}, {"vit_b_16": vit.STYLE}),
+    "alexnet": _row_of(alexnet.LAYERS, alexnet.STYLE),
+    **{name: _row_of(each, squeezenet.STYLE[name]) for name, each in squeezenet.LAYERS.items()},
+    **{name: _row_of(each, resnet.STYLE[name]) for name, each in resnet.LAYERS.items()},
+    "googlenet": _row_of(googlenet.LAYERS, googlenet.STYLE),
+    "mobilenet_v2": _row_of(mobilenet.LAYERS, mobilenet.STYLE),
+    "efficientnet_lite0": _row_of(efficientnet.LAYERS, efficientnet.STYLE),
+    "convnext_tiny": _row_of(convnext.LAYERS, convnext.STYLE),
+    "vit_b_16": _row_of(vit.LAYERS, vit.STYLE),
 }
 
 
