@@ -22,6 +22,7 @@ from nst.cli.mistakes import right_form
 from nst.errors import UserError
 from nst.runs import kinds
 from nst.sweeps import points
+from nst.sweeps.space import no_bytecode
 
 _CONFIG = re.compile(r"--?config(=|$)")
 _FIELD = re.compile(r"--?(?:no)?config\.([^=]+)(=|$)")  # a word of the command that sets a field
@@ -75,7 +76,7 @@ class _ConfigFile(flags.ArgumentParser):
     def parse(self, path):
         file = path.split(":")[0]
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), no_bytecode():
                 # ml_collections loads files in a way that Python is giving up
                 warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
                 config = self.loader.parse(locate(path))

@@ -14,6 +14,7 @@ with a loop. nst/sweeps/points.py applies the overrides to a config.
 """
 
 import builtins
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -21,8 +22,9 @@ import itertools
 import math
 import operator
 import os
+import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +193,21 @@ def load_sweep(path: str) -> list[Overrides]:
         raise UserError(f"{path}{line}: {type(error).__name__}: {error}") from error
 
 
+@contextlib.contextmanager
+def no_bytecode() -> Iterator[None]:
+    """While it is open, Python writes no `__pycache__` beside the configs that it loads, which are a user's."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 def _sweep_of(path: str) -> list[Overrides]:
     specification = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with no_bytecode():
+        specification.loader.exec_module(module)
     if not hasattr(module, "sweep"):
         raise UserError(f"{path}: has no sweep(); `nst configs` lists those that have, as sweeps/pooling")
     return module.sweep()

@@ -93,6 +93,8 @@ def open_page(chromium, blank_page):
         page.goto("about:blank")
         page.complaints.clear(), page.requests.clear()
         page.goto(Path(path).as_uri() + anchor)
+        # a message fades after seconds, which may be over before a slow machine looks for it
+        page.add_style_tag(content=".toast span { animation-play-state: paused }")
         return page
 
     yield open_
