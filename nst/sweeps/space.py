@@ -195,7 +195,7 @@ def load_sweep(path: str) -> list[Overrides]:
 
 @contextlib.contextmanager
 def no_bytecode() -> Iterator[None]:
-    """While it is open, Python writes no `__pycache__` beside the configs that it loads, which are a user's."""
+    """While it is open, Python writes no `__pycache__` beside the files that it loads: configs of a user."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
