@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import math
 import re
 import shlex
 import shutil
@@ -21,9 +22,11 @@ from nst import images
 from nst.cli import arguments, catalogue, main, plain, process, signals
 from nst.data import IMAGES
 from nst.devices import compilation_cache
+from nst.networks import table
 from nst.runs import settings
 from nst.runs.stylize import stylize
 from nst.sweeps import points
+from tests.helpers.running import picture, small
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -173,6 +176,22 @@ def test_the_sweep_of_a_page_has_its_points():
     exec(code, names)
     made = points.make_points(names["get_config"](), names["sweep"]())
     assert len(made) == 6 and made[0].config.content == "photo.jpg" and made[5].config.network.pooling == "l2"
+
+
+def test_the_architecture_of_a_page_is_one_file_and_one_row(monkeypatch):
+    file, row = blocks(ROOT / "docs/networks.md", "python")
+    module = types.ModuleType("nin")
+    exec(file, vars(module))
+    rows = eval(f"{{{row}}}", {"nin": module, "_row_of": table._row_of})
+    monkeypatch.setitem(table.ARCHITECTURES, "nin", rows["nin"])
+    shapes = rows["nin"].parameter_shapes((), ["relu12"]).values()
+    # the sum over its twelve convolutions, by the numbers of the Caffe model
+    assert sum(math.prod(shape) for parts in shapes for shape in parts.values()) == 7_595_176
+    assert table.positions("nin", ["relu12"], 224)["relu12"] == 6  # what its last pooling takes the mean of
+    config = small(**{"weights.architecture": "nin", "size": 64, "steps": 2})
+    config.style_loss.layers = config.content_loss.layers = ("auto",)
+    result = stylize(picture(0, 64, 64), picture(1, 64, 64), config, log=lambda _: None)
+    assert result.metrics[-1]["loss"] < result.metrics[0]["loss"]
 
 
 def test_the_pages_have_commands():

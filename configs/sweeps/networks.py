@@ -1,34 +1,39 @@
-"""Which network? VGG-19, the small one that comes with the code, VGG-16, torchvision's VGG-19, untrained.
+"""Which network? Every architecture, trained and untrained, with plain and with smoothed activations.
 
     nst sweep --config=sweeps/networks --workdir=runs/networks
+    nst sweep --config=sweeps/networks --workdir=runs/untrained --only=1,3,5 --config.size=128
 
-Gatys et al. 2015 and 2016 use VGG-19. The layers here (relu1_1 .. relu5_1, relu4_2) are in all of them, and
-the losses are relative to the targets' energies, so that the weights mean the same for each. `random` is an
-untrained VGG-19, which shows what the architecture contributes by itself (He, Wang & Hopcroft 2016, arXiv
-1606.04801).
+Gatys et al. 2015 and 2016 use VGG-19, and those who took a residual network found its pictures poor. Wang, Li
+& Vasconcelos 2021 (nst/losses/smoothing.py) put this down to peaks in its activations, and smooth them by a
+softmax. `random` are untrained networks, which show what an architecture contributes by itself (He, Wang &
+Hopcroft 2016, arXiv 1606.04801).
 
-There are 5 points. The pretrained networks are fetched when they are first used (vgg19 80 MB, vgg16 59 MB,
-vgg19_torchvision 550 MB); without an internet connection their points fail, and --retry_failed runs them
-later.
+Style and content are matched at the layers that `auto` stands for: five at strides from 1 to 16, and three
+between them. The losses are relative to the targets' energies, so that the weights mean the same for each.
 
-Result (cat in swirls, 200 updates, measured by VGG-19; vgg16 and vgg19_torchvision were not available):
+There are 74 points: two for each network that is published, and two for each architecture without training.
+The weights are fetched when they are first used, 4.3 GB in all; without an internet connection those points
+fail, and --retry-failed runs them later.
 
-    network             vgg19   vgg19_slim  random
-    style distance      0.036   0.106       0.401
-    content distance    1.26    1.55        1.75
-    s / evaluation      0.40    0.10        0.38      two cores
-
-The instrument is VGG-19 itself, which favours vgg19. The untrained network takes over the colours and little
-else. This is one pair of pictures and one start.
+docs/networks.md has what was found.
 """
 
 from nst.configs.sweeps import pooling
-from nst.sweeps.space import grid
+from nst.networks.published import CHECKPOINTS
+from nst.networks.table import ARCHITECTURES
+from nst.sweeps.space import chain, grid
 
 
 def get_config():
-    return pooling.get_config()
+    config = pooling.get_config()
+    config.style_loss.layers = ("auto",)
+    config.content_loss.layers = ("auto",)
+    return config
 
 
 def sweep():
-    return grid({"weights.name": ("vgg19", "vgg19_slim", "vgg16", "vgg19_torchvision", "random")})
+    smoothing = {"smoothing.kind": ("none", "softmax")}
+    # of VGG, Oxford's weights
+    trained = {"weights.name": [name for name in CHECKPOINTS if not name.endswith("_torchvision")]}
+    untrained = {"weights.name": ("random",), "weights.architecture": ARCHITECTURES}
+    return chain(grid(trained, smoothing), grid(untrained, smoothing))

@@ -72,17 +72,18 @@ def load(network: str = "vgg19") -> Instrument:
 
     Args:
       network: name of a network in nst.networks.checkpoints, or path of its weights; perceptual measures
-        (nst/metrics/perceptual.py) may follow: vgg19+lpips_alex+dists.
+        (nst/metrics/perceptual.py) may follow: vgg19+lpips_alex+dists. One reads other weights of its
+        network's architecture if their path is given: vgg19+dists=vgg16.safetensors.
 
     Raises:
       UserError: weights that cannot be found or read; from `judge`: an array that is not an image, an image
         smaller than 16 px, or more memory than is available.
     """
     own, chosen = _parts(network)
-    perceptual.names(chosen)  # raises for an unknown one before anything is read
+    perceptual.names(tuple(chosen))  # raises for an unknown one before anything is read
     reads = reader.load(own, "vgg19", measures.LAYERS)
     statistics = reader.compiled(partial(measures.statistics, reads.network), reads.variables)
-    others = {name: perceptual.load(name) for name in chosen}
+    others = {name: perceptual.load(name, weights) for name, weights in chosen.items()}
     see = {name: other.see_painting for name, other in others.items() if other.see_painting}
     photo = _cached(lambda rgb_HxWx3: (_photo(statistics, rgb_HxWx3), rgb_HxWx3), 2)
     painting = _cached(partial(_painting, statistics, see), 16)
@@ -124,19 +125,25 @@ def columns(network: str) -> tuple[str, ...]:
     Raises:
       UserError: an unknown perceptual measure, or one that is named twice.
     """
-    return measures.NAMES + perceptual.names(_parts(network)[1])
+    return measures.NAMES + perceptual.names(tuple(_parts(network)[1]))
 
 
-def _parts(network: str) -> tuple[str, tuple[str, ...]]:
-    """Returns the network and the perceptual measures of "vgg19+lpips_alex+dists"; a path may have a "+"."""
-    own, *chosen = network.split("+")
-    if own in checkpoints.NAMES:
-        return own, tuple(chosen)
-    chosen = []
-    while "+" in network and network.rpartition("+")[2] in perceptual.PERCEPTUAL:
-        network, _, name = network.rpartition("+")
-        chosen.insert(0, name)
-    return network, tuple(chosen)
+def _parts(network: str) -> tuple[str, dict[str, str]]:
+    """Returns the network, and the weights of each perceptual measure; "": the measure's own.
+
+    A path may have a "+", and so what is no measure belongs to the path before it.
+
+    Raises:
+      UserError: a perceptual measure that is named twice.
+    """
+    parts, chosen = network.split("+"), {}
+    is_named = parts[0] in checkpoints.NAMES
+    while len(parts) > 1 and (is_named or parts[-1].partition("=")[0] in perceptual.PERCEPTUAL):
+        name, _, weights = parts.pop().partition("=")
+        if name in chosen:
+            raise UserError(f"instrument = {network}: name each measure once")
+        chosen[name] = weights
+    return "+".join(parts), dict(reversed(chosen.items()))
 
 
 def judge_files(

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst.errors import UserError, choose
+from nst.errors import choose
 from nst.metrics import linear, reader
 from nst.networks.table import features
 
@@ -144,19 +144,22 @@ class Judge(NamedTuple):
     judge: Callable[[np.ndarray, np.ndarray, Sequence[jax.Array]], dict[str, float]]
 
 
-def load(name: str) -> Judge:
+def load(name: str, weights: str = "") -> Judge:
     """Loads the network and the linear weights of a perceptual measure.
 
     Args:
       name: a key of PERCEPTUAL.
+      weights: path of other weights of its network; "": those for which its linear weights were trained.
 
     Raises:
       UserError: weights that cannot be found or read.
     """
     row = PERCEPTUAL[name]
     layers = tuple(layer for layer in row.layers if layer != IMAGE)
-    network, variables, sha256, least = reader.load(row.checkpoint, row.architecture, layers, row.pooling)
-    weights = [jnp.asarray(tensor) for tensor in linear.load(name)]
+    network, variables, sha256, least = reader.load(
+        weights or row.checkpoint, row.architecture, layers, row.pooling
+    )
+    trained = [jnp.asarray(tensor) for tensor in linear.load(name)]
 
     def see(variables, image_1xHxWx3):
         read = features(network, variables, image_1xHxWx3, layers) | {IMAGE: image_1xHxWx3}
@@ -166,13 +169,13 @@ def load(name: str) -> Judge:
         image = see(variables, image_1xHxWx3)
         return row.distance(image, see(variables, photo_1xHxWx3), weights), means(image)
 
-    compared = reader.compiled(compare, variables, weights)
+    compared = reader.compiled(compare, variables, trained)
 
     def judge(image_HxWx3, photo_HxWx3, paintings):
         distance, seen = compared(image_HxWx3, photo_HxWx3)
         found = {name: float(distance)}
         if row.texture:
-            each = [float(texture(seen, painting, weights)) for painting in paintings]
+            each = [float(texture(seen, painting, trained)) for painting in paintings]
             found[f"{name}_texture"] = sum(each) / len(each)
         return found
 
@@ -190,14 +193,9 @@ def names(chosen: Sequence[str]) -> tuple[str, ...]:
       Each name, followed by "NAME_texture" where the paintings are compared, too.
 
     Raises:
-      UserError: an unknown measure, or one that is named twice.
+      UserError: an unknown measure.
     """
-    if len(set(chosen)) < len(chosen):
-        raise UserError(f"instrument = {'+'.join(chosen)}: name each measure once")
+    rows = {name: PERCEPTUAL[choose("instrument", name, PERCEPTUAL)] for name in chosen}
     return tuple(
-        column
-        for name in chosen
-        for column in (name, f"{name}_texture")[
-            : 1 + PERCEPTUAL[choose("instrument", name, PERCEPTUAL)].texture
-        ]
+        column for name, row in rows.items() for column in (name, f"{name}_texture")[: 1 + row.texture]
     )

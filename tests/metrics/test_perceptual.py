@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from nst.errors import UserError
 from nst.files import digest
@@ -154,6 +155,20 @@ def test_the_instrument_with_perceptual_measures(shallow):
     assert same["dists"] == pytest.approx(0, abs=1e-5) and same["lpips_vgg"] == pytest.approx(0, abs=1e-5)
 
 
+def test_other_weights_of_a_measures_network(shallow, tmp_path):
+    image, photo, painting = (picture(seed, 32, 40) for seed in range(3))
+    shapes = {"conv1_1": (3, 3, 3, 64), "conv1_2": (3, 3, 64, 64), "conv2_1": (3, 3, 64, 128)}
+    shapes |= {"conv2_2": (3, 3, 128, 128)}
+    path = tmp_path / "vgg16.safetensors"
+    tensors = weight_files.our_names(weight_files.make_params(shapes))
+    safetensors.numpy.save_file(tensors, path, {"nst": '{"preprocessing": "caffe"}'})
+    untrained, other = instrument.load("random+dists"), instrument.load(f"random+dists={path}")
+    assert other.name == untrained.name.replace("dists-seed0", f"dists-{digest(path)[:8]}")
+    found, before = (each.judge(image, photo, [painting]) for each in (other, untrained))
+    changed = [name for name in before if found[name] != before[name]]
+    assert changed == ["dists", "dists_texture"] and 0 < found["dists"] < 2
+
+
 def test_wrong_names_of_measures():
     with pytest.raises(UserError, match="instrument = 'lpips': did you mean 'lpips_"):
         instrument.load("vgg19+lpips")
@@ -161,3 +176,4 @@ def test_wrong_names_of_measures():
         instrument.columns("random+dists+dists")
     assert instrument.columns("a+b.h5") == measures.NAMES  # a path
     assert instrument.columns("a+b.h5+dists")[-1] == "dists_texture"
+    assert instrument.columns("a+b.h5+dists=c.h5+lpips_vgg")[-2:] == ("dists_texture", "lpips_vgg")
