@@ -23,7 +23,7 @@ from nst.cli import arguments, catalogue, main, plain, process, signals
 from nst.data import IMAGES
 from nst.devices import compilation_cache
 from nst.networks import table
-from nst.runs import settings
+from nst.runs import fields, kinds, settings
 from nst.runs.stylize import stylize
 from nst.sweeps import points
 from tests.helpers.running import picture, small
@@ -184,6 +184,7 @@ def test_the_architecture_of_a_page_is_one_file_and_one_row(monkeypatch):
     exec(file, vars(module))
     rows = eval(f"{{{row}}}", {"nin": module, "_row_of": table._row_of})
     monkeypatch.setitem(table.ARCHITECTURES, "nin", rows["nin"])
+    monkeypatch.setitem(fields.FIELDS, "weights.architecture", kinds.choice(table.ARCHITECTURES))
     shapes = rows["nin"].parameter_shapes((), ["relu12"]).values()
     # the sum over its twelve convolutions, by the numbers of the Caffe model
     assert sum(math.prod(shape) for parts in shapes for shape in parts.values()) == 7_595_176

@@ -35,5 +35,5 @@ def sweep():
     smoothing = {"smoothing.kind": ("none", "softmax")}
     # of VGG, Oxford's weights
     trained = {"weights.name": [name for name in CHECKPOINTS if not name.endswith("_torchvision")]}
-    untrained = {"weights.name": ("random",), "weights.architecture": ARCHITECTURES}
+    untrained = {"weights.name": ("random",), "weights.architecture": list(ARCHITECTURES)}
     return chain(grid(trained, smoothing), grid(untrained, smoothing))

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from nst.errors import UserError
+from nst.errors import UserError, shown
 
 Overrides = dict[str, Any]  # dotted config field -> value
 Distribution = Callable[[np.random.Generator], Any]
@@ -227,7 +227,7 @@ def _values(field: str, values: Iterable) -> list:
     """Returns the values of a field as a list of plain values; raises UserError if it has none."""
     # a string would be split into its letters, and the order of a set changes between processes
     if isinstance(values, str | os.PathLike | Mapping | set | frozenset) or not isinstance(values, Iterable):
-        raise UserError(f"{field} = {values!r}: give a sequence of values, such as [{values!r}]")
+        raise UserError(f"{field} = {shown(values)}: give a sequence of values, such as [{shown(values)}]")
     plain = [_plain(field, value) for value in values]
     if not plain:
         raise UserError(f"{field}: give at least one value")

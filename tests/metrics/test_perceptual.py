@@ -172,7 +172,7 @@ def test_other_weights_of_a_measures_network(shallow, tmp_path):
 def test_wrong_names_of_measures():
     with pytest.raises(UserError, match="instrument = 'lpips': did you mean 'lpips_"):
         instrument.load("vgg19+lpips")
-    with pytest.raises(UserError, match=r"instrument = dists\+dists: name each measure once"):
+    with pytest.raises(UserError, match=r"instrument = random\+dists\+dists: name each measure once"):
         instrument.columns("random+dists+dists")
     assert instrument.columns("a+b.h5") == measures.NAMES  # a path
     assert instrument.columns("a+b.h5+dists")[-1] == "dists_texture"
