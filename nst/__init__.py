@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Result", "Source", "UserError", "__version__", "stylize"]
 
-# imported when they are first used, so that `import nst` does not wait for JAX
+# each name is imported when it is first used, so that `import nst` does not wait for JAX
 _MODULES = {
     "Progress": "nst.runs.hooks",
     "Result": "nst.runs.stylize",

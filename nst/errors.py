@@ -1,4 +1,4 @@
-"""Exceptions whose messages are meant for the user, and the checks of a named choice and of a library."""
+"""Exceptions with messages for the user; checks of a named choice and of an optional library."""
 
 import difflib
 import importlib
@@ -10,11 +10,11 @@ _LONG_LIST = 60  # characters
 
 
 class UserError(ValueError):
-    """A wrong input or setting; its message says in one line what was wrong, where, and what to do."""
+    """A wrong input or setting; the message says in one line what was wrong, where, and what to do."""
 
 
 class TooSmall(UserError):
-    """A picture is too small for what is to be computed from it."""
+    """A picture is too small for a computation."""
 
 
 class Busy(UserError):
@@ -30,11 +30,11 @@ class _Advised(UserError):
 
 
 class OtherRun(_Advised):
-    """The folder holds another run, which the one that was asked for cannot continue."""
+    """The folder holds another run, which the requested run cannot continue."""
 
 
 class Unreachable(_Advised):
-    """There is no connection to the server of a file."""
+    """The server that has a file cannot be reached."""
 
     def __init__(self, finding: str, reason: str, advice: str):
         super().__init__(f"{finding} ({reason})", advice)
@@ -42,7 +42,7 @@ class Unreachable(_Advised):
 
 
 def shown(value) -> str:
-    """Returns a value as Python writes it, shortened if it is long, for the one line of an error.
+    """Returns a value as Python writes it, shortened if it is long, for an error message of one line.
 
     Args:
       value: anything.
@@ -63,7 +63,7 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
       allowed: the allowed values.
 
     Raises:
-      UserError: the value is not allowed; the message names the nearest, or the allowed ones, or both.
+      UserError: the value is not allowed; the message names the nearest allowed value, all of them, or both.
     """
     allowed = tuple(allowed)
     if value in allowed:
@@ -75,16 +75,16 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
 
 
 def optional(library: str, extra: str, what: str, otherwise: str = "") -> ModuleType:
-    """Imports a library that is not installed with this package, but with one of its extras.
+    """Imports a library that is installed only with one of the extras of this package.
 
     Args:
       library: the name of its module.
       extra: the name of the extra.
       what: what needs the library.
-      otherwise: what to do without it; "": nothing helps.
+      otherwise: what the user can do without the library; "": there is no other way.
 
     Raises:
-      UserError: it is not installed.
+      UserError: the library is not installed.
     """
     try:
         return importlib.import_module(library)

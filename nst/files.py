@@ -1,6 +1,6 @@
 """Atomic writing of files, JSON files that are checked when they are read, digests, and the cache folder.
 
-A schema says what a JSON file of ours holds. It is plain data beside the code that writes the file:
+A schema describes a JSON file of nst. It is plain data beside the code that writes the file:
 
     str, int, float, bool, None   a value of this type; `float` takes whole numbers, too
     dict, list                    any object, any list
@@ -28,9 +28,10 @@ import platformdirs
 
 from nst.errors import UserError
 
-# bytes of a file; the largest of ours, such as the records of 100,000 steps, have a tenth of it
+# largest files that are read, in bytes; the largest files that nst writes, such as the records of 100,000
+# steps, have a tenth of that
 _MOST_JSON, _MOST_LINES = 16 << 20, 256 << 20
-_DEEPEST = 50  # lists and objects in each other
+_DEEPEST = 50  # most lists and objects nested in each other
 _KINDS = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null",
     dict: "an object", list: "a list",
@@ -42,10 +43,10 @@ _LEFTOVER = ".part"  # suffix of the temporary files of `replacing`
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` and renames it to `path` once it is complete and on the disk.
 
-    Whatever happens in between, `path` holds either its old bytes or all of the new ones; after the `with`
-    block it holds the new ones, even if the machine then loses its power. If writing fails, the temporary
-    file is removed, and the caller turns the OSError (disk full, read-only folder) into a message. A process
-    that is killed leaves the file behind; `remove_leftovers` removes it.
+    At any time `path` holds either its old bytes or all of the new ones; after the `with` block it holds the
+    new ones, even if the machine then loses its power. If writing fails, the temporary file is removed, and
+    the caller turns the OSError (disk full, read-only folder) into a message. If the process is killed, the
+    temporary file stays; `remove_leftovers` removes it.
 
     Args:
       path: path of the file to write.
@@ -71,19 +72,19 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def _prefix(name: str) -> str:
-    """Returns how the names of a file's temporary files begin; a name may have 255 bytes with its end."""
+    """Returns the prefix of the names of a file's temporary files; a whole name may have 255 bytes."""
     if len(os.fsencode(name)) > 200:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return f".{name}."
 
 
 def sync(path: str | os.PathLike) -> None:
-    """Waits until what was written into a file, or the names in a folder, are on the disk.
+    """Waits until the content of a file, or the names in a folder, are on the disk.
 
     Args:
-      path: path of the file or folder; if there is none, there is nothing to wait for.
+      path: path of the file or folder; if it does not exist, the function returns at once.
     """
-    if os.name == "nt" and os.path.isdir(path):  # Windows opens no folder
+    if os.name == "nt" and os.path.isdir(path):  # Windows cannot open a folder
         return
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -92,7 +93,7 @@ def sync(path: str | os.PathLike) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # some network file systems cannot do it for folders
+        # some network file systems cannot sync folders
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -104,7 +105,7 @@ def remove_leftovers(folder: str | os.PathLike, name: str = "") -> None:
 
     Args:
       folder: path of a folder into which no other process is writing.
-      name: of a file of that folder, whose temporary files are meant; "": those of all files.
+      name: name of a file in that folder, whose temporary files are removed; "": those of all files.
     """
     pattern = f"{glob.escape(_prefix(name))}*{_LEFTOVER}" if name else f".*{_LEFTOVER}"
     for path in Path(folder).glob(pattern):
@@ -115,8 +116,8 @@ def write_json(path: str | os.PathLike, content) -> None:
     """Writes readable JSON atomically: the file is complete or unchanged.
 
     Args:
-      path: of the file.
-      content: what `json.dumps` takes; numbers must be finite.
+      path: path of the file.
+      content: a value that `json.dumps` accepts; numbers must be finite.
     """
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     with replacing(path) as file:
@@ -127,11 +128,11 @@ def read_json(path: str | os.PathLike, schema) -> Any:
     """Returns the content of a JSON file, or None if there is no such file.
 
     Args:
-      path: of the file.
-      schema: what the file must hold; the docstring of this module says how it is written.
+      path: path of the file.
+      schema: description of the content, in the form that the docstring of this module defines.
 
     Raises:
-      UserError: the file cannot be read, is not JSON, or does not hold what the schema says.
+      UserError: the file cannot be read, is not JSON, or does not fit the schema.
     """
     data = _read(path, _MOST_JSON)
     return None if data is None else _parse(data, schema, f"{path}")
@@ -140,14 +141,14 @@ def read_json(path: str | os.PathLike, schema) -> Any:
 def read_json_lines(path: str | os.PathLike, schema) -> list:
     """Returns the values of a file that holds one JSON value in each line; empty if there is no such file.
 
-    A last line without its end is left out: the program was stopped while it wrote the line.
+    A last line without a line break is left out, since the program was stopped while it wrote that line.
 
     Args:
-      path: of the file.
-      schema: of each value, as for `read_json`.
+      path: path of the file.
+      schema: schema of each value, as for `read_json`.
 
     Raises:
-      UserError: as `read_json`; names the line.
+      UserError: as from `read_json`; the message names the line.
     """
     *lines, _ = (_read(path, _MOST_LINES) or b"").split(b"\n")
     return [_parse(line, schema, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
@@ -156,7 +157,7 @@ def read_json_lines(path: str | os.PathLike, schema) -> list:
 def _read(path: str | os.PathLike, most: int) -> bytes | None:
     """Returns the bytes of a file, or None if there is none; raises UserError if it cannot be read."""
     try:
-        # before it is opened, which would wait for a writer if it is a pipe
+        # checked before the file is opened, because opening a pipe would wait for a writer
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
             raise UserError(f"{path}: a folder, where a file is expected; rename it, or use another folder")
@@ -178,7 +179,7 @@ def _read(path: str | os.PathLike, most: int) -> bytes | None:
 
 
 def _parse(data: bytes, schema, where: str):
-    """Returns the value of JSON text; raises UserError if it is not JSON, or not what the schema says."""
+    """Returns the value of JSON text; raises UserError if it is not JSON or does not fit the schema."""
     try:
         value = json.loads(
             data.decode(),
@@ -187,12 +188,13 @@ def _parse(data: bytes, schema, where: str):
             parse_float=_finite,
             parse_int=_int,
         )
-        # fewer brackets cannot nest too deeply for code that walks through the value by recursion
+        # values are walked through by recursion, so they must not be nested too deeply; counting brackets is
+        # quicker than measuring the depth, and the depth is at most their number
         deep = data.count(b"{") + data.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST
         wrong = "nested too deeply" if deep else _mismatch(value, schema)
     except RecursionError:
         wrong = "nested too deeply"
-    except ValueError as error:  # of the JSON, of its encoding, or of one of the functions above
+    except ValueError as error:  # from the parser, the decoder, or one of the functions passed to the parser
         wrong = str(error)
     if wrong:
         raise UserError(f"{where}: damaged ({wrong}); move it away or use another folder")
@@ -200,7 +202,7 @@ def _parse(data: bytes, schema, where: str):
 
 
 def _depth(value) -> int:
-    """Returns how many lists and objects lie in each other."""
+    """Returns the greatest number of lists and objects that are nested in each other."""
     depth, level = 0, [value]
     while level := [part for part in level if isinstance(part, dict | list)]:
         depth += 1
@@ -226,7 +228,7 @@ def _finite(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    # a larger number would overflow where it meets a float or an array
+    # a larger number would overflow when it is converted to a float or put into an array
     return value if len(text) < 20 and abs(value := int(text)) < 2**63 else _refuse(text)
 
 
@@ -236,7 +238,7 @@ def _mismatch(value, schema, where: str = "") -> str:
         found = [_mismatch(value, part, where) for part in schema]
         return "" if "" in found else found[0]
     kind = type(schema) if isinstance(schema, dict | list) else schema
-    # not isinstance, for which True is an int
+    # type() and not isinstance, because True is an instance of int
     fits = value is None if kind is None else type(value) in ((int, float) if kind is float else (kind,))
     if not fits and kind is not object:
         return f"{where.removeprefix('.') or 'the value'} is not {_KINDS[kind]}"
@@ -267,7 +269,7 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
       algorithm: name of a hash algorithm in hashlib.
 
     Raises:
-      OSError: there is no such file, it cannot be read, or it is a pipe or a device, which may have no end.
+      OSError: the file does not exist or cannot be read, or it is a pipe or a device, which may have no end.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "is not a file", os.fspath(path))
@@ -278,13 +280,14 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
 def cache_folder(name: str) -> Path:
     """Returns the path of a folder for files that can be downloaded or computed again.
 
-    It lies in the folder that the environment variable `NST_CACHE_DIR` names, or in the user's cache folder.
+    The folder lies in the one that the environment variable `NST_CACHE_DIR` names, or else in the user's
+    cache folder.
 
     Args:
       name: name of the folder.
 
     Raises:
-      UserError: there is neither, as in a container without a home folder.
+      UserError: NST_CACHE_DIR is not set and the user has no home folder, as in some containers.
     """
     folder = os.environ.get("NST_CACHE_DIR")
     if not folder:
@@ -292,6 +295,6 @@ def cache_folder(name: str) -> Path:
             folder = platformdirs.user_cache_dir("nst")
         except RuntimeError:
             folder = ""
-        if not os.path.isabs(folder):  # "~", which no home folder replaces
+        if not os.path.isabs(folder):  # it still begins with "~", since there is no home folder
             raise UserError("no home folder: set NST_CACHE_DIR to a folder for files that can be made again")
     return Path(folder) / name

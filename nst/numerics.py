@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 # By default an accelerator rounds the factors of a product to 10 bits of mantissa (TF32) or to 7 (bfloat16),
-# and the product of bfloat16 arrays is bfloat16 too.
+# and the product of two bfloat16 arrays is also bfloat16.
 FULL = jax.lax.Precision.HIGHEST
 
 
@@ -25,7 +25,7 @@ def einsum(subscripts: str, *operands: jax.Array, precision: jax.lax.Precision =
     Args:
       subscripts: as for jnp.einsum.
       *operands: arrays of any float dtype.
-      precision: of the products; full by default.
+      precision: precision of the products; full by default.
     """
     return jnp.einsum(subscripts, *operands, precision=precision, preferred_element_type=jnp.float32)
 
@@ -33,7 +33,8 @@ def einsum(subscripts: str, *operands: jax.Array, precision: jax.lax.Precision =
 def absolute(x: jax.Array) -> jax.Array:
     """Returns |x|, with the derivative sign(x).
 
-    At 0 the derivative is 0; that of jnp.abs is 1 there, which would move values that are already equal.
+    At 0 the derivative is 0. The derivative of jnp.abs at 0 is 1, which would move values that are already
+    equal.
 
     Args:
       x: array of any shape.
@@ -70,14 +71,14 @@ def safe_power(x: jax.Array, exponent: float) -> jax.Array:
 
 
 def _where_positive(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    # Without the inner `where` the gradient would multiply the infinite derivative at 0 by 0, which is NaN.
-    # The test is `x <= 0`, since with `x > 0` a NaN in x would become 0.
+    # Without the inner `where`, the gradient would multiply the infinite derivative at 0 by 0, which is NaN.
+    # The test is `x <= 0` because with `x > 0` a NaN in x would become 0.
     zero = x <= 0
     return jnp.where(zero, 0.0, function(jnp.where(zero, 1.0, x)))
 
 
 def positive_or_one(x: jax.Array) -> jax.Array:
-    """Returns x where x > 0, else 1: a safe divisor made of a quantity that may be 0.
+    """Returns x where x > 0, else 1, so that the result is safe as a divisor.
 
     Args:
       x: array of any shape.
@@ -86,7 +87,7 @@ def positive_or_one(x: jax.Array) -> jax.Array:
 
 
 def energy(x: jax.Array) -> jax.Array:
-    """Returns sum x^2 in float32, or 1 if that is 0: a safe divisor.
+    """Returns sum x^2 in float32, or 1 if the sum is 0, so that the result is safe as a divisor.
 
     Args:
       x: array of any shape and float dtype.
@@ -95,7 +96,7 @@ def energy(x: jax.Array) -> jax.Array:
 
 
 def unit_rows(rows_MxC: jax.Array) -> jax.Array:
-    """Returns each row divided by its length; a row of zeros stays zero, with derivative 0.
+    """Returns each row divided by its Euclidean length; a row of zeros stays zero, with derivative 0.
 
     Args:
       rows_MxC: one vector in each row.

@@ -1,4 +1,4 @@
-"""Keyword arguments that are the text of a config field, such as "degree=3,offset=1"."""
+"""Keyword arguments that a config field gives as text, such as "degree=3,offset=1"."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ def parse(field: str, text: str, *functions: Callable) -> dict:
     """Parses keyword arguments.
 
     Args:
-      field: the dotted config field, for errors.
+      field: the dotted config field, for error messages.
       text: the arguments, as in "degree=3,offset=1"; values are Python literals.
       *functions: the functions that take the arguments; each argument must be a parameter of at least one.
 
@@ -20,16 +20,16 @@ def parse(field: str, text: str, *functions: Callable) -> dict:
       {name: value}.
 
     Raises:
-      UserError: the text cannot be parsed, or none of the functions takes an argument.
+      UserError: the text cannot be parsed, or an argument is not a parameter of any of the functions.
     """
     try:
-        # parsed as a call, so that Python's own grammar decides what a value may be
+        # parsed as a function call, so that Python's own grammar defines the values
         call = ast.parse(f"f({text})", mode="eval").body
         assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
         options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         assert len(options) == len(call.keywords)  # no name is given twice
         assert _finite(options)
-    # Python's parser raises the last two for thousands of brackets
+    # Python's parser raises the last two if there are thousands of brackets
     except (SyntaxError, ValueError, TypeError, AssertionError, RecursionError, MemoryError) as error:
         raise UserError(
             f"{field} = {shown(text)}: write it as name=value,name=value, with finite numbers"

@@ -22,16 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="FOLDER", help="the run folder")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="film.gif, .webp or .mp4")
     parser.add_argument(
-        "--seconds", type=options.positive, default=8.0, help="length without --hold (%(default)g)"
+        "--seconds", type=options.positive, default=8.0, help="seconds before the last picture (%(default)g)"
     )
     parser.add_argument(
         "--hold", type=options.positive, default=2.0, help="seconds of the last picture (%(default)g)"
     )
-    parser.add_argument("--width", type=options.count, default=0, help="width in pixels (that of the result)")
+    parser.add_argument("--width", type=options.count, default=0, help="width in pixels (as the result)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the film of the arguments; returns the exit status."""
+    """Writes the film that the arguments describe; returns the exit status."""
     from nst.report import film
 
     paths = list(frames(Path(args.run)))

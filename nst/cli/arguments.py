@@ -1,8 +1,8 @@
 """The words of a command that set the config, and words that belong to no option.
 
-A sequence is given once, with commas: --config.style=a.jpg,b.jpg. Its text is passed on as it is, so that a
-path may have spaces, commas and quotes; nst/runs/kinds.py splits it. Python's own form is understood as well:
---config.style="('a.jpg', 'b.jpg')".
+A sequence is given once, with commas: --config.style=a.jpg,b.jpg. The text is passed on as it is, so that a
+path may have spaces, commas and quotes; nst/runs/kinds.py splits it. The form of Python is understood as
+well: --config.style="('a.jpg', 'b.jpg')".
 """
 
 import ast
@@ -29,10 +29,10 @@ _FIELD = re.compile(r"--?(?:no)?config\.([^=]+)(=|$)")  # a word of the command 
 
 
 class _Sequence(flags.ArgumentParser):
-    """Passes the text of a sequence on, unless it is a Python literal such as ('a', 'b') or 'a, b'."""
+    """Passes on the text of a sequence, unless it is a Python literal such as ('a', 'b') or 'a, b'."""
 
     def parse(self, argument):
-        if not isinstance(argument, str):  # the value that the config has
+        if not isinstance(argument, str):  # it is the value in the config
             return argument
         if argument.strip()[:1] in ("(", "[", "'", '"'):
             try:
@@ -47,7 +47,7 @@ class _Sequence(flags.ArgumentParser):
 
 
 class _Whole(flags.IntegerParser):
-    """Reads 1000 and 1e3."""
+    """Reads a whole number, such as 1000 or 1e3."""
 
     def convert(self, argument):
         try:
@@ -70,19 +70,19 @@ class _ConfigFile(flags.ArgumentParser):
     """Loads a config, and checks the names of the fields that the command sets."""
 
     def __init__(self, loader: flags.ArgumentParser):
-        self.loader = loader  # of ml_collections
+        self.loader = loader  # the parser of ml_collections
         self.command: Sequence[str] = ()
 
     def parse(self, path):
         file = path.split(":")[0]
         try:
             with warnings.catch_warnings(), no_bytecode():
-                # ml_collections loads files in a way that Python is giving up
+                # ml_collections loads files by a function that Python has deprecated
                 warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
                 config = self.loader.parse(locate(path))
         except UserError:
             raise
-        except Exception as error:  # whatever the code of the config raises
+        except Exception as error:  # the code of a config may raise any exception
             # ml_collections puts the text of the traceback into some errors
             cause = error.__context__ or error
             raise UserError(f"{file}: {type(cause).__name__}: {cause}") from error
@@ -101,10 +101,10 @@ class _ConfigFile(flags.ArgumentParser):
 class Loaded(NamedTuple):
     """The config of a command, and the rest of the command."""
 
-    config: ConfigDict | None  # None: the command takes none
-    file: str  # of the config, with its argument; "" without one
-    words: list[str]  # that do not set the config
-    command: list[str]  # all words, after the name of the program
+    config: ConfigDict | None  # None: the command takes no config
+    file: str  # file of the config, with its argument; "": there is no config
+    words: list[str]  # the words that do not set the config
+    command: list[str]  # the name of the program, and all words
     values: flags.FlagValues
 
 
@@ -112,13 +112,13 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
     """Loads the config that a command names, and sets its fields.
 
     Args:
-      words: of the command, without the program.
-      default: the config that stands without --config; "": there is none, and one has to be given; None: the
-        command takes no config.
+      words: words of the command, without the program.
+      default: the config if --config is not given; "": --config has to be given; None: the command takes no
+        config.
 
     Raises:
-      UserError: a file or a field that does not exist, a value that its field cannot hold, or a sequence that
-        is given twice.
+      UserError: a file or a field does not exist, a field cannot hold its value, or a sequence is given
+        twice.
     """
     words = _config_first([_with_home(word) for word in words])
     _check_split(words)
@@ -140,13 +140,13 @@ def load(words: Sequence[str], default: str | None) -> Loaded:
 
 
 def check_run(loaded: Loaded) -> None:
-    """Checks that the config of a command is one of a run.
+    """Checks that the config of a command is the config of a run.
 
     Args:
-      loaded: of the command.
+      loaded: the config of the command.
 
     Raises:
-      UserError: it is another one, such as that of a program for developers.
+      UserError: it is another config, such as that of a program for developers.
     """
     if loaded.config is not None and not {"content", "style"} <= set(loaded.config.keys()):
         raise UserError(
@@ -159,9 +159,9 @@ def misplaced(loaded: Loaded, extra: Sequence[str], flags: Sequence[str] = ()) -
     """Returns an error that shows the right form of words that belong to no option.
 
     Args:
-      loaded: of the command.
-      extra: the words.
-      flags: those that the command has, such as --workdir.
+      loaded: the config and the words of the command.
+      extra: the words that belong to no option.
+      flags: the flags that the command has, such as --workdir.
     """
     flag = next((word for word in extra if word.startswith("-")), None)
     if flag:
@@ -194,15 +194,15 @@ def define_config(
 
 
 def parse(command: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
-    """Parses the command line of a program whose flags are absl's, which takes no word without a flag.
+    """Parses the command line of a program whose flags are absl's and which takes no words without flags.
 
     Args:
       command: the words of the command, the first of which is the program.
       values: the flags of the program.
 
     Raises:
-      UserError: a wrong flag, a file or a field that does not exist, a sequence that is given twice, or a
-        word that belongs to no option; the message shows the right form.
+      UserError: a flag is wrong, a file or a field does not exist, a sequence is given twice, or a word
+        belongs to no option; the message shows the right form.
     """
     command = [_with_home(word) for word in values.read_flags_from_files(list(command), force_gnu=False)]
     if extra := _parsed(command, values)[1:]:
@@ -210,12 +210,12 @@ def parse(command: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> Non
 
 
 def _parsed(command: Sequence[str], values: flags.FlagValues, known_only: bool = False) -> list[str]:
-    """Parses the flags of a command; returns the other words, those of unknown flags if `known_only`."""
+    """Parses the flags of a command; returns the other words and, with `known_only`, unknown flags."""
     values["config"].parser.command = command
     try:
         rest = values(command, known_only=known_only)
     except flags.IllegalFlagValueError as error:
-        if isinstance(error.__context__, UserError):  # absl would put the flag before a whole message
+        if isinstance(error.__context__, UserError):  # absl would put the flag before the message
             raise error.__context__ from error
         raise UserError(str(error)) from error
     # absl and ml_collections raise any of these for a wrong flag
@@ -226,13 +226,13 @@ def _parsed(command: Sequence[str], values: flags.FlagValues, known_only: bool =
 
 
 def _with_home(word: str) -> str:
-    """Replaces `~` at the start of a flag's value, which the shell does only at the start of a word."""
+    """Expands `~` at the start of a flag's value; the shell does so only at the start of a word."""
     flag, equals, value = word.partition("=")
     return flag + equals + os.path.expanduser(value) if equals and word.startswith("-") else word
 
 
 def _config_first(words: list[str]) -> list[str]:
-    """Returns the words with --config before the fields, the order that ml_collections needs."""
+    """Returns the words with --config before the fields, which is the order that ml_collections needs."""
     for index, word in enumerate(words):
         if _CONFIG.match(word):
             count = 1 if "=" in word else 2
@@ -241,7 +241,7 @@ def _config_first(words: list[str]) -> list[str]:
 
 
 def _check_repeated(command: Sequence[str], flag_values: flags.FlagValues) -> None:
-    """Raises UserError for a sequence that is given twice; of a single value, the last one counts."""
+    """Raises UserError if a sequence is given twice; for a single value, the last one counts."""
     given = {}
     for word in command:
         if match := _FIELD.match(word):
@@ -255,7 +255,7 @@ def _check_repeated(command: Sequence[str], flag_values: flags.FlagValues) -> No
 
 
 def _check_split(words: Sequence[str]) -> None:
-    """Raises UserError for a list with spaces after its commas, which the shell divides into words."""
+    """Raises UserError if a list has spaces after its commas, where the shell divides it into words."""
     for index, word in enumerate(words):
         following = list(itertools.takewhile(lambda other: not other.startswith("-"), words[index + 1 :]))
         if word.startswith("-") and word.endswith(",") and following:

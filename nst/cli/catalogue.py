@@ -23,7 +23,7 @@ def locate(config: str) -> str:
       config: the path of a file, or a name such as gatys2016 or sweeps/pooling; with `:argument` or without.
 
     Raises:
-      UserError: there is no such file; names the nearest config.
+      UserError: there is no such file; the message names the nearest config.
     """
     file, colon, argument = config.partition(":")
     if os.path.isfile(file):
@@ -31,7 +31,7 @@ def locate(config: str) -> str:
     found = names()
     name = file.removesuffix(".py")
     if name not in found:
-        # also of one whose folder was left out, or is another than in a checkout
+        # names are compared without their folders, which may be missing or wrong
         short = {known.rpartition("/")[2]: known for known in found}
         near = difflib.get_close_matches(Path(name).name, short, n=1, cutoff=0.5)
         hint = f"did you mean {short[near[0]]}? " if near else ""

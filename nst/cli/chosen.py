@@ -1,7 +1,7 @@
-"""The network of `nst photo.jpg painting.jpg`: VGG-19, or the small one where VGG-19 is not to be had.
+"""The network of `nst photo.jpg painting.jpg`: VGG-19, or the small network if VGG-19 is not available.
 
-The losses of the default config are relative, so its style weight suits both. A picture that was begun with
-one of them is continued with it, and whatever is used stands in the config of the run.
+The losses of the default config are relative, so its style weight suits both networks. A picture that was
+begun with one of them is continued with the same one. The config of the run names the network.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,18 @@ from nst.runs import folder
 
 
 def possible(name: str, chosen: bool) -> list[str]:
-    """Returns the networks with which a finished picture may have been made by the same command.
+    """Returns the networks with which the same command may have made a finished picture.
 
     Args:
       name: `weights.name` of the config.
-      chosen: whether the user has chosen it; if not, it is one of those whose file is on this machine.
+      chosen: whether the user has chosen the network; if not, it is VGG-19 or the small network, if its file
+        is on this machine.
     """
     return [name] if chosen else [each for each in (FULL, SMALL) if checkpoints.on_disk(each)]
 
 
 def begun(workdir: Path) -> str:
-    """Returns the network with which the run of a folder was begun; "" if none was, or with another one.
+    """Returns FULL or SMALL if the run in a folder was begun with that network, else "".
 
     Args:
       workdir: the run folder.
@@ -41,7 +42,7 @@ def settle(before: Sequence[str], log: Callable[[str], None]) -> str:
 
     Args:
       before: the networks of the pictures of this command that are finished or begun.
-      log: receives a line that says if the small network is used.
+      log: receives a line if the small network is used.
 
     Raises:
       UserError: VGG-19 cannot be stored or used.

@@ -1,10 +1,10 @@
 """Lists the configs that come with nst, or shows one of them.
 
-nst configs                 their names, with a line about each
-nst configs gatys2016       its description, and the fields in which it differs from the default
+nst configs                 the names of all configs, with a line about each
+nst configs gatys2016       the description of a config, and the fields in which it differs from default
 nst configs default         every field, with its meaning
 
-A path of a config shows that config, and an argument follows a colon: demystifying:linear.
+The name may also be the path of a config file. An argument of a config follows a colon: demystifying:linear.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lists the configs, or shows the one of the arguments; returns the exit status."""
+    """Lists the configs, or shows the config that the arguments name; returns the exit status."""
     if args.name is None:
         found = catalogue.names()
         width = max(map(len, found))
@@ -54,7 +54,7 @@ def _docstring(path: Path) -> str:
 
 
 def _as_typed(text: str) -> str:
-    """Returns a docstring with the ends of lines that a backslash has joined in its commands."""
+    """Returns a docstring in which lines that a backslash has joined are divided again."""
     return re.sub(r"(?<=\S) {5,}(?=\S)", " \\\\\n        ", text)
 
 
@@ -64,7 +64,7 @@ def _fields(config) -> dict[str, Any]:
 
 
 def _with_meanings(fields: dict[str, Any], path: Path) -> Iterator[str]:
-    """Yields each field with the comments that stand at its line of the file, in the order of the file."""
+    """Yields each field with its comments from the file, in the order of the file."""
     for name, meaning in _comments(path).items():
         if name not in fields:
             yield f"\n{name}: {meaning}" if meaning else f"\n{name}"
@@ -74,7 +74,7 @@ def _with_meanings(fields: dict[str, Any], path: Path) -> Iterator[str]:
 
 
 def _comments(path: Path) -> dict[str, str]:
-    """Returns the comments of the lines `config.NAME = ...` by name: those above and the one at the end."""
+    """Returns {NAME: comments above and at the end of the line `config.NAME = ...`}."""
     found, above, name = {}, [], ""
     for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
         line = token.line.strip()

@@ -1,8 +1,8 @@
-"""Says what nst finds on this machine: versions, devices, memory, cache folders and weights.
+"""Prints what nst finds on this machine: versions, devices, memory, cache folders and weights.
 
 nst doctor
 
-For what is missing, it names the command that installs it. The exit status is 1 if nst cannot run as it is.
+If a library is missing, the line names the command that installs it. The exit status is 1 if nst cannot run.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from nst.errors import UserError
 
 LIBRARIES = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_collections")
 BROKEN = {"jax": {"0.10.2": "it computes wrong results on a CPU: pip install 'jax!=0.10.2'"}}
-# extra -> (the library that it installs, what it is for)
+# extra -> (the library that it installs, its purpose)
 EXTRAS = {
     "images": ("imagecodecs", "JPEG XL, and TIFF of 9 to 15 bits"),
     "heic": ("pillow-heif", "photographs in HEIC"),
@@ -31,11 +31,11 @@ EXTRAS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this command to a parser: it has none."""
+    """Adds the options of this command to a parser; there are none."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what is found; returns the exit status."""
+    """Prints the findings; returns the exit status."""
     faults: list[str] = []
     for title, lines in (
         ("versions", _versions(faults)),

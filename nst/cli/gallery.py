@@ -1,4 +1,4 @@
-"""Makes the pictures that `nst photo.jpg painting.jpg` asks for: one, or each photograph in each painting."""
+"""Makes the pictures of `nst photo.jpg painting.jpg`: one, or each photograph with each painting."""
 
 import argparse
 import math
@@ -25,17 +25,18 @@ from nst.runs.log import Detail, Log
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pictures import fitted
 
-SHEET = "nst contact sheet"  # its description
-FILM = 5  # steps between the previews of a run that is kept: ten or more in each second of `nst animate`
-_MOST_SHAPES = 8  # whose programs are in memory together
-_MOST_PIXELS = 12_000  # about, along an edge of the contact sheet
+SHEET = "nst contact sheet"  # the description in the file of a contact sheet
+# steps between the previews of a run that is kept, which gives `nst animate` ten or more in each second
+FILM = 5
+_MOST_SHAPES = 8  # most shapes of photographs whose programs are in memory together
+_MOST_PIXELS = 12_000  # about the most pixels along an edge of the contact sheet
 
 
 def run(args: argparse.Namespace) -> int:
-    """Makes the pictures of the arguments; returns the exit status.
+    """Makes the pictures that the arguments describe; returns the exit status.
 
     Raises:
-      UserError: what is asked for cannot be made; nothing has been written then.
+      UserError: the pictures cannot be made; nothing has been written then.
     """
     if catalogue.has_sweep(args.config_file):
         raise UserError(
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     plain.apply(args.config, choices, given)
     config = settings.resolve(args.config)
     images.check_format(config.output.format, config.output.bits)
-    # whoever chooses a config has chosen its network, too
+    # a user who chooses a config has also chosen its network
     chosen = args.config_file != "default" or "weights.name" in given | choices
     manner = Manner(config, chosen, args.overwrite, args.keep, args.verbose, args.names)
     found = pairs.find(args.pictures, args.output, given, config)
@@ -65,20 +66,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _log(verbose: bool, prefix: str = "") -> Log:
-    """Returns a log for a run, which leaves the details out unless they are asked for."""
+    """Returns a log for a run, which leaves out details unless `verbose` is true."""
     return lambda line: say(f"{prefix}{line}") if verbose or not isinstance(line, Detail) else None
 
 
 def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
-    """Makes the only picture of a command, unless it is finished already.
+    """Makes the only picture of a command, unless it is already finished.
 
     Args:
-      found: what the command asks for.
+      found: the picture that the command asks for.
       works: the picture, if it is not finished.
-      manner: of the command.
+      manner: how the pictures of the command are made.
 
     Returns:
-      0; None: it was stopped.
+      0, or None if the command was stopped.
     """
     (pair,) = found.pairs
     for work in works:
@@ -94,12 +95,12 @@ def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
 
 
 def _what(pair: Pair) -> str:
-    """Returns the pictures that one is made from."""
+    """Returns a text that names the pictures from which a picture is made."""
     return " in the style of ".join(filter(None, [pair.photo, " and ".join(pair.paintings)]))
 
 
 def _how(work: Work) -> str:
-    """Returns the size and the network of a picture that is to be made."""
+    """Returns a text that names the size and the network of a picture."""
     size, network = work.config.size, work.config.weights.name
     pixels = {0: "its own size", settings.AUTO: "the largest size that fits"}.get(size, f"{size} px")
     names = {fallback.FULL: "VGG-19", fallback.SMALL: f"the small network, {fallback.SMALL}"}
@@ -112,15 +113,15 @@ def _how(work: Work) -> str:
 def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
     """Makes the pictures that are not finished, and the contact sheet.
 
-    A picture that cannot be made does not keep the others from being made.
+    If a picture cannot be made, the others still are.
 
     Args:
-      found: what the command asks for.
-      works: the pictures that are to be made.
-      manner: of the command.
+      found: the pictures that the command asks for.
+      works: the pictures that are not finished.
+      manner: how the pictures of the command are made.
 
     Returns:
-      0; 1 if some have failed; None: it was stopped.
+      0, or 1 if some pictures have failed, or None if the command was stopped.
     """
     total, done = len(found.pairs), len(found.pairs) - len(works)
     how = f": {_how(works[0])}" if works else ""
@@ -152,7 +153,7 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
 
 
 def _attempt(work: Work, manner: Manner, load: LoadNetwork) -> tuple[bool, str]:
-    """Makes a picture; returns whether it is finished, and what went wrong ("": nothing)."""
+    """Makes a picture; returns whether it is finished, and the error, or "" if there was none."""
     try:
         return making.make(work, manner, load, _log(manner.verbose, f"{work.pair.output}: ")), ""
     except UserError as error:
@@ -164,10 +165,10 @@ def _attempt(work: Work, manner: Manner, load: LoadNetwork) -> tuple[bool, str]:
 
 
 def _by_shape(works: Sequence[Work], manner: Manner) -> tuple[list[list[Work]], dict[Pair, str]]:
-    """Returns the pictures in groups whose photographs have the same shape, and so share a program.
+    """Returns the pictures in groups whose photographs have the same shape, so that they share a program.
 
     Returns:
-      The groups, in the order of their first pictures, and {pair: error} of those that cannot be read.
+      The groups, in the order of their first pictures, and {pair: error} of pictures that cannot be read.
     """
     config, groups, failures = manner.config, {}, {}
     shapes: dict[str, tuple[int, int] | None] = {}
@@ -212,13 +213,13 @@ def _write_sheet(found: Found, changed: bool) -> None:
     """Writes the contact sheet, unless there is one that is newer than all pictures."""
     path = _sheet_of(found)
     made = [pair.output.stat().st_mtime_ns for pair in found.pairs if pair.output.exists()]
-    # an older one was not written again before the process was killed
+    # a sheet may be older than the pictures if the process was killed before it wrote the sheet again
     if path is None or not made or not (changed or not path.exists() or path.stat().st_mtime_ns < max(made)):
         return
     rows = _rows(found)
     edge = max(32, min(sheet.CELL, _MOST_PIXELS // max(len(rows), len(rows[0]))))
     try:
-        remove_leftovers(path.parent, path.name)  # of a process that was killed here
+        remove_leftovers(path.parent, path.name)  # of a process that was killed while it wrote the sheet
         images.write(path, np.asarray(sheet.draw(rows, edge=edge)) / 255, description=SHEET)
     except OSError as error:
         raise UserError(
@@ -229,7 +230,7 @@ def _write_sheet(found: Found, changed: bool) -> None:
 
 
 def _rows(found: Found) -> list[list[Cell | None]]:
-    """Returns the cells of the sheet: photographs by paintings, or all results if there is one of either."""
+    """Returns the cells of the sheet: photographs by paintings, or all results if one of them is single."""
     photos = list(dict.fromkeys(pair.photo for pair in found.pairs))
     paintings = list(dict.fromkeys(pair.paintings for pair in found.pairs))
     if len(photos) > 1 and len(paintings) > 1:

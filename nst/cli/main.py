@@ -1,10 +1,10 @@
-"""The table of subcommands, and what they share: --config, --debug, and errors as one line.
+"""The table of subcommands, and what they share: --config, --debug, and errors of one line.
 
     nst photo.jpg painting.jpg
     nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
 
-A word that is no subcommand begins a command of `paint`, the form of the first line. To stylise a file that
-is named like a subcommand, write ./sweep; after `--` every word is a path.
+If the first word is not a subcommand, the command is `paint`, as in the first line. If a file is named like a
+subcommand, write ./sweep to stylise it; after `--` every word is a path.
 """
 
 import argparse
@@ -28,7 +28,8 @@ class Command(NamedTuple):
     """A subcommand: a module of nst/cli, which is imported only when its command is run."""
 
     summary: str
-    config: str | None = DEFAULT  # the config that stands without --config; "": none; None: takes no config
+    # the config if --config is not given; "": --config has to be given; None: the command takes no config
+    config: str | None = DEFAULT
     computes: bool = True  # whether it needs JAX, whose import takes a second
 
 
@@ -49,7 +50,7 @@ _COMMANDS_LISTED = "other commands, with a help of their own:\n" + "\n".join(
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage as all errors are reported: one line, exit status 1."""
+    """Reports wrong usage like all other errors: one line, exit status 1."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
@@ -59,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status.
 
     Args:
-      words: of the command, without the program's name; None: those of this process.
+      words: words of the command, without the program's name; None: those of this process.
     """
     process.prepare()
     words = list(sys.argv[1:] if words is None else words)
@@ -76,11 +77,11 @@ def _run(words: list[str]) -> int:
     module = importlib.import_module(f"nst.cli.{name}")
     parser = make_parser(name, module)
     if "-h" in words or "--help" in words or (name == PAINT and not words):
-        print(parser.format_help())  # argparse's own function hides that it cannot be written
+        print(parser.format_help())  # argparse's own function ignores errors of writing
         return 0
     if name == PAINT:
         _check_first(words[0])
-    # JAX would log every backend that it did not find
+    # otherwise JAX logs every backend that it does not find
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     from nst.cli import options
 
@@ -101,7 +102,7 @@ def _run(words: list[str]) -> int:
 def _parse(
     name: str, module: ModuleType, parser: argparse.ArgumentParser, words: list[str]
 ) -> argparse.Namespace:
-    """Returns the arguments of a subcommand, and with them its config."""
+    """Returns the arguments of a subcommand, including its config."""
     from nst.cli import arguments, mistakes
 
     try:
@@ -119,7 +120,7 @@ def _parse(
         print(f"note: {option} is given more than once: the last one counts", file=sys.stderr)
     args.config, args.config_file, args.command = loaded.config, loaded.file, ["nst", name, *words]
     args.config_flags = loaded.values
-    # an error names a field as the command does
+    # errors name a field by the option with which the command has set it
     typed = {word.partition("=")[0] for word in words}
     names = getattr(module, "NAMES", {})
     args.names = {field: option for field, option in names.items() if f"--config.{field}" not in typed}
@@ -127,7 +128,7 @@ def _parse(
 
 
 def _check_first(word: str) -> None:
-    """Raises UserError for a misspelt subcommand."""
+    """Raises UserError if the first word is a misspelt subcommand."""
     near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7)
     if near and not os.path.exists(word):
         raise UserError(f"{word}: neither a command nor a picture; did you mean nst {near[0]}?")
@@ -137,8 +138,8 @@ def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
     """Returns the parser of a subcommand, without the options of the config.
 
     Args:
-      name: of the subcommand.
-      module: of nst/cli.
+      name: name of the subcommand.
+      module: module of the subcommand in nst/cli.
     """
     parser = _Parser(
         prog="nst" if name == PAINT else f"nst {name}",
@@ -151,7 +152,7 @@ def make_parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
     default = COMMANDS.get(name, Command("")).config
     if default is not None:
         config = parser.add_argument_group("the config")
-        # arguments.load takes both away before the parser sees them
+        # arguments.load removes both from the words before they are parsed
         which = f" ({default})" if default else ""
         config.add_argument("--config", metavar="NAME", help=f"a name of nst configs, or a file{which}")
         config.add_argument("--config.FIELD", metavar="VALUE", help="a field: nst configs default has all")
@@ -171,7 +172,7 @@ def _without_separator(words: list[str]) -> list[str]:
 
 
 def _with_hyphens(words: Sequence[str]) -> list[str]:
-    """Returns the words with --dry_run written as --dry-run: both forms are understood."""
+    """Returns the words with --dry_run written as --dry-run, since both forms are allowed."""
     found = []
     for word in words:
         flag, equals, value = word.partition("=")

@@ -1,4 +1,4 @@
-"""Making one picture that `nst photo.jpg painting.jpg` asks for: whether it is finished, and its network."""
+"""Makes one picture of `nst photo.jpg painting.jpg`: finds out whether it is finished, and its network."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ from nst.sweeps.identity import expected
 class Manner(NamedTuple):
     """How the pictures of a command are made."""
 
-    config: ConfigDict  # without their pictures
+    config: ConfigDict  # the config without the pictures
     chosen: bool  # whether the user has chosen the network
-    overwrite: bool  # whether other pictures are replaced, and unfinished ones begun again
+    overwrite: bool  # whether other pictures are replaced, and unfinished pictures begun again
     keep: bool  # whether the run folders stay
     verbose: bool  # whether the settings and the progress of each run are printed
     names: Mapping[str, str]  # {field: option}, for errors
@@ -46,10 +46,10 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
 
     Args:
       asked: the pictures of a command.
-      manner: of the command.
+      manner: how the pictures of the command are made.
 
     Raises:
-      UserError: another picture or file has the name of one that is to be made.
+      UserError: another picture or file has the name of a picture that is to be made.
     """
     finished, others = {}, []
     names = chosen.possible(manner.config.weights.name, manner.chosen)
@@ -60,7 +60,7 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
         if made:
             finished[pair] = made[0]
             if not folder.begun(pair.folder):
-                _remove(pair.folder)  # of which a killed process may have left something
+                _remove(pair.folder)  # a killed process may have left files in it
         elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
             others.append(pair.output)
     if others:
@@ -79,8 +79,8 @@ def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[W
 
     Args:
       asked: the pictures of a command that are not finished.
-      before: the networks with which the others were made.
-      manner: of the command.
+      before: the networks with which the other pictures were made.
+      manner: how the pictures of the command are made.
     """
     if manner.chosen:
         return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
@@ -96,11 +96,11 @@ def _config(manner: Manner, pair: Pair, network: str) -> ConfigDict:
 
 
 def _description(config: ConfigDict, inputs: Mapping[str, str] | None = None) -> str:
-    """Returns what the metadata of a picture say; "?" if a file that it needs is missing.
+    """Returns the description in the metadata of a picture; "?" if an input of the picture is missing.
 
     Args:
-      config: of its run.
-      inputs: {role: sha256} of the files that it was made from; None: those that are there now.
+      config: the config of the run.
+      inputs: {role: sha256} of the files that it was made from; None: of the files as they are now.
     """
     if inputs is None:
         found = expected(config)
@@ -120,12 +120,12 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
 
     Args:
       work: the picture.
-      manner: of the command.
+      manner: how the pictures of the command are made.
       load: as for `nst.stylize`.
       log: receives one line of text at a time.
 
     Raises:
-      UserError: as `nst.stylize`; or an unfinished picture of that name has other inputs or settings.
+      UserError: as from `nst.stylize`; or an unfinished picture of that name has other inputs or settings.
     """
     pair, config = work
     begin = lambda: stylize(None, None, config, pair.folder, stop=manner.stop, log=log, load=load)  # noqa: E731
@@ -143,7 +143,8 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
     inputs = read_json(pair.folder / "manifest.json", folder.MANIFEST)["inputs"]
     description = _description(config, inputs)
     try:
-        remove_leftovers(pair.output.parent, pair.output.name)  # of a process that was killed here
+        # a process that was killed while it wrote the picture may have left a file
+        remove_leftovers(pair.output.parent, pair.output.name)
         result.save(pair.output, config.output.bits, description)
     except OSError as error:
         raise UserError(

@@ -3,7 +3,7 @@
 nst measure --content=photo.jpg --style=painting.jpg runs/*/result.png
 nst measure --content=photo.jpg --style=a.jpg,b.jpg --images=x.png,y.png --json=out.json
 
-The same fixed instrument measures every picture, at the picture's own size (nst/metrics/instrument.py);
+The same network and rules measure every picture, at the picture's own size (nst/metrics/instrument.py);
 docs/measures.md explains the columns of the table. --network=vgg19_slim needs no download, but its numbers
 can only be compared with each other. --network=vgg19+lpips_alex+lpips_vgg+dists adds perceptual measures. If
 a picture cannot be measured, the command prints why, and measures the others; the exit status is then 1.
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--content", default="", help="the photograph; needed")
     add("--style", action=options.Once, default="", help="the painting, or several with commas; needed")
     add("--images", action=options.Once, default="", help="more pictures to measure, with commas (none)")
-    add("--network", default="vgg19", help="the network that measures; +dists and others add (%(default)s)")
+    add("--network", default="vgg19", help="the network that measures; +dists adds DISTS (%(default)s)")
     add("--json", default="", help="also write all measures to this JSON file (none)")
 
 
@@ -43,7 +43,7 @@ def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
 
     Args:
       rows: (path of a picture, its measures).
-      judge: the name of the instrument, which stands above the paths.
+      judge: the name of the instrument, for the head of the first column.
     """
     parts, columns = [], list(rows[0][1])
     for names in ([name for name in columns if ("/" in name) == single] for single in (False, True)):
@@ -53,7 +53,7 @@ def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Returns text for a cell of Markdown, which no spreadsheet takes for a formula."""
+    """Returns text for a cell of Markdown, in a form that no spreadsheet takes for a formula."""
     text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
@@ -65,9 +65,9 @@ def measure_all(
 
     Args:
       fixed: the instrument.
-      paths: of the pictures.
-      photo: `HxWx3` in [0, 1].
-      paintings: each `HxWx3` in [0, 1].
+      paths: paths of the pictures.
+      photo: the photograph, `HxWx3` in [0, 1].
+      paintings: the paintings, each `HxWx3` in [0, 1].
 
     Returns:
       (path, measures) of the pictures that could be measured.
@@ -104,7 +104,7 @@ def write(path: str, content) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures the pictures of the arguments, and returns the exit status.
+    """Measures the pictures that the arguments name, and returns the exit status.
 
     Raises:
       UserError: pictures are missing from the command.

@@ -1,4 +1,4 @@
-"""What was probably meant by a command that cannot be meant."""
+"""Suggestions for words that a command does not understand."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from absl import flags
 
 
 def right_form(command: Sequence[str], extra: Sequence[str], values: flags.FlagValues) -> str:
-    """Returns what was probably meant by words that belong to no option.
+    """Returns the probable right form of words that belong to no option.
 
     Args:
-      command: its words, the first of which is the program.
-      extra: those that belong to no option.
+      command: the words of the command, the first of which is the program.
+      extra: the words that belong to no option.
       values: the options that the command has, with their values.
     """
     flag, value = _flag_before(command, command.index(extra[0]))
@@ -38,7 +38,7 @@ def _is_sequence(flag: str, values: flags.FlagValues) -> bool:
 
 
 def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
-    """Returns the flag that the word before `index` belongs to, and its value; ("", "") if there is none."""
+    """Returns the flag to which the word before `index` belongs, and its value; ("", "") if there is none."""
     before = command[index - 1]
     if before.startswith("-"):
         flag, _, value = before.partition("=")
@@ -49,10 +49,10 @@ def _flag_before(command: Sequence[str], index: int) -> tuple[str, str]:
 
 
 def repeated(words: Sequence[str]) -> list[str]:
-    """Returns the options that are typed more than once.
+    """Returns the options that are given more than once.
 
     Args:
-      words: of the command.
+      words: words of the command.
     """
     names = [word.partition("=")[0].replace("_", "-") for word in words if re.match("--?[A-Za-z]", word)]
     return [name for name, count in Counter(names).items() if count > 1]

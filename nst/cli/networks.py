@@ -1,9 +1,9 @@
 """Lists the networks that can be used, or shows the layers of one.
 
-nst networks                the architectures, with their named weights
-nst networks resnet50       its layers, the layers that auto stands for, and where its weights are published
+nst networks                the architectures, with the names of their weights
+nst networks resnet50       the layers of one, the layers that auto stands for, and the address of its weights
 
-A network is chosen by the name of its weights, as --config.weights.name=resnet50, or by the path of a file
+A network is chosen by the name of its weights, as in --config.weights.name=resnet50, or by the path of a file
 and --config.weights.architecture.
 """
 
@@ -18,12 +18,12 @@ from nst.networks.table import ARCHITECTURES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of this command to a parser."""
+    """Adds the options of this command to a parser."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="a network; without one, all are listed")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lists the networks, or shows the one of the arguments; returns the exit status."""
+    """Lists the networks, or shows the network that the arguments name; returns the exit status."""
     print("\n".join(_all() if args.name is None else _one(args.name)))
     return 0
 
@@ -38,7 +38,7 @@ def _all() -> Iterator[str]:
 
 
 def _one(name: str) -> Iterator[str]:
-    """Yields the description of an architecture, which may be called by the name of its weights."""
+    """Yields the description of an architecture; `name` may also be the name of its weights."""
     name = checkpoints.architecture(name, name)
     row = ARCHITECTURES[choose("the network", name, ARCHITECTURES)]
     named = {each: known for each, known in checkpoints.CHECKPOINTS.items() if known.architecture == name}

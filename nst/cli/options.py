@@ -1,4 +1,4 @@
-"""Options that several subcommands share, and kinds of options."""
+"""Options that several subcommands share, and types of options for argparse."""
 
 import argparse
 import re
@@ -13,8 +13,8 @@ def add_workdir(parser: argparse.ArgumentParser, what: str) -> None:
     """Adds --workdir to a parser.
 
     Args:
-      parser: of a subcommand.
-      what: the folder is, for the help.
+      parser: the parser of a subcommand.
+      what: description of the folder, for the help.
     """
     parser.add_argument("--workdir", metavar="FOLDER", help=what)
 
@@ -23,8 +23,8 @@ def workdir(args: argparse.Namespace, example: str) -> Path:
     """Returns the folder of --workdir.
 
     Args:
-      args: of a parser that has `add_workdir`.
-      example: a value that the error suggests.
+      args: arguments from a parser with `add_workdir`.
+      example: a value that the error message suggests.
 
     Raises:
       UserError: --workdir was not given.
@@ -37,7 +37,7 @@ def required(workdir: str | None, example: str) -> Path:
 
     Args:
       workdir: the value of the option.
-      example: a value that the error suggests.
+      example: a value that the error message suggests.
 
     Raises:
       UserError: the option was not given.
@@ -48,10 +48,10 @@ def required(workdir: str | None, example: str) -> Path:
 
 
 def renamed(error: UserError, options: Mapping[str, str]) -> UserError:
-    """Returns an error whose message names the options that set fields of the config, and not the fields.
+    """Returns an error whose message names the options that set fields, instead of the fields.
 
     Args:
-      error: names fields as the config does: weights.name.
+      error: an error whose message names fields of the config, such as weights.name.
       options: {field: option}.
     """
     text = str(error)
@@ -72,7 +72,7 @@ def count(text: str) -> int:
       text: the number as it was typed.
 
     Raises:
-      ArgumentTypeError: it is no such number.
+      ArgumentTypeError: it is not a whole number of at least 1.
     """
     try:
         found = kinds.whole_number(text)
@@ -90,7 +90,7 @@ def positive(text: str) -> float:
       text: the number as it was typed.
 
     Raises:
-      ArgumentTypeError: it is no such number.
+      ArgumentTypeError: it is not a number above 0.
     """
     try:
         found = float(text)
@@ -102,7 +102,7 @@ def positive(text: str) -> float:
 
 
 class Once(argparse.Action):
-    """Stores a sequence that is typed with commas, and refuses a second one."""
+    """Stores a sequence that is given with commas, and refuses a second one."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Stores the text."""

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures",
         nargs="*",
         metavar="PHOTO PAINTING",
-        help="a file each; a folder, or a glob in quotes, for several",
+        help="a file for each, or a folder or a glob in quotes for several",
     )
     plain.add(parser)
     files = parser.add_argument_group("the files")
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Makes the pictures of the arguments; returns the exit status."""
-    from nst.cli import gallery  # it imports JAX
+    """Makes the pictures that the arguments describe; returns the exit status."""
+    from nst.cli import gallery  # imported here, since it imports JAX
 
     return gallery.run(args)

@@ -1,4 +1,4 @@
-"""Which pictures a command asks for: each photograph with its paintings, and the path of the result."""
+"""The pictures that a command asks for: each photograph with its paintings, and the path of the result."""
 
 import glob
 import itertools
@@ -21,18 +21,18 @@ FORM = "nst photo.jpg painting.jpg"
 class Pair(NamedTuple):
     """A picture to be made."""
 
-    photo: str  # path; "": the loss needs none
-    paintings: tuple[str, ...]  # paths, blended if there are several; (): the loss needs none
-    output: Path  # of the result
+    photo: str  # path of the photograph; "": the loss needs none
+    paintings: tuple[str, ...]  # paths of the paintings, which are blended; (): the loss needs none
+    output: Path  # path of the result
 
     @property
     def folder(self) -> Path:
-        """The run folder, which is there while the picture is made."""
+        """The run folder, which exists while the picture is made."""
         return self.output.with_suffix(".nst")
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The paths of the pictures that this one is made from."""
+        """The paths of the photograph and the paintings."""
         return (*filter(None, [self.photo]), *self.paintings)
 
 
@@ -40,16 +40,16 @@ class Found(NamedTuple):
     """The pictures that a command asks for."""
 
     pairs: list[Pair]
-    folder: Path | None  # of the results, where there may be several; None: there is one result
+    folder: Path | None  # folder of the results; None: there is a single result
 
 
 class _Side(NamedTuple):
     """The photographs, or the paintings."""
 
-    items: list[tuple[str, ...]]  # the paths of each: one, or several paintings that are blended
-    name: str  # of all together, in the name of a folder of results
-    parent: Path  # where results lie
-    several: bool  # a folder or a glob
+    items: list[tuple[str, ...]]  # for each: one path, or the paths of several paintings that are blended
+    name: str  # name for all together, in the name of a folder of results
+    parent: Path  # folder in which results lie
+    several: bool  # whether they come from a folder or a glob
 
 
 def find(words: Sequence[str], output: str | None, given: Mapping[str, Any], config: ConfigDict) -> Found:
@@ -57,14 +57,15 @@ def find(words: Sequence[str], output: str | None, given: Mapping[str, Any], con
 
     Args:
       words: PHOTO and PAINTING; either may be missing if the config names it.
-      output: the value of -o; None: one result lies beside its photograph, several in a folder beside theirs.
+      output: the value of -o; None: a single result lies beside its photograph, and several results lie in a
+        folder beside their photographs.
       given: {field: value} of the fields that the command sets by --config.FIELD.
       config: from `settings.resolve`.
 
     Raises:
       UserError: a picture is missing or given twice, there is no such file, or -o does not fit.
     """
-    if output == "":  # as of a variable of the shell that is not set
+    if output == "":  # for example from a variable of the shell that is not set
         raise UserError("-o is empty: give the name of a file, or a folder/")
     photos, paintings = _sides(words, given, config)
     several = photos.several or paintings.several
@@ -89,7 +90,7 @@ def find(words: Sequence[str], output: str | None, given: Mapping[str, Any], con
 
 
 def _checked(pairs: list[Pair], *sides: _Side) -> list[Pair]:
-    """Raises UserError where a result would replace a picture, or lie among them, or has too long a name."""
+    """Raises UserError if a result would replace an input or lie among them, or if its name is too long."""
     inputs = {os.path.realpath(path) for pair in pairs for path in pair.inputs}
     groups = {os.path.realpath(Path(path).parent) for side in sides if side.several for (path,) in side.items}
     for pair in pairs:
@@ -122,7 +123,7 @@ def _sides(words: Sequence[str], given: Mapping[str, Any], config: ConfigDict) -
     for word, role, field in zip(words, ("photograph", "painting"), ("content", "style"), strict=False):
         if field in given:
             raise UserError(f"{word} and --config.{field} both name the {role}: give one of them")
-    # a config may name pictures of its own, even some that come with nst: results then lie where one is
+    # a config may name pictures, even some that come with nst; results then lie in the current folder
     photos = _side(words[0]) if words else _Side([(config.content,)], _stem(config.content), Path(), False)
     styles = tuple(filter(None, config.style))
     paintings = _side(words[1]) if words[1:] else _Side([styles], "+".join(map(_stem, styles)), Path(), False)
@@ -135,7 +136,7 @@ def _sides(words: Sequence[str], given: Mapping[str, Any], config: ConfigDict) -
 
 def _side(word: str) -> _Side:
     """Returns the pictures that a word names, in alphabetical order."""
-    if not word:  # as of a variable of the shell that is not set; as a path it would be this folder
+    if not word:  # as a path it would be the current folder; a variable of the shell may not be set
         raise UserError(f"the name of a picture is empty: {FORM}")
     path = Path(os.path.expanduser(word))
     if path.is_dir():
@@ -167,7 +168,7 @@ def _is_folder(output: str) -> bool:
 
 
 def _names(photos: _Side, paintings: _Side) -> list[str]:
-    """Returns PHOTO_PAINTING for each photograph with each painting; no two are equal on any system."""
+    """Returns PHOTO_PAINTING for each photograph with each painting; the names differ on all systems."""
     pairs = itertools.product(_labels(photos.items), _labels(paintings.items))
     names = ["_".join(filter(None, pair)) for pair in pairs]
     taken: set[str] = set()
@@ -180,7 +181,7 @@ def _names(photos: _Side, paintings: _Side) -> list[str]:
 
 
 def _labels(items: Sequence[tuple[str, ...]]) -> list[str]:
-    """Returns the names of pictures without their suffixes, but with them where two would be equal."""
+    """Returns the names of pictures without their suffixes, or with them if two names would be equal."""
     stems = ["+".join(map(_stem, item)) for item in items]
     counts = Counter(stem.casefold() for stem in stems)
     return [

@@ -8,12 +8,12 @@ from nst.errors import UserError
 
 
 class Option(NamedTuple):
-    """An option, which sets one field to the value that is typed, or several to values of its own."""
+    """An option, which sets one field to the value that the user gives, or several fields to fixed values."""
 
-    metavar: str  # "": it takes no value
-    fields: dict[str, Any]  # field of the config -> its value; ...: the one that is typed
-    meaning: str  # for the help
-    default: str = ""  # of the default config, for the help
+    metavar: str  # name of the value, for the help; "": the option takes no value
+    fields: dict[str, Any]  # field of the config -> its value; ...: the value that the user gives
+    meaning: str  # meaning, for the help
+    default: str = ""  # value in the default config, for the help
 
 
 OPTIONS = {
@@ -21,12 +21,12 @@ OPTIONS = {
         "N", {"size": ...}, "pixels of the long edge; auto: as many as fit into memory", "512"
     ),
     "--style-weight": Option(
-        "W", {"style_loss.weight": ...}, "0.1 hardly touches the photograph, 10 is abstract", "1"
+        "W", {"style_loss.weight": ...}, "0.1 hardly changes the photograph, 10 is abstract", "1"
     ),
     "--strokes": Option(
-        "S", {"style_scale": ...}, "size of the strokes: 2 is twice the painting's, 0.5 half of it", "1"
+        "S", {"style_scale": ...}, "size of the strokes: 2 doubles the painting's, 0.5 halves it", "1"
     ),
-    "--steps": Option("N", {"steps": ...}, "updates at the full size: more are finer", "100"),
+    "--steps": Option("N", {"steps": ...}, "updates at the full size; more give a finer picture", "100"),
     "--keep-colors": Option(
         "", {"color.mode": "luminance", "color.space": "yiq"}, "keep the colours of the photograph"
     ),
@@ -34,25 +34,26 @@ OPTIONS = {
         "NAME", {"weights.name": ...}, "vgg19; vgg19_slim, small and fast; or another", "vgg19"
     ),
     "--init": Option(
-        "KIND", {"init.kind": ...}, "what is painted over: content, style, noise, grey or blend", "content"
+        "KIND", {"init.kind": ...}, "the start: content, style, noise, grey or blend", "content"
     ),
     "--pooling": Option(
         "NAME", {"network.pooling": ...}, "max, average, l2, lp, mixed, strided, blur or hann", "max"
     ),
     "--seed": Option("N", {"seed": ...}, "seed of the noise and of random networks", "0"),
 }  # fmt: skip
-# of the fields whose value is typed, for errors
+# field -> option, for the fields whose value the user gives; errors then name the option
 NAMES = {
     field: flag for flag, option in OPTIONS.items() for field, value in option.fields.items() if value is ...
 }
-_PICTURE = ("--size", "--style-weight", "--strokes", "--steps", "--keep-colors")  # the others: the method
+# the options of the group "the picture"; all others are in the group "the method"
+_PICTURE = ("--size", "--style-weight", "--strokes", "--steps", "--keep-colors")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options to a parser, in groups.
 
     Args:
-      parser: of the command.
+      parser: the parser of the command.
     """
     picture, method = parser.add_argument_group("the picture"), parser.add_argument_group("the method")
     for flag, option in OPTIONS.items():
@@ -68,7 +69,7 @@ def chosen(args: argparse.Namespace) -> dict[str, tuple[str, Any]]:
     """Returns {field: (the option as it was typed, the value)} of the options that were given.
 
     Args:
-      args: of a parser that has `add`.
+      args: arguments from a parser with `add`.
     """
     found = {}
     for flag, option in OPTIONS.items():
@@ -100,11 +101,11 @@ def apply(config, choices: Mapping[str, tuple[str, Any]], given: Mapping[str, An
     Args:
       config: a ConfigDict, which is changed.
       choices: {field: (the words of the command, the value)}.
-      given: {field: value} of those that the command sets by --config.FIELD.
+      given: {field: value} of the fields that the command sets by --config.FIELD.
 
     Raises:
-      UserError: a value is not of the kind of its field, and the message names the words; or --config.FIELD
-        sets the field to another value.
+      UserError: a field cannot hold a value (the message names the words of the command), or --config.FIELD
+        sets the same field to another value.
     """
     from nst.runs.fields import FIELDS
     from nst.runs.kinds import normal_form

@@ -1,6 +1,6 @@
 """The process of a program: its standard streams, Ctrl-C, errors and exit status.
 
-Nothing large is imported here, so that all this holds while the rest is imported.
+This file imports nothing large, so that it takes effect before the rest of the program is imported.
 """
 
 import atexit
@@ -13,12 +13,13 @@ from nst.errors import UserError, shown
 
 
 def prepare() -> None:
-    """Makes Ctrl-C end the process silently until `handle_interrupts`, and mends the standard streams.
+    """Makes Ctrl-C end the process silently until `handle_interrupts`, and repairs the standard streams.
 
-    The streams accept any text, whatever their encoding, and a stream that was closed leads nowhere. If its
-    descriptor stayed free, the next file that is opened would get it, and receive the compiler's messages.
+    Afterwards the streams accept any text in any encoding, and a stream that was closed leads to the null
+    device. If its descriptor stayed free, the next file that is opened would get that descriptor, and would
+    receive the compiler's messages.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if it is ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if the signal is ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
@@ -30,11 +31,11 @@ def prepare() -> None:
 
 
 def guarded(run: Callable[[], int | None], debug: bool) -> int:
-    """Runs a program, and turns an error into one line.
+    """Runs a program, and prints an error as one line.
 
     Args:
-      run: the program; returns its exit status, None for 0.
-      debug: whether an error is raised instead, with its traceback.
+      run: the program; returns its exit status, or None for 0.
+      debug: whether an error is raised with its traceback instead.
 
     Returns:
       The exit status.
@@ -59,7 +60,7 @@ def guarded(run: Callable[[], int | None], debug: bool) -> int:
 
 
 def handle_interrupts() -> None:
-    """Makes Ctrl-C raise KeyboardInterrupt from now on, when everything has been imported."""
+    """Makes Ctrl-C raise KeyboardInterrupt from now on; called after everything has been imported."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
 
@@ -73,22 +74,22 @@ def complain(error: Exception) -> int:
     """Prints an error as one line, and returns the exit status.
 
     Args:
-      error: what was raised.
+      error: the exception that was raised.
     """
-    if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as `head` does
+    if isinstance(error, BrokenPipeError):  # the reader of the output, such as `head`, has ended
         return 141
     text = str(error)
-    if isinstance(error, OSError) and error.strerror:  # without its number
+    if isinstance(error, OSError) and error.strerror:  # without the number of the error
         text = f"{shown(error.filename)}: {error.strerror}" if error.filename else error.strerror
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return 1
 
 
 def say(line: str) -> None:
-    """Prints a line of the log at once; if nobody reads it any more, the program goes on without it.
+    """Prints a line of the log at once; if the output has been closed, the program continues without it.
 
     Args:
-      line: of text.
+      line: one line of text.
     """
     try:
         print(line, flush=True)
@@ -97,9 +98,9 @@ def say(line: str) -> None:
 
 
 def _flush() -> None:
-    """Writes what is left of the output before Python does so at its end, which would print an exception.
+    """Writes the rest of the output before Python does so at exit, which could print an exception.
 
-    If it cannot be written, `guarded` has said so.
+    If the output cannot be written, `guarded` has already reported it.
     """
     try:
         sys.stdout.flush()

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the report of the sweep in the folder of --workdir; returns the exit status."""
-    from nst import report  # which imports JAX
+    from nst import report  # imported here, since it imports JAX
     from nst.sweeps import results
 
     workdir = options.workdir(args, "runs/pooling")

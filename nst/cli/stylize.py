@@ -2,13 +2,14 @@
 
 nst stylize --config=gatys2016 --config.content=photo.jpg --config.style=painting.jpg --workdir=runs/first
 
---config.devices=8 divides a picture that is too large for one device among eight; 0 stands for all. To use
-several hosts, start one process on each with the same options and these, numbered from 0:
+--config.devices=8 divides a picture that is too large for one device among eight; 0 stands for all devices.
+To use several hosts, start one process on each host, with the same options and these in addition:
 
     --config.devices=0 --coordinator=node0:12345 --processes=2 --process-id=0
 
-Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed replaces these three. All processes must see
-the same files, including the run folder; process 0 writes the files and the log.
+Processes are numbered from 0. Under Slurm, MPI or Kubernetes, and on TPU pods, --distributed replaces the
+last three options. All processes must see the same files, including the run folder; process 0 writes the
+files and the log.
 """
 
 import argparse
@@ -30,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs or continues the run that the arguments describe; returns the exit status."""
-    from nst.devices import processes  # which imports JAX
+    """Makes or continues the run that the arguments describe; returns the exit status."""
+    from nst.devices import processes  # imported here, since it imports JAX
 
     workdir = options.workdir(args, "runs/first")
     if catalogue.has_sweep(args.config_file):

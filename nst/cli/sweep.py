@@ -1,4 +1,4 @@
-"""Runs a sweep: every point of a config's sweep() in a run folder of its own, all measured by one instrument.
+"""Runs a sweep: every point of a config's sweep() in its own run folder, and measures all results alike.
 
 nst sweep --config=sweeps/pooling --workdir=runs/pooling
 """
@@ -33,30 +33,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         type=options.count,
         default=defaults.batch,
-        help="points in one batch, at most (%(default)s)",
+        help="most points in one batch (%(default)s)",
     )
     add("--ray-address", default=defaults.ray_address, help="a Ray cluster to join (this machine alone)")
     add("--only", action=options.Once, default="", help="indices of points to run: 3,7 or 3-7 (all)")
     add("--dry-run", action="store_true", help="list the points and run nothing")
-    add("--retry-failed", action="store_true", help="also run points that have failed as they are")
+    add("--retry-failed", action="store_true", help="also run unchanged points that have failed")
     add("--instrument", default="", help="the network that measures: a value of weights.name (vgg19)")
     add(
         "--target-loss",
         type=float,
         default=0.0,
-        help="tabulate the seconds until this loss is reached (none)",
+        help="add the seconds until this loss to the table (none)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the sweep of the arguments, and returns the exit status."""
+    """Runs the sweep that the arguments describe, and returns the exit status."""
     launcher = LAUNCHERS[choose("launcher", args.launcher, LAUNCHERS)]
     chosen = Options(args.instrument, args.jobs, args.batch, args.ray_address)
     workdir = options.workdir(args, "runs/pooling")
     points = make_points(args.config, space.load_sweep(locate(args.config_file)))
     selected = select(points, args.only) if args.only else points
     if args.dry_run:
-        # in a new folder no point is finished, whatever the instrument is
+        # in a new folder no point is finished, so the instrument need not be loaded
         begun = (workdir / "sweep.json").exists()
         name = _judge(args, workdir, points)[1].name if begun else ""
         print("\n".join(progress.list_points(workdir, selected, name)))

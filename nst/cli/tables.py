@@ -18,8 +18,8 @@ def counted(number: int, noun: str) -> str:
     """Returns a number with its noun: "1 picture", "2 pictures".
 
     Args:
-      number: of things.
-      noun: of one thing, whose plural ends with s.
+      number: the number of things.
+      noun: the singular noun; its plural must end with s.
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -28,7 +28,7 @@ def duration(seconds: float) -> str:
     """Returns a time for people: "0.8 s", "80 s", "75 min".
 
     Args:
-      seconds: of it.
+      seconds: the time in seconds.
     """
     if seconds < 10:
         return f"{seconds:.1f} s"

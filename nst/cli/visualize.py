@@ -1,4 +1,4 @@
-"""Draws what the layers of a network represent: figures as PNG and SVG, their numbers as npz and CSV.
+"""Draws figures of what the layers of a network represent, as PNG and SVG, and their numbers as npz and CSV.
 
 nst visualize reconstructions --config=trial --workdir=runs/seen
 
@@ -7,11 +7,11 @@ nst visualize reconstructions --config=trial --workdir=runs/seen
     units            the strongest units of each layer, and the parts of the photograph that they respond to
     patches          the nine patches of --folder that excite a channel most (Zeiler & Fergus 2013, figure 2)
     maximize         images made from noise that excite a channel most (Olah et al. 2017)
-    invariance       how far features and Gram matrices move as the photograph moves
-    occlusion        the parts of the photograph on which the style and the content loss depend, or those
+    invariance       how much features and Gram matrices change as the photograph moves
+    occlusion        the parts of the photograph on which the style and content losses depend, or the parts
                      of a result with --config.init.kind=image --config.init.image=result.png
     phases           each term's pixel gradient by phase modulo 2, 4, 8 and 16 (Odena et al. 2016)
-    distances        style distances between the pictures in --folder, and the nearest of each
+    distances        style distances between the pictures in --folder, and the nearest picture of each
 
 The pictures are config.content and config.style at config.size; the layers are those of config.style_loss
 unless --layers is given. A slim network is shown in VGG's own channels.
@@ -47,7 +47,7 @@ from nst.visualize import (
     reconstruct,
 )
 
-RANGES = {  # of nst/visualize/invariance.py
+RANGES = {  # transformation of nst/visualize/invariance.py -> its values
     "translation": range(0, 33, 2),
     "scaling": (0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.4),
     "rotation": (0, 1, 2, 4, 8, 12, 20, 30, 45),
@@ -63,7 +63,7 @@ def channels(args: argparse.Namespace, strongest) -> tuple[int, ...]:
     """Returns the channels of --channels, or `strongest()` without that option.
 
     Raises:
-      UserError: --channels is not whole numbers.
+      UserError: --channels has something other than whole numbers.
     """
     try:
         return tuple(int(name) for name in settings.names(args.channels)) or strongest()
@@ -84,7 +84,7 @@ def photograph(config: ConfigDict) -> np.ndarray:
     """Reads the photograph of the config.
 
     Raises:
-      UserError: the config names none.
+      UserError: the config names no photograph.
     """
     if not config.content:
         raise UserError("content: give a photograph: --config.content=photo.jpg")
@@ -105,10 +105,10 @@ def subtitle(config: ConfigDict, source: str, image: np.ndarray | None = None) -
 class Output(NamedTuple):
     """A figure with the numbers that it shows."""
 
-    stem: str  # of the file names
+    stem: str  # stem of the file names
     figure: Any
-    arrays: Mapping[str, np.ndarray]  # for the npz file
-    table: Sequence[Sequence] = ()  # for a CSV file, the head first; (): none
+    arrays: Mapping[str, np.ndarray]  # arrays for the npz file
+    table: Sequence[Sequence] = ()  # rows for a CSV file, the head first; (): no CSV file
 
 
 def show_reconstructions(args: argparse.Namespace) -> Iterator[Output]:
@@ -284,7 +284,7 @@ def run(args: argparse.Namespace) -> int:
     """Draws the figures of the command, and prints the paths of the files; returns the exit status.
 
     Raises:
-      UserError: nothing to show, or something unknown, or a size that is not a number.
+      UserError: the figure is missing or unknown, or the size is not a number.
     """
     if not args.what:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")

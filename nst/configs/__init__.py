@@ -1,4 +1,4 @@
-"""The configs that come with nst: the folder configs/ at the top of a checkout, which a wheel has here."""
+"""The configs that come with nst: in a checkout the folder configs/ at the top, in a wheel this folder."""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""Where a program runs: devices, processes, memory, and the cache of compiled programs.
+"""The devices and processes on which a program runs, their memory, and caches of compiled programs.
 
     mesh                one image divided over several devices
-    processes           several processes that make one image together
-    memory              what a program needs, and what a device has
-    platform            flags of XLA for a GPU, and whether JAX can start on the platform that is asked for
+    processes           several processes that compute one image together
+    memory              the memory that a program needs, and the memory of a device
+    platform            XLA's flags for a GPU, and the check that JAX can start
     compilation_cache   JAX's cache of compiled programs on the disk
-    programs            those of a run, which are found there without being traced again
+    programs            a cache of a run's programs on the disk, which are found without tracing them again
 
-Imports nothing of nst but `errors` and `files`.
+May import `errors` and `files`.
 """

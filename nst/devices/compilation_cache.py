@@ -14,9 +14,9 @@ import jax
 from nst.errors import UserError
 from nst.files import cache_folder
 
-_MAX_BYTES = 1_000_000_000  # beyond this, JAX drops the programs that were not used for the longest time
-_MIN_COMPILE_SECONDS = 0.1  # a program that compiles faster is not worth a file
-# JAX's warnings: (reading or writing, the program's name, the kind of error, its text)
+_MAX_BYTES = 1_000_000_000  # in a larger cache, JAX drops programs that were not used for the longest time
+_MIN_COMPILE_SECONDS = 0.1  # programs that compile faster are not kept
+# JAX's warnings, with the groups: reading or writing, the program's name, the type of the error, its text
 _FAILURE = r"Error (reading|writing) persistent compilation cache entry for '(.+?)': (\w+): (.*)"
 
 
@@ -64,13 +64,13 @@ def _say_not_kept(reason: str) -> None:
 def _drop_unfinished(folder: Path) -> None:
     """Removes entries that a killed process may have left incomplete.
 
-    JAX writes the file of a program first and the file with the time of its last use afterwards. Where the
-    second is missing, the first may be truncated, and JAX would warn whenever it adds a program. If another
-    process has just written the first and not yet the second, it loses this one entry only.
+    JAX first writes the file of a program, and then a file with the time of its last use. If the second file
+    is missing, the first may be truncated, and JAX would warn whenever it adds a program. If another process
+    has just written the first file but not yet the second, only this one entry is lost.
     """
     for program in folder.glob("*-cache"):
         if not _last_use(program).exists():
-            with contextlib.suppress(OSError):  # one that another user wrote
+            with contextlib.suppress(OSError):  # the file may belong to another user
                 program.unlink()
 
 
@@ -79,10 +79,10 @@ def _last_use(program: Path) -> Path:
 
 
 def _mend(folder: Path) -> None:
-    """Removes an entry that JAX cannot read when it says so; JAX then writes what it compiles instead.
+    """Makes JAX's warnings remove an entry that it cannot read, so that JAX writes a new one.
 
-    Left alone, JAX would keep the entry, and warn and compile at each start. Of its warnings that a file may
-    not be read or written only the first is shown, in a line.
+    Otherwise JAX would keep the entry, and would warn and compile at each start. Of the warnings that a file
+    may not be read or written, only the first is shown, in one line.
     """
     show, said = warnings.showwarning, []
 
@@ -103,14 +103,14 @@ def _mend(folder: Path) -> None:
 
 
 def _is_of_access(kind: str) -> bool:
-    """Whether an error of that name is about access to a file rather than what is in it."""
+    """Returns whether an error of that type is about access to a file, and not about its content."""
     error = getattr(builtins, kind, None)
     is_of_files = isinstance(error, type) and issubclass(error, OSError)
-    return is_of_files or kind == "Timeout"  # of the lock of the folder
+    return is_of_files or kind == "Timeout"  # the timeout of the folder's lock
 
 
 def _drop_last_used(folder: Path, program: str) -> None:
-    """Removes the entry of a program that was used last; all, where JAX does not record the use."""
+    """Removes the entry of a program that was used last, or all entries if JAX does not record the use."""
     times = {}
     for entry in folder.glob(f"{glob.escape(program)}-*-cache"):
         last_use = _last_use(entry)

@@ -1,4 +1,4 @@
-"""Memory: what a compiled program needs, what a whole run needs, and what the device has."""
+"""The memory that a compiled program needs, that a whole run needs, and that a device has."""
 
 import ctypes
 import math
@@ -12,7 +12,7 @@ import psutil
 # Bytes that a process holds on the CPU in addition to the arrays of its run, measured with
 # experiments.benchmarks.memory (jax 0.10.1, VGG-19): traces, small programs, XLA's and Python's own memory
 _OVERHEAD = 210_000_000
-# the same number at its peak, while the loop is being compiled
+# the largest number of these bytes while the loop is being compiled
 _COMPILER_OVERHEAD = 360_000_000
 
 
@@ -20,7 +20,7 @@ _COMPILER_OVERHEAD = 360_000_000
 def program_bytes(compiled: jax.stages.Compiled) -> int:
     """Returns the bytes that a compiled program needs for its arguments, results and temporaries.
 
-    The number is XLA's own analysis; of a program over several devices it is what each of them needs.
+    The number comes from XLA's analysis; for a program over several devices, it is the number for each.
 
     Args:
       compiled: the program.
@@ -38,11 +38,11 @@ _UNITS = ((1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
 
 
 def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
-    """Returns the most bytes that a run will need, beyond those of a process that has just started.
+    """Returns the most bytes that a run will need, in addition to those of a process that has just started.
 
-    On an accelerator that is the memory of the compiled loop, which has the network, the targets and the
-    optimiser's state as its arguments; the programs that compute the targets need less, and run before it.
-    On a CPU, the compiler and the process itself share the memory with the arrays.
+    On an accelerator, this is the memory of the compiled loop, whose arguments are the network, the targets
+    and the optimiser's state; the programs that compute the targets need less, and run before the loop. On a
+    CPU, the compiler and the process itself share the memory with the arrays.
 
     Args:
       compiled: the loop.
@@ -52,10 +52,10 @@ def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
 
 
 def of_run(program: int, weights_bytes: int) -> int:
-    """Returns the most bytes that a run will need, as `forecast`, from the bytes of its loop.
+    """Returns the same number as `forecast`, from the bytes of the loop.
 
     Args:
-      program: what the compiled loop needs.
+      program: bytes that the compiled loop needs.
       weights_bytes: as for `forecast`.
     """
     if jax.default_backend() != "cpu":
@@ -64,10 +64,10 @@ def of_run(program: int, weights_bytes: int) -> int:
 
 
 def most_for_program(limit: int) -> int:
-    """Returns the most bytes that the loop of a run may need, so that `of_run` does not exceed a limit.
+    """Returns the most bytes that the loop of a run may need so that `of_run` does not exceed a limit.
 
     Args:
-      limit: bytes.
+      limit: bytes that the run may use.
     """
     if jax.default_backend() != "cpu":
         return limit
@@ -98,13 +98,13 @@ def available(device: jax.Device) -> int:
 def _room_in_cgroups(
     processes: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> float:
-    """Returns the bytes that the limits of containers and batch systems leave, which psutil does not know."""
+    """Returns the bytes that the limits of containers and batch systems allow, which psutil does not know."""
     room = math.inf
     lines = processes.read_text().splitlines() if processes.is_file() else []
     for controllers, path in (line.split(":", 2)[1:] for line in lines):
         if controllers and "memory" not in controllers.split(","):
             continue
-        # version 1 has a folder for each controller, version 2 one for all
+        # version 1 of cgroups has a folder for each controller, version 2 one folder for all
         base, most, used = (
             (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
             if controllers
@@ -118,7 +118,7 @@ def _room_in_cgroups(
 
 
 def _room(folder: Path, most: str, used: str) -> float:
-    """Returns the bytes that one group still has; its cache of files can be dropped, and counts as free."""
+    """Returns the bytes that a group may still use; its cache of files can be dropped and counts as free."""
     try:
         limit, usage = ((folder / name).read_text().strip() for name in (most, used))
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -132,9 +132,9 @@ def limit(gigabytes: float) -> int:
     """Returns the bytes that a run may use.
 
     Args:
-      gigabytes: `config.memory_limit_gb`; 0 stands for what the device has.
+      gigabytes: `config.memory_limit_gb`; 0 stands for the memory that is available on the device.
     """
-    # a limit that rounds to 0 bytes is not the field's 0
+    # at least 1, since a small limit that rounds to 0 bytes does not mean 0 of the field
     return max(1, int(gigabytes * 1e9)) if gigabytes else available(jax.local_devices()[0])
 
 

@@ -1,9 +1,9 @@
 """Arrays divided along one axis over several devices.
 
-XLA divides a compiled program as its inputs are divided. For an image divided by its height, convolutions and
-poolings exchange a row or two with the neighbouring devices, sums such as Gram matrices are added over the
-devices, and the optimiser's state lies where the image does. So each device holds its share of everything
-that grows with the image, and none ever holds the whole.
+XLA divides a compiled program in the same way as its inputs. For an image that is divided by its height,
+convolutions and poolings exchange a row or two with the neighbouring devices, sums such as Gram matrices are
+added over the devices, and the optimiser's state is divided like the image. So each device holds its share of
+everything that grows with the image, and no device ever holds the whole.
 """
 
 from typing import Any
@@ -21,10 +21,11 @@ def make_mesh(devices: int) -> Mesh | None:
     """Returns a mesh of devices in a row; None for a single device.
 
     Args:
-      devices: how many, `config.devices`; 0: all that there are.
+      devices: number of devices, `config.devices`; 0: all.
 
     Raises:
-      UserError: there are fewer devices, or several processes take part and `devices` is not all of theirs.
+      UserError: there are fewer devices, or there are several processes and `devices` is not the number of
+        all their devices.
     """
     available = jax.devices()
     if not 0 <= devices <= len(available):
@@ -44,7 +45,7 @@ def rounded(length: int, multiple: int) -> int:
     """Returns the multiple of `multiple` that is nearest to a length; it may be 0.
 
     Args:
-      length: of an axis, in elements.
+      length: length of an axis, in elements.
       multiple: a whole number, >= 1.
     """
     return (length + multiple // 2) // multiple * multiple
@@ -80,8 +81,8 @@ def replicated(mesh: Mesh | None, tree: Any) -> Any:
 def gathers(compiled: jax.stages.Compiled) -> bool:
     """Returns whether a program gathers divided arrays on single devices, whose memory bounds them.
 
-    Exchanging rows with neighbours and adding up sums gather nothing. Sorting (histogram,
-    sliced_wasserstein), matching patches (mrf) and resampling (optimizer.bands) gather.
+    The exchange of rows between neighbours and the adding of sums do not gather arrays. Sorting (histogram,
+    sliced_wasserstein), the matching of patches (mrf) and resampling (optimizer.bands) do.
 
     Args:
       compiled: a program whose inputs are divided.
@@ -90,10 +91,10 @@ def gathers(compiled: jax.stages.Compiled) -> bool:
 
 
 def shardings(tree: Any) -> Any:
-    """Returns the layouts of a tree of shapes, as `jax.jit` takes them for `out_shardings`.
+    """Returns the layouts of a tree of shapes, in the form of `out_shardings` of `jax.jit`.
 
     Args:
-      tree: a pytree of the shapes that `sharded` makes.
+      tree: a pytree of shapes from `sharded`.
     """
     return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
@@ -103,8 +104,8 @@ def distribute(mesh: Mesh | None, tree: Any, axis: int | None = None) -> Any:
 
     Args:
       mesh: as for `sharded`.
-      tree: a pytree of arrays; across processes each must have the same values.
-      axis: along which each array is divided where that is possible, as for `sharded`.
+      tree: a pytree of arrays, which must have the same values in all processes.
+      axis: axis along which each array is divided if that is possible, as for `sharded`.
     """
     return jax.tree.map(lambda leaf: _put(leaf, sharded(mesh, leaf, axis)), tree)
 
@@ -113,8 +114,8 @@ def put(tree: Any, like: Any) -> Any:
     """Places arrays on the devices, with the layouts of given shapes.
 
     Args:
-      tree: a pytree of arrays; across processes each must have the same values.
-      like: a pytree of the same structure, of the shapes that `sharded` makes.
+      tree: a pytree of arrays, which must have the same values in all processes.
+      like: a pytree of the same structure with shapes from `sharded`.
     """
     return jax.tree.map(_put, tree, like)
 

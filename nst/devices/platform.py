@@ -6,17 +6,17 @@ import pkgutil
 
 import jax
 
-# XLA times every algorithm of every convolution while it compiles, for a minute and more, and takes the one
-# that was fastest that time, so that another compilation of the same program may give other bytes. Level 0
-# takes the first choice of cuDNN and cuBLAS instead, as PyTorch does, each time the same. Triton's kernels
-# for products have no such first choice (one block of threads adds up a whole Gram matrix), so they are off.
+# While it compiles, XLA times every algorithm of every convolution, for a minute or more, and takes the one
+# that was fastest. So another compilation of the same program may give other bytes. Level 0 takes the first
+# choice of cuDNN and cuBLAS instead, as PyTorch does, which is the same each time. Triton's kernels for
+# products have no such first choice (one block of threads adds up a whole Gram matrix), so they are off.
 GPU_FLAGS = {"xla_gpu_autotune_level": "0", "xla_gpu_enable_triton_gemm": "false"}
 
 
 def set_flags() -> None:
-    """Adds GPU_FLAGS to XLA_FLAGS where JAX has support for a GPU; a flag that is there already stays.
+    """Adds GPU_FLAGS to XLA_FLAGS if JAX has support for a GPU; flags that are already set stay.
 
-    XLA reads them when JAX starts, so later calls have no effect.
+    XLA reads the flags when JAX starts, so later calls have no effect.
     """
     present = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in GPU_FLAGS.items() if name not in present]
@@ -25,7 +25,7 @@ def set_flags() -> None:
 
 
 def _has_gpu_support() -> bool:
-    """Returns whether a package is installed through which JAX finds a GPU; JAX is not started."""
+    """Returns whether a package that lets JAX use a GPU is installed; JAX is not started."""
     plugins = importlib.util.find_spec("jax_plugins")
     folders = list(plugins.submodule_search_locations or ()) if plugins else []
     return any("cuda" in module.name or "rocm" in module.name for module in pkgutil.iter_modules(folders))

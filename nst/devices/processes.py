@@ -1,9 +1,9 @@
 """Several processes, on one machine or many, that compute one image together (nst/devices/mesh.py).
 
 Every process runs the same program, reads the same files and reaches every computation in the same order;
-otherwise some of them would wait forever. Whatever depends on one process's clock, signals or disk must
-therefore be agreed upon, with the functions below: the primary process (number 0) decides, writes the files
-and prints. With a single process, these functions do nothing.
+otherwise some of them would wait forever. The processes must therefore agree on every decision that depends
+on the clock, the signals or the disk of one process. The functions of this file do that: the primary process
+(number 0) decides, writes the files and prints. With a single process, these functions do nothing.
 """
 
 import functools
@@ -26,13 +26,12 @@ def initialize(
 
     Args:
       coordinator: host:port of the primary process.
-      processes: how many processes there are.
+      processes: number of processes.
       number: number of this process, counted from 0.
-      detect: whether the arguments that are None are taken from the cluster (Slurm, MPI, Kubernetes, TPU
-        pod).
+      detect: whether arguments that are None are taken from the cluster (Slurm, MPI, Kubernetes, TPU pod).
 
     Raises:
-      UserError: the arguments do not fit together, or there is no cluster, or no process answers.
+      UserError: the arguments do not fit together, there is no cluster, or no process answers.
     """
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
@@ -69,7 +68,7 @@ def broadcast(value: float) -> float:
     """Returns the primary process's number in every process, rounded to float32 if there are several.
 
     Args:
-      value: this process's number; only the primary's counts.
+      value: the number in this process; only that of the primary process is used.
     """
     if jax.process_count() == 1:
         return value
@@ -80,7 +79,7 @@ def any_process(flag: bool) -> bool:
     """Returns whether a flag is set in at least one process.
 
     Args:
-      flag: this process's flag.
+      flag: the flag in this process.
     """
     if jax.process_count() == 1:
         return flag
@@ -93,7 +92,7 @@ def on_primary(function: Callable) -> Callable:
     An exception in the primary process is raised as a UserError in the others, so that all of them end.
 
     Args:
-      function: every process must call it, at the same point of the program.
+      function: a function that every process must call, at the same point of the program.
     """
 
     @functools.wraps(function)
@@ -106,7 +105,7 @@ def on_primary(function: Callable) -> Callable:
                 result = function(*arguments, **options)
             except Exception as raised:
                 error = raised
-        # only arrays of a fixed shape can be sent, so the message travels as padded bytes; empty: no error
+        # only arrays of a fixed shape can be sent, so the message is sent as padded bytes; empty: no error
         message = np.frombuffer(str(error or "").encode()[:_MESSAGE].ljust(_MESSAGE, b"\0"), np.uint8)
         message = bytes(multihost_utils.broadcast_one_to_all(message)).rstrip(b"\0").decode(errors="ignore")
         if error is not None:
@@ -119,15 +118,15 @@ def on_primary(function: Callable) -> Callable:
 
 
 def gather(array: Any) -> np.ndarray:
-    """Returns all values of an array as a NumPy array, on whichever devices and processes its parts lie.
+    """Returns all values of an array as a NumPy array, from all devices and processes.
 
     Args:
-      array: a JAX or NumPy array of any shape. Every process must ask for it.
+      array: a JAX or NumPy array of any shape. Every process must call this function with it.
     """
     if not isinstance(array, jax.Array) or array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
     if array.ndim > 4:
-        # the optimiser's history of images: a gathered array passes through every device whole, and one image
-        # at a time needs less of its memory
+        # this is the optimiser's history of images. A gathered array passes through every device as a whole,
+        # and a single image needs less of its memory
         return np.stack([gather(array[index]) for index in range(len(array))])
     return multihost_utils.process_allgather(array, tiled=True)

@@ -1,12 +1,12 @@
 """Compiled programs in the user's cache folder, which a later process finds without tracing them again.
 
-JAX's own cache has the text of a program for its key, so a program has to be traced and lowered before it can
-be looked up, and that takes ten times as long as reading it. Here the key is what the text is made from: the
-function and its static arguments, the shapes of the others, and whatever else might change the program: the
-code of nst, the versions, JAX's configuration, the devices.
+In JAX's own cache, the key is the text of a program. So a program has to be traced and lowered before it can
+be looked up, which takes ten times as long as reading it. Here the key is made from everything on which the
+text depends: the function and its static arguments, the shapes of the other arguments, the code of nst, the
+versions, JAX's configuration and the devices.
 
-An entry begins with its checksum, and one that is damaged is replaced. Programs are kept where
-`compilation_cache.keep` was called and found the user's own folder; elsewhere, and for arrays on several
+An entry begins with its checksum, and a damaged entry is replaced. Programs are kept if
+`compilation_cache.keep` was called and found the user's own folder. Otherwise, and for arrays on several
 devices, nothing is read or written.
 """
 
@@ -34,17 +34,17 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from nst.files import cache_folder, replacing
 
-_MAX_BYTES = 200_000_000  # beyond this, the programs that were not used for the longest time are dropped
-_CHECKSUM = 32  # bytes, of sha256
+_MAX_BYTES = 200_000_000  # in a larger folder, programs that were not used for the longest time are dropped
+_CHECKSUM = 32  # bytes of a sha256
 
 
 def compiled(function: Callable, *args) -> jax.stages.Compiled:
     """Returns `function.lower(*args).compile()`, which takes the arguments that are not static.
 
     Args:
-      function: of a module, from `jax.jit`.
-      *args: arrays, their shapes, or trees of either; any other value is a static argument, whose `repr` says
-        all that is in it.
+      function: a function of a module, from `jax.jit`.
+      *args: arrays, their shapes, or trees of either; any other value is a static argument, which its `repr`
+        must describe completely.
     """
     dynamic = tuple(arg for arg in args if not _is_static(arg))
 
@@ -65,19 +65,19 @@ def compiled(function: Callable, *args) -> jax.stages.Compiled:
 
 @functools.cache
 def _find_lapack() -> None:
-    """Makes JAX look up LAPACK's functions, which it does when it lowers a program that calls one.
+    """Makes JAX look up LAPACK's functions, which it usually does when it lowers a program that calls one.
 
-    A program that is read, and not lowered, would call them at address 0.
+    Without this, a program that is read from the disk would call them at address 0.
     """
     jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
 def _compiled_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compiles a program without JAX's cache: XLA:CPU cannot write whole a program that it has read."""
+    """Compiles a program without JAX's cache, since XLA:CPU cannot serialise a program that it has read."""
     if _folder() is None or jax.default_backend() != "cpu":
         return lowered.compile()
     jax.config.update("jax_enable_compilation_cache", False)
-    compilation_cache.reset_cache()  # JAX asks for the setting once, and after this
+    compilation_cache.reset_cache()  # JAX reads the setting once, and again after this
     try:
         return lowered.compile()
     finally:
@@ -89,11 +89,11 @@ def shapes(function: Callable, *args) -> Any:
     """Returns `jax.eval_shape` of a function: the shapes of its results, without computing them.
 
     Args:
-      function: of a module.
+      function: a function of a module.
       *args: as for `compiled`.
 
     Raises:
-      UserError: the function does, for these shapes; then nothing is kept.
+      UserError: the function raises it for these shapes; nothing is kept then.
     """
 
     def evaluate():
@@ -109,7 +109,7 @@ def shapes(function: Callable, *args) -> Any:
 
 
 def call(function: Callable, *args) -> Any:
-    """Returns `function(*args)`, computed by its kept program where there is one.
+    """Returns `function(*args)`, computed with the kept program if there is one.
 
     Args:
       function: as for `compiled`.
@@ -138,13 +138,13 @@ def drop() -> None:
 
 
 def _is_static(arg: Any) -> bool:
-    """Whether an argument is neither an array, nor the shape of one, nor a tree."""
+    """Returns whether an argument is neither an array, nor the shape of an array, nor a tree."""
     leaves = jax.tree.leaves(arg)
     return len(leaves) == 1 and leaves[0] is arg and not hasattr(arg, "shape")
 
 
 def _is_here(leaf: Any) -> bool:
-    """Whether an array is on the device for which programs are kept."""
+    """Returns whether an array is on the device for which programs are kept."""
     if isinstance(leaf, jax.Array):
         return not isinstance(leaf, jax.core.Tracer) and leaf.devices() == set(jax.local_devices()[:1])
     return isinstance(leaf, np.ndarray | np.generic)
@@ -158,20 +158,20 @@ def _weak(leaf: Any) -> bool:
 
 
 def _folder() -> Path | None:
-    """Returns the folder of the programs; None: they are not kept."""
+    """Returns the folder of the programs, or None if they are not kept."""
     folder = jax.config.jax_compilation_cache_dir
     alone = jax.process_count() == 1 and jax.config.jax_default_device is None
     return cache_folder("programs") if alone and folder and folder == str(cache_folder("xla")) else None
 
 
 def _found(kind: str, function: Callable, args: tuple, make: Callable, forms: tuple) -> Any:
-    """Returns what the folder has for a key; else what `make` returns, which is then kept.
+    """Returns the value that the folder has for a key, or else makes the value and keeps it.
 
     Args:
-      kind: of the entry.
+      kind: kind of the entry.
       function, args: as for `compiled`.
       make: makes the value.
-      forms: (the value from what an entry holds, what an entry holds from the value).
+      forms: two functions: content of an entry -> value, and value -> content of an entry.
     """
     folder, (load, save) = _folder(), forms
     if folder is None:
@@ -188,7 +188,7 @@ def _found(kind: str, function: Callable, args: tuple, make: Callable, forms: tu
         with replacing(path) as file:
             file.write(hashlib.sha256(data).digest() + data)
         _drop_oldest(folder)
-    except OSError as error:  # said as JAX says it of its own, see compilation_cache.py
+    except OSError as error:  # the warning has the form of JAX's own, which compilation_cache.py handles
         warnings.warn(
             f"Error writing persistent compilation cache entry for '{function.__name__}': "
             f"{type(error).__name__}: {error}",
@@ -198,14 +198,14 @@ def _found(kind: str, function: Callable, args: tuple, make: Callable, forms: tu
 
 
 def _unpacked(data: bytes) -> Any:
-    """Returns what an entry holds; raises ValueError if it is damaged."""
+    """Returns the content of an entry; raises ValueError if it is damaged."""
     if hashlib.sha256(data[_CHECKSUM:]).digest() != data[:_CHECKSUM]:
         raise ValueError("damaged")
     return pickle.loads(zlib.decompress(data[_CHECKSUM:]))
 
 
 def _drop_oldest(folder: Path) -> None:
-    """Removes the entries that were not used for the longest time, and what killed processes left."""
+    """Removes the files that were not used for the longest time, including those of killed processes."""
     found = []
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -223,7 +223,7 @@ def _drop_oldest(folder: Path) -> None:
 
 
 def _key(function: Callable, args: tuple) -> str:
-    """Returns a digest of all that decides a program."""
+    """Returns a digest of everything on which a program depends."""
     static = [repr(arg) if _is_static(arg) else None for arg in args]
     leaves, structure = jax.tree.flatten([arg for arg in args if not _is_static(arg)])
     like = [(leaf.shape, str(leaf.dtype), _weak(leaf)) for leaf in leaves]
@@ -244,7 +244,7 @@ def _code() -> str:
 
 @functools.cache
 def _platform() -> tuple:
-    """Returns the versions, the devices, the flags of the compiler, and what the processor can do."""
+    """Returns the versions, the devices, the flags of the compiler, and the processor's instructions."""
     versions = [module.__version__ for module in (jax, jaxlib, flax, optax, np)]
     devices = jax.local_devices()
     kinds = [(device.platform, device.device_kind) for device in devices]
@@ -253,7 +253,7 @@ def _platform() -> tuple:
 
 
 def _processor() -> str:
-    """Returns the instructions that the processor has, since programs for CPUs use those of their machine."""
+    """Returns the names of the processor's instruction sets, since programs for CPUs use all of them."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):

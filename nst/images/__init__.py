@@ -2,20 +2,20 @@
 
 An image is a float32 array, HxWx3 (or 1xHxWx3), sRGB in [0, 1].
 
-    decode    read a picture: formats, orientation, transparency
-    limits    bounds on what is read, checked before anything is decoded
-    jpeg      scans of JPEG files, and files that lack their end
+    decode    reading of pictures: formats, orientation, transparency
+    limits    bounds on the size of pictures, checked before a file is decoded
+    jpeg      scans of JPEG files, and files whose end is missing
     png       PNG files of 16 bits
     jpegxl    the size of JPEG XL files
     tiff      the picture among the pages of a TIFF file, and values of more than 8 bits
     profiles  colour profiles, and the conversion to sRGB
-    io        write a picture, and read its description
+    io        writing of pictures, and reading of their descriptions
     sizes     sizes of images, and resampling to them
     folders   the pictures of a folder
     spaces    colour spaces
-    color     keep a photograph's colours
+    color     keeping a photograph's colours
 
-Imports nothing of nst but `errors`, `files` and `numerics`.
+May import `errors`, `files` and `numerics`.
 """
 
 from nst.images.decode import Picture, Source, read

@@ -1,9 +1,9 @@
-"""Keeping a photograph's colours: recolour the painting or the result, or transfer luminance alone.
+"""Keeping a photograph's colours: recolouring of the painting or the result, or transfer of luminance alone.
 
-Gatys et al. 2016 (*Preserving Color in Neural Artistic Style Transfer*, arXiv 1606.05897). The painting is
-recoloured before the run, the result after it. The functions use NumPy and compute in float64. Images are
-sRGB. The results are float32 and may lie outside [0, 1]: the caller clips them, once, at the end, since
-clipping changes the statistics that were matched.
+Gatys et al. 2016 (*Preserving Color in Neural Artistic Style Transfer*, arXiv 1606.05897). A painting is
+recoloured before the run, a result after it. The functions use NumPy and compute in float64. Images are sRGB.
+Results are float32 and may lie outside [0, 1]: the caller clips them once at the end, since clipping changes
+the statistics that were matched.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from nst.images.spaces import SPACES, WITH_LUMINANCE, from_space, to_space
 
 RIDGE = 1 / (
     12 * 255**2
-)  # the variance of rounding to 8 bits, in units of white^2: less is rounding, not colour
+)  # the variance of rounding to 8 bits, in units of white^2; a smaller variance is rounding and not colour
 TIE = 1e-6  # in units of white; closer values count as equal (the chroma of greys is rounding error)
 
 
@@ -42,10 +42,10 @@ def pca(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
 
 
 def symmetric(source_3x3: np.ndarray, target_3x3: np.ndarray) -> np.ndarray:
-    """Returns A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, the map of S to T that moves colours least.
+    """Returns A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, the map from S to T that moves colours least.
 
-    It is symmetric and positive definite: the optimal transport between two Gaussians. Pitie & Kokaram 2007
-    (*The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer*); `sym` in
+    A is symmetric and positive definite, and is the optimal transport between two Gaussians. Pitie & Kokaram
+    2007 (*The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer*); `sym` in
     leongatys/NeuralImageSynthesis.
     """
     root_3x3, inverse_3x3 = _power(source_3x3, 0.5), _power(source_3x3, -0.5)
@@ -68,7 +68,7 @@ def _colors(rgb_HxWx3: np.ndarray, weights_HxW: np.ndarray | None, space: str) -
 
 
 def _moments(colors: Colors) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean and the covariance, with the ridge."""
+    """Returns the mean and the covariance, with RIDGE added to its diagonal."""
     mean_3 = colors.weights_M @ colors.rows_Mx3
     centred_Mx3 = colors.rows_Mx3 - mean_3
     return mean_3, (colors.weights_M * centred_Mx3.T) @ centred_Mx3 + RIDGE * np.eye(3)
@@ -90,7 +90,7 @@ def _histogram(source: Colors, target: Colors) -> np.ndarray:
 def _quantiles(
     values_M: np.ndarray, weights_M: np.ndarray, target_m: np.ndarray, target_weights_m: np.ndarray
 ) -> np.ndarray:
-    """Returns for each value the target's quantile, interpolated linearly.
+    """Returns, for each value, the target's quantile at its level, interpolated linearly.
 
     The level of a value is the middle of its step of the distribution function.
     """
@@ -99,7 +99,7 @@ def _quantiles(
     levels_M = (np.cumsum(steps) - steps / 2)[index_M]
     counted = target_weights_m > 0  # a value without weight is not a quantile
     target_m, target_weights_m = target_m[counted], target_weights_m[counted]
-    # equal values get equal weights, or the order of their pixels would matter
+    # equal values get equal weights; otherwise the order of their pixels would matter
     index_m = _ties(target_m)
     target_weights_m = (np.bincount(index_m, target_weights_m) / np.bincount(index_m))[index_m]
     order_m = np.argsort(target_m)
@@ -109,8 +109,8 @@ def _quantiles(
 
 def _ties(values_M: np.ndarray) -> np.ndarray:
     """Returns the rank of each value, from 0; values in the same bin of width TIE share a rank."""
-    # The offset is irrational: a decimal constant could lie on the boundary of two bins, where rounding would
-    # separate equal values.
+    # The offset is irrational, so that no decimal constant lies on the boundary of two bins, where rounding
+    # would separate equal values.
     return np.unique(np.floor(values_M / TIE + 0.5**0.5), return_inverse=True)[1]
 
 
@@ -135,14 +135,14 @@ def match(
 
         x' = A (x - mu_S) + mu_T,   A Sigma_S A^T = Sigma_T
 
-    where mu and Sigma are the mean and the covariance of the pixels, and A is that of `cholesky`, `pca` or
+    Here mu and Sigma are the mean and the covariance of the pixels, and A is computed by `cholesky`, `pca` or
     `symmetric`. This is the section on colour histogram matching of Gatys et al. 2016, where the source is
     the painting and the target the photograph. `histogram` instead gives each channel the target's
     distribution, by quantiles:
 
         x'_i = F_Ti^-1(F_Si(x_i))
 
-    where equal values stay equal, and the target's quantiles are interpolated linearly.
+    Equal values stay equal, and the target's quantiles are interpolated linearly.
 
     Departs from the paper: 1/12 of a squared 8-bit step is added to the diagonals of the covariances (1e-5 in
     leongatys/NeuralImageSynthesis), so that grey and constant images work and their rounding does not become
@@ -153,15 +153,15 @@ def match(
       target_hxwx3: image with the colours, of any size.
       transform: name in TRANSFORMS.
       space: name in SPACES.
-      source_weights_HxW: weights of the source's pixels in its statistics, >= 0; None: equal weights.
-        All pixels are transformed.
-      target_weights_hxw: the same for the target.
+      source_weights_HxW: weights of the source's pixels in its statistics, >= 0; None: equal weights. All
+        pixels are transformed, also those of weight 0.
+      target_weights_hxw: weights of the target's pixels in its statistics, >= 0; None: equal weights.
 
     Returns:
       `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: an unknown transform or space, or weights that are 0 throughout.
+      UserError: the transform or the space is unknown, or all weights are 0.
     """
     choose("color.transform", transform, TRANSFORMS)
     source, target = (
@@ -188,8 +188,8 @@ def _grey(luminance_HxW: np.ndarray, space: str) -> np.ndarray:
 def luminance(rgb_HxWx3: np.ndarray, space: str) -> np.ndarray:
     """Returns the grey image of the same luminance, (L, 0, 0) in `space`.
 
-    In yiq, the space of Gatys et al. 2016, each of its channels is Y = 0.299 R + 0.587 G + 0.114 B of the
-    encoded values.
+    In yiq, the space of Gatys et al. 2016, each channel of the result is Y = 0.299 R + 0.587 G + 0.114 B of
+    the encoded values.
 
     Args:
       rgb_HxWx3: sRGB.
@@ -199,7 +199,7 @@ def luminance(rgb_HxWx3: np.ndarray, space: str) -> np.ndarray:
       `HxWx3`, float32.
 
     Raises:
-      UserError: not a name in WITH_LUMINANCE.
+      UserError: `space` is not in WITH_LUMINANCE.
     """
     return _grey(_luminance(rgb_HxWx3, space), space)
 
@@ -211,13 +211,13 @@ def match_luminance(
     source_weights_HxW: np.ndarray | None = None,
     target_weights_hxw: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns the `luminance` of the source with the mean and the standard deviation of the target's.
+    """Returns the `luminance` of the source with the mean and standard deviation of the target's luminance.
 
         L' = sigma_T / sigma_S (L_S - mu_S) + mu_T
 
     This is the section on luminance-only transfer of Gatys et al. 2016, where the source is the painting and
-    the target the photograph. The same number is added to sigma^2 as in `match`, whose `cholesky` changes the
-    luminance in the same way.
+    the target the photograph. The same number is added to sigma^2 as in `match`, in which the transform
+    `cholesky` changes the luminance in the same way.
 
     Args:
       source_HxWx3: image that is changed, sRGB.
@@ -230,7 +230,7 @@ def match_luminance(
       A grey image, `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: a space that is not in WITH_LUMINANCE, or weights that are 0 throughout.
+      UserError: `space` is not in WITH_LUMINANCE, or all weights are 0.
     """
     luminance_HxW, white = _luminance(source_HxWx3, space), SPACES[space].white
     (source_3, source_3x3), (target_3, target_3x3) = (
@@ -259,7 +259,7 @@ def with_colors_of(result_HxWx3: np.ndarray, photo_HxWx3: np.ndarray, space: str
       `HxWx3`, float32, not clipped.
 
     Raises:
-      UserError: a space that is not in WITH_LUMINANCE, or images of two sizes.
+      UserError: `space` is not in WITH_LUMINANCE, or the images have different sizes.
     """
     if result_HxWx3.shape != photo_HxWx3.shape:
         (height, width), (rows, columns) = result_HxWx3.shape[:2], photo_HxWx3.shape[:2]

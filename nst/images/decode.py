@@ -18,14 +18,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from nst.errors import UserError, optional
 from nst.images import jpeg, jpegxl, limits, png, profiles
 
-Source = str | os.PathLike | Image.Image | np.ndarray  # what `read` takes
+Source = str | os.PathLike | Image.Image | np.ndarray  # the types that `read` accepts
 
-# The formats that Pillow may open; others start programs (EPS), or look different in every program (PSD).
-# HEIC is added where its decoder is installed, and JPEG XL is read without Pillow.
+# The formats that Pillow may open. Other formats start programs (EPS), or look different in every program
+# (PSD). HEIC is added if its decoder is installed, and JPEG XL is read without Pillow.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000")
 
-_BYTES = {"1": 1 / 8, "I": 4, "F": 4}  # of a channel, where it is not one
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how a file begins
+_BYTES = {"1": 1 / 8, "I": 4, "F": 4}  # mode of Pillow -> bytes of a channel; one byte in all other modes
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF files
 
 
 class Picture(NamedTuple):
@@ -39,8 +39,8 @@ class Picture(NamedTuple):
 def read(source: Source, max_megapixels: float = limits.MEGAPIXELS) -> Picture:
     """Reads a picture from a path, a PIL image or an array.
 
-    Pixels of alpha 0 get the mean colour of the visible ones, since the colours that files hold there are
-    arbitrary and nobody sees them.
+    Pixels of alpha 0 get the mean colour of the visible pixels, since files hold arbitrary colours for pixels
+    that are not visible.
 
     Args:
       source: a path; a PIL image; or an array `HxW`, `HxWx1`, `HxWx3` or `HxWx4`, uint8, uint16 or
@@ -48,8 +48,8 @@ def read(source: Source, max_megapixels: float = limits.MEGAPIXELS) -> Picture:
       max_megapixels: most pixels, in millions, that a file or a PIL image may have.
 
     Raises:
-      UserError: a file that is missing, empty, truncated, too large or not a picture, values out of range, a
-        picture of which nothing is visible, or something that is no source.
+      UserError: the file is missing, empty, truncated, too large or not a picture; values are out of range;
+        no pixel is visible; or `source` has another type.
     """
     if isinstance(source, Image.Image):
         with _errors("image", max_megapixels):
@@ -59,7 +59,7 @@ def read(source: Source, max_megapixels: float = limits.MEGAPIXELS) -> Picture:
         with _errors(source, max_megapixels):
             size = _check_file(source)
             return _without_hidden(_decode(Path(source), max_megapixels, size), source)
-    if not hasattr(source, "__array__"):  # which arrays of other libraries have, too
+    if not hasattr(source, "__array__"):  # arrays of other libraries have it, too
         raise UserError(f"{type(source).__name__}: not a picture; give a path, a PIL image or an array")
     return _without_hidden(_from_array(np.asarray(source), "array"), "array")
 
@@ -78,12 +78,13 @@ def _without_hidden(picture: Picture, name) -> Picture:
 
 @contextmanager
 def _errors(name: str | os.PathLike, max_megapixels: float) -> Iterator[None]:
-    """Turns the errors of decoders into errors of one line."""
+    """Turns the errors of decoders into a UserError of one line."""
     try:
         with limits.decoders(max_megapixels):
             yield
     except Image.DecompressionBombError as error:
-        pixels = int(re.findall(r"\d+", str(error))[0])  # of a frame, or beyond twice the limit
+        # raised if a frame has too many pixels, or the picture more than twice the limit
+        pixels = int(re.findall(r"\d+", str(error))[0])
         raise limits.too_large(name, pixels, max_megapixels) from error
     except UnidentifiedImageError as error:
         raise UserError(
@@ -102,9 +103,9 @@ def _errors(name: str | os.PathLike, max_megapixels: float) -> Iterator[None]:
 
 
 def _check_file(source: str | os.PathLike) -> int:
-    """Returns the number of bytes of a file; raises UserError for what is not the path of a picture."""
+    """Returns the number of bytes of a file; raises UserError if `source` cannot be the path of a picture."""
     path = Path(source)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):  # a letter alone is a drive; Path makes // to /
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):  # one letter is a drive; Path turns // into /
         raise UserError(f"{source}: pictures are not fetched from URLs; download it and give the file's path")
     if not path.exists():
         raise UserError(f"{path}: no such file; give the path of a picture")
@@ -127,7 +128,7 @@ def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
         return _decode_jpegxl(path, max_megapixels, size)
     found = None
     if head.startswith(_TIFF):
-        from nst.images import tiff  # which imports tifffile
+        from nst.images import tiff  # imported here, since importing tifffile takes time
 
         found = tiff.read(path, max_megapixels, size)
     if found and found.values is not None:
@@ -142,7 +143,8 @@ def _decode(path: Path, max_megapixels: float, size: int) -> Picture:
             return _decode_16bit_png(image, path)
         if image.format in ("JPEG", "MPO"):
             return _decode_jpeg(image, path)
-        key = image.info.get("transparency")  # one grey level, which Pillow gives in the units of the file
+        # a transparent grey level, which Pillow returns in the units of the file
+        key = image.info.get("transparency")
         if image.format == "PNG" and image.mode == "L" and isinstance(key, int):
             image.info["transparency"] = key * {"L;2": 85, "L;4": 17}.get(str(image.tile[0].args), 1)
         return _from_pillow(image, path, _frames(image))
@@ -177,7 +179,7 @@ def _formats(path: Path, head: bytes) -> tuple[str, ...]:
 
 
 def _is_16bit_png(image: Image.Image) -> bool:
-    """Returns whether Pillow would cut 16 bits to 8."""
+    """Returns whether an image is a PNG of 16 bits, which Pillow would cut to 8."""
     return image.format == "PNG" and bool(image.tile) and ";16B" in str(image.tile[0].args)
 
 
@@ -192,7 +194,7 @@ def _decode_16bit_png(image: Image.Image, path: Path) -> Picture:
 def _from_values(
     array: np.ndarray, orientation: int | None, profile: bytes | None, notes: tuple[str, ...], path: Path
 ) -> Picture:
-    """Returns the picture of values that have more than 8 bits."""
+    """Returns the picture that an array of more than 8 bits holds."""
     # some cameras write an orientation outside 1..8, which has no meaning
     array = _ORIENT.get(orientation, _ORIENT[1])(array)
     gray = array.ndim == 2 or array.shape[-1] < 3
@@ -247,7 +249,7 @@ def _from_pillow(image: Image.Image, name, notes: tuple[str, ...]) -> Picture:
     if profile and not profiles.is_srgb(profile):
         image, note = profiles.convert_8bit(image, profile)
         notes += (note,)
-    image = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+    image = image if image.mode == "RGB" else image.convert("RGB")  # `convert` would copy an RGB image
     rgb = np.array(image, np.float32)
     rgb /= 255
     return Picture(rgb, alpha, notes)

@@ -8,7 +8,7 @@ import numpy as np
 from nst import images
 from nst.errors import UserError
 
-# of the formats that `images.read` knows
+# suffixes of the formats that `images.read` knows
 _SUFFIXES = {
     *images.SUFFIXES, ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jxl", ".pbm",
     ".pgm", ".pnm", ".ppm",
@@ -20,10 +20,10 @@ def files(folder: str, field: str) -> list[Path]:
 
     Args:
       folder: path of the folder.
-      field: config field or flag that names the folder, for the message.
+      field: config field or flag that names the folder, for error messages.
 
     Raises:
-      UserError: there are no pictures.
+      UserError: the folder has no pictures.
     """
     paths = sorted(filter(is_picture, Path(folder).glob("*") if folder else ()))
     if not paths:
@@ -32,20 +32,20 @@ def files(folder: str, field: str) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Returns whether a path is that of a file with the name of a picture; hidden files are none.
+    """Returns whether a path leads to a file with the name of a picture; hidden files do not count.
 
     Args:
-      path: of a file or folder.
+      path: path of a file or folder.
     """
     return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def load(paths: Sequence[Path], least: int) -> list[np.ndarray]:
-    """Reads pictures into memory, as 8-bit arrays, which are a quarter as large as float32.
+    """Reads pictures into memory as 8-bit arrays, which take a quarter of the memory of float32.
 
     Args:
       paths: paths of the pictures.
-      least: pixels that the short edge must have; a smaller picture is enlarged.
+      least: least number of pixels of the short edge; a smaller picture is enlarged.
 
     Returns:
       Arrays `HxWx3`, uint8.

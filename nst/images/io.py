@@ -17,7 +17,7 @@ from nst.images import limits, png
 FORMATS = {"png": (8, 16), "tiff": (8, 16), "jpeg": (8,), "webp": (8,)}  # name -> bits per channel
 SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _PILLOW = ("PNG", "TIFF", "JPEG", "WEBP")  # Pillow's names of these formats
-_IMAGE_DESCRIPTION = 0x010E  # tag of Exif and TIFF
+_IMAGE_DESCRIPTION = 0x010E  # the tag in Exif and TIFF
 _STRIP = 2**18  # bytes of a strip of a TIFF before it is compressed
 
 
@@ -57,14 +57,14 @@ def write(
     """Writes a PNG, TIFF, JPEG (quality 95, 4:4:4) or WebP file, tagged as sRGB, atomically.
 
     Args:
-      path: path of the file, whose suffix, in SUFFIXES, names the format.
+      path: path of the file; its suffix, which must be in SUFFIXES, names the format.
       rgb_HxWx3: sRGB, floating; it is clipped to [0, 1].
-      alpha_HxW: floating, in [0, 1]; None: opaque. JPEG has none: the picture is put on white.
+      alpha_HxW: floating, in [0, 1]; None: opaque. JPEG has no alpha, so the picture is put on white.
       bits: 8, or 16 for PNG and TIFF.
       description: text for the file's metadata.
 
     Raises:
-      UserError: an unknown suffix, or a format that does not support the bit depth.
+      UserError: the suffix is unknown, or the format does not support the bit depth.
     """
     suffix = Path(path).suffix.lower()
     format = SUFFIXES[choose(f"{path}: suffix", suffix, SUFFIXES)]
@@ -104,18 +104,19 @@ def encode(
 
 
 def read_description(path: str | os.PathLike) -> str:
-    """Returns the description that `write` gave to a file; "" if it has none, or is no such file.
+    """Returns the description that `write` gave to a file; "" if the file has none or is not a picture.
 
     Args:
-      path: of the file.
+      path: path of the file.
     """
     try:
-        # the metadata stand before the pixels, which are not decoded
+        # the metadata precede the pixels, which are not decoded
         with limits.decoders(limits.MEGAPIXELS), Image.open(path, formats=_PILLOW) as image:
             if "Description" in image.info:
                 return str(image.info["Description"])
-            return image.getexif().get(_IMAGE_DESCRIPTION, "").encode("latin-1").decode()  # Pillow's reading
-    except Exception:  # decoders raise errors of all kinds for files that are no pictures
+            # Pillow decodes the bytes as Latin-1
+            return image.getexif().get(_IMAGE_DESCRIPTION, "").encode("latin-1").decode()
+    except Exception:  # decoders raise errors of all kinds for files that are not pictures
         return ""
 
 
@@ -129,7 +130,7 @@ def _encode_png(array: np.ndarray, description: str) -> bytes:
 
 
 def _encode_tiff(array: np.ndarray, description: str) -> bytes:
-    import tifffile  # which takes time
+    import tifffile  # imported here, since importing it takes time
 
     buffer, rows = io.BytesIO(), max(1, _STRIP // array[0].nbytes)
     strips = (zlib.compress(array[row : row + rows].tobytes()) for row in range(0, len(array), rows))
@@ -153,7 +154,7 @@ def _encode_tiff(array: np.ndarray, description: str) -> bytes:
 def _encode_lossy(format: str):
     def encode(array: np.ndarray, description: str) -> bytes:
         exif = Image.Exif()
-        exif[_IMAGE_DESCRIPTION] = description.encode()  # from text, Pillow keeps only ASCII
+        exif[_IMAGE_DESCRIPTION] = description.encode()  # as bytes, since Pillow keeps only ASCII of a text
         options = {"subsampling": 0} if format == "JPEG" else {"method": 4}
         return _encode_pillow(array, format, quality=95, exif=exif, **options)
 

@@ -12,7 +12,7 @@ def is_jpegxl(head: bytes) -> bool:
     """Returns whether a file is a JPEG XL.
 
     Args:
-      head: its first bytes, at least 12.
+      head: the first bytes of the file, at least 12.
     """
     return head.startswith((CODESTREAM, CONTAINER))
 
@@ -58,7 +58,7 @@ def _codestream(data: bytes) -> bytes:
         header = 8
         if size == 1:
             (size,), header = struct.unpack_from(">Q", data, position + 8), 16
-        if kind in (b"jxlc", b"jxlp"):  # the latter in parts, each with its number
+        if kind in (b"jxlc", b"jxlp"):  # jxlp holds one part of the codestream, after its number
             return data[position + header + (4 if kind == b"jxlp" else 0) :][:64]
         if size < header:  # 0: up to the end of the file
             break

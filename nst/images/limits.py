@@ -1,4 +1,4 @@
-"""Bounds on the pictures that are read, checked from a file's header before anything is decoded."""
+"""Bounds on the size of pictures, which are checked with a file's header before it is decoded."""
 
 import logging
 import math
@@ -13,13 +13,15 @@ from PIL import Image
 from nst.errors import UserError
 
 MEGAPIXELS = 250.0  # `config.max_megapixels` of configs/default.py
-EDGE = 1_000_000  # decoders keep some bytes for each row; scans of film and lines have fewer than half of it
-SMALL = 2**24  # pixels; below that, a picture takes no more than about 0.4 GB while it is read
-# how many times as large as its file a picture is when it is decoded: a photograph 5 to 100 times, a page of
-# text in black and white some 60; a file made to fill the memory 1000 times and far more
+# most pixels of an edge, since decoders keep some bytes for each row; scans of films and of line cameras have
+# fewer than half of that
+EDGE = 1_000_000
+SMALL = 2**24  # pixels; a picture with fewer takes at most about 0.4 GB while it is read
+# largest ratio of a decoded picture to its file: a photograph has 5 to 100, a page of text in black and white
+# about 60, and a file that is made to fill the memory 1000 and far more
 EXPANSION = 300
 
-_LOGS = ("tifffile", "PIL.TiffImagePlugin")  # they write to stderr about odd tags
+_LOGS = ("tifffile", "PIL.TiffImagePlugin")  # loggers that write to stderr about unusual tags
 _READING = threading.Lock()
 
 
@@ -34,14 +36,14 @@ def check(
     """Checks the size of a picture, which its header states, before it is decoded.
 
     Args:
-      name: name of the picture, for the message.
-      width, height: pixels.
-      max_megapixels: most millions of pixels.
-      size: bytes of the file; None: it is not in a file.
-      depth: bytes of a pixel when it is decoded.
+      name: name of the picture, for error messages.
+      width, height: size in pixels.
+      max_megapixels: most pixels, in millions.
+      size: bytes of the file; None: the picture is not in a file.
+      depth: bytes of a pixel after decoding.
 
     Raises:
-      UserError: it is too large, or much larger than so few bytes can hold.
+      UserError: the picture is too large, or much larger than its file can hold.
     """
     pixels = width * height
     if pixels > max_megapixels * 1e6:
@@ -60,8 +62,8 @@ def too_large(name: str | PathLike, pixels: int, max_megapixels: float) -> UserE
 
     Args:
       name: name of the picture.
-      pixels: how many it has.
-      max_megapixels: the limit, in millions.
+      pixels: number of its pixels.
+      max_megapixels: the limit, in millions of pixels.
     """
     need = math.ceil(pixels / 1e6)
     return UserError(
@@ -72,18 +74,19 @@ def too_large(name: str | PathLike, pixels: int, max_megapixels: float) -> UserE
 
 @contextmanager
 def decoders(max_megapixels: float) -> Iterator[None]:
-    """Lets Pillow read as many pixels, and silences the decoders' warnings; one thread at a time.
+    """Sets Pillow's limit of pixels and silences the decoders' warnings; one thread at a time.
 
-    Pillow's own limit is global. It holds inside its decoders, too, where a frame is larger than the picture.
+    Pillow's limit is global. It also applies inside the decoders, where a frame may be larger than the
+    picture.
 
     Args:
-      max_megapixels: most millions of pixels.
+      max_megapixels: most pixels, in millions.
     """
     logs = [logging.getLogger(name) for name in _LOGS]
     with _READING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limit, disabled = Image.MAX_IMAGE_PIXELS, [log.disabled for log in logs]
-        Image.MAX_IMAGE_PIXELS = math.ceil(max_megapixels * 1e6)  # beyond the double of it, Pillow raises
+        Image.MAX_IMAGE_PIXELS = math.ceil(max_megapixels * 1e6)  # Pillow raises an error beyond twice that
         for log in logs:
             log.disabled = True
         try:

@@ -8,16 +8,16 @@ import numpy as np
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type: grey, RGB, grey and alpha, RGB and alpha
-# the first column and row of each pass of an interlaced picture, and the steps to the next ones
+# for each pass of an interlaced picture: its first column and row, and the steps to the next column and row
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_ROWS = 16  # that are encoded at once
+_ROWS = 16  # rows that are encoded at once
 
 
 def decode(data: bytes) -> np.ndarray:
     """Returns the values of a PNG file of 16 bits, HxWxC uint16.
 
     Args:
-      data: bytes of the file. Where one of its colours is transparent, an alpha channel is added.
+      data: bytes of the file. If it declares a colour to be transparent, an alpha channel is added.
 
     Raises:
       ValueError: the file is damaged.
@@ -32,7 +32,7 @@ def decode(data: bytes) -> np.ndarray:
         part = values_HxWxC[y::down, x::right]
         if part.size:
             size = len(part) * (1 + part[0].nbytes)
-            filtered = inflater.decompress(compressed, size)  # no more than the picture has
+            filtered = inflater.decompress(compressed, size)  # no more bytes than the picture has
             compressed = inflater.unconsumed_tail
             if len(filtered) < size:
                 raise ValueError("its end is missing")
@@ -50,7 +50,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, name = struct.unpack_from(">I4s", data, position)
         end = position + 8 + size
         body, check = data[position + 8 : end], data[end : end + 4]
-        if name[0] & 32 == 0 and check != struct.pack(">I", zlib.crc32(name + body)):  # a chunk that matters
+        if name[0] & 32 == 0 and check != struct.pack(">I", zlib.crc32(name + body)):  # critical chunks only
             raise ValueError(f"the {name.decode('latin')} chunk is damaged")
         yield name, body
         position = end + 4
@@ -59,8 +59,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _unfiltered(data: bytes, height: int, width: int, channels: int) -> np.ndarray:
     """Returns the values HxWxC of filtered rows.
 
-    A byte is stored as its difference from a prediction, which is made from those of the pixels to the left,
-    above, and above to the left. All pixels of a diagonal depend on the two diagonals before it only.
+    A byte is stored as its difference from a prediction, which is computed from the bytes of the pixels to
+    the left, above, and above to the left. So all pixels of a diagonal depend only on the two diagonals
+    before it, and can be computed at once.
     """
     rows = np.frombuffer(data, np.uint8).reshape(height, -1)
     filters = rows[:, :1]
@@ -70,7 +71,7 @@ def _unfiltered(data: bytes, height: int, width: int, channels: int) -> np.ndarr
     bytes_HxWxB[1:, 1:] = rows[:, 1:].reshape(height, width, -1)
     flat = bytes_HxWxB.reshape(-1, 2 * channels)
     for diagonal in range(height + width - 1):
-        first, last = max(0, diagonal - width + 1), min(height - 1, diagonal)  # its rows
+        first, last = max(0, diagonal - width + 1), min(height - 1, diagonal)  # the rows of the diagonal
         start, stop = (row * width + diagonal + width + 2 for row in (first, last + 1))
         left, above, corner = (
             flat[start - before : stop - before : width].astype(np.int16)
@@ -81,7 +82,7 @@ def _unfiltered(data: bytes, height: int, width: int, channels: int) -> np.ndarr
 
 
 def _predictions(filters: np.ndarray, left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Returns the predictions of filters 0 to 4: nothing, left, above, their mean, and Paeth's choice."""
+    """Returns the predictions of filters 0 to 4: 0, left, above, the mean of the two, and Paeth's choice."""
     to_left, to_above = np.abs(above - corner), np.abs(left - corner)
     to_corner = np.abs(left + above - 2 * corner)
     nearer = np.where(to_above <= to_corner, above, corner)
@@ -112,7 +113,7 @@ def encode(values_HxWxC: np.ndarray, extra: dict[bytes, bytes]) -> bytes:
 
 
 def _filtered(padded: np.ndarray) -> bytes:
-    """Returns rows, each with the filter that makes its differences smallest; the first one is above them."""
+    """Returns filtered rows, each by the filter with the smallest differences; `padded` has one row more."""
     own, left = padded[1:, 1:], padded[1:, :-1].astype(np.int16)
     above, corner = padded[:-1, 1:].astype(np.int16), padded[:-1, :-1].astype(np.int16)
     kinds = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)

@@ -1,7 +1,7 @@
-"""ICC colour profiles: which of them are sRGB, and the conversion of pixels to sRGB.
+"""ICC colour profiles: a test whether a profile is sRGB, and the conversion of pixels to sRGB.
 
-Names of profiles are not trusted: many contain "sRGB" and have another tone curve or other primaries. A
-profile is sRGB if it has the primaries and the tone curves of sRGB.
+A profile is sRGB if it has the primaries and the tone curves of sRGB. Its name is not trusted: many names
+contain "sRGB" although the profile has another tone curve or other primaries.
 """
 
 import io
@@ -14,11 +14,12 @@ from PIL import Image, ImageCms
 
 from nst.images.spaces import encode
 
-# The primaries of sRGB under D50, the white of profiles, one column a primary: IEC 61966-2-1, adapted by the
-# Bradford transform, in the steps of 1/65536 of a profile, as Little CMS has them
+# The primaries of sRGB under D50, which is the white of profiles; each column is a primary. They are those of
+# IEC 61966-2-1, adapted by the Bradford transform and rounded to 1/65536, the resolution of profiles, as in
+# Little CMS.
 SRGB = np.array([(28576, 25239, 9375), (14581, 46983, 3972), (912, 6361, 46787)]) / 65536
-# Profiles that are sRGB differ by up to 0.0004 from each other, since some round to four digits; those with a
-# primary elsewhere by 0.01 and more
+# Profiles that are sRGB differ from each other by up to 0.0004, since some are rounded to four digits; a
+# profile with another primary differs by 0.01 or more
 SAME_PRIMARIES = 0.0005
 SAME_CURVE = 0.5 / 255  # half of an 8-bit level
 _ROWS = 2**20  # values that are converted at a time, since each takes several temporary arrays
@@ -29,14 +30,14 @@ Curve = Callable[[np.ndarray], np.ndarray]  # encoded values -> linear light, bo
 class Shaper(NamedTuple):
     """A profile that consists of tone curves and primaries (ICC.1:2022, 8.3.3 and 8.4.3)."""
 
-    curves: tuple[Curve, ...]  # of R, G and B, or of grey
+    curves: tuple[Curve, ...]  # curves of R, G and B, or the curve of grey
     matrix_3x3: np.ndarray | None  # linear values -> linear sRGB; None: grey
 
     def convert(self, values_NxC: np.ndarray) -> np.ndarray:
         """Converts encoded values to sRGB.
 
         Args:
-          values_NxC: in [0, 1], C = 3, or 1 for grey.
+          values_NxC: values in [0, 1]; C is 3, or 1 for grey.
 
         Returns:
           Values of the same shape, in [0, 1].
@@ -100,7 +101,7 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _parametric(kind: int, parameters: np.ndarray) -> Curve:
-    """Y = (a X + b)^g + e where X >= d, else c X + f; kinds 0 to 3 leave out some of the letters."""
+    """Returns the curve Y = (a X + b)^g + e for X >= d, else c X + f; kinds 0 to 3 have fewer parameters."""
     count = (1, 3, 4, 5, 7)[kind]
     p = [float(x) for x in parameters[:count]]
     if len(p) < count:
@@ -116,7 +117,7 @@ def _parametric(kind: int, parameters: np.ndarray) -> Curve:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Returns whether a profile has the primaries and the tone curves of sRGB, whatever it is called.
+    """Returns whether a profile has the primaries and the tone curves of sRGB; its name does not matter.
 
     Args:
       profile: the ICC profile.
@@ -134,11 +135,11 @@ def convert_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
     """Converts the pixels of a PIL image to sRGB, if the profile fits them.
 
     Args:
-      image: L, RGB or CMYK.
-      profile: its ICC profile.
+      image: image in the mode L, RGB or CMYK.
+      profile: the ICC profile of the image.
 
     Returns:
-      The converted image, or the image itself; and a note for the user.
+      The converted image, or the image itself if the profile does not fit, and a note for the user.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -149,11 +150,13 @@ def convert_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
 
 
 def convert(rgb_HxWx3: np.ndarray, gray: bool, profile: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Converts pixels of more than 8 bits to sRGB; with tables or inks, only their 8 upper bits remain.
+    """Converts pixels of more than 8 bits to sRGB.
+
+    If the profile has tables or is for inks, only the 8 upper bits remain.
 
     Args:
       rgb_HxWx3: float32, in [0, 1].
-      gray: whether the three channels are equal, and the profile is one for grey.
+      gray: whether the picture is grey, so that the three channels are equal and its profile is one for grey.
       profile: the ICC profile.
 
     Returns:
@@ -166,7 +169,8 @@ def convert(rgb_HxWx3: np.ndarray, gray: bool, profile: bytes) -> tuple[np.ndarr
         result_Nx3 = np.empty_like(flat_Nx3)
         for start in range(0, len(flat_Nx3), _ROWS):
             rows = slice(start, start + _ROWS)
-            result_Nx3[rows] = found.convert(flat_Nx3[rows, :channels])  # grey is broadcast
+            # the single channel of a grey picture is broadcast to three
+            result_Nx3[rows] = found.convert(flat_Nx3[rows, :channels])
         return result_Nx3.reshape(rgb_HxWx3.shape), (f"converted from {_name(profile)} to sRGB",)
     image = Image.fromarray(np.rint(rgb_HxWx3 * 255).astype(np.uint8))
     image = image.convert("L") if gray else image

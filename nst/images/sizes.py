@@ -15,9 +15,9 @@ _PILLOW_FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "box": Image.Resampling.BOX,
 }
-# Pillow's filters grow wider when an image shrinks (antialiasing), but box takes each pixel whole or not at
-# all, where area weighs it by the part that lies in the box. bilinear_aliased always reads two pixels in each
-# direction, as torch's interpolate and the programs behind several published runs do
+# Pillow's filters become wider when an image shrinks (antialiasing). Its box counts each pixel wholly or not
+# at all, while area weights each pixel by the part of it that lies in the box. bilinear_aliased always reads
+# two pixels in each direction, as torch's interpolate and the programs of several published runs do.
 FILTERS = (*_PILLOW_FILTERS, "area", "bilinear_aliased")
 SIZE_MODES = ("long", "short", "area")
 _LEAST_ALPHA = np.float32(0.5 / 255)
@@ -35,7 +35,7 @@ def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int
       (height, width) in pixels, each at least 1.
 
     Raises:
-      UserError: a negative size, or a mode that is not in SIZE_MODES.
+      UserError: the size is negative, or the mode is not in SIZE_MODES.
     """
     choose("size_mode", mode, SIZE_MODES)
     if size < 0:
@@ -47,7 +47,7 @@ def target_size(height: int, width: int, size: int, mode: str) -> tuple[int, int
 
 
 def measure(height: int, width: int, mode: str) -> int:
-    """Returns the `size` of an image as `target_size` takes it; that of an area is rounded down.
+    """Returns the `size` of an image, as an argument of `target_size`; with "area" it is rounded down.
 
     Args:
       height, width: pixels.
@@ -61,8 +61,8 @@ def measure(height: int, width: int, mode: str) -> int:
 def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:
     """Resamples an image to (height, width) pixels.
 
-    The computation is in float32, on the encoded sRGB values, as in other programs. Overshoot is clipped to
-    [0, 1].
+    The computation is in float32, on the encoded sRGB values, as in other programs. The result is clipped to
+    [0, 1], since some filters overshoot.
 
     Args:
       array: `HxWxC` or `HxW`, float32.
@@ -70,7 +70,7 @@ def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarra
       filter: name in FILTERS.
 
     Returns:
-      `height x width (x C)`, float32; the array itself if it has that size.
+      `height x width (x C)`, float32; the array itself if it already has that size.
     """
     if array.shape[:2] == (height, width):
         choose("resize_filter", filter, FILTERS)
@@ -79,7 +79,7 @@ def resize(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarra
 
 
 def _resample(array: np.ndarray, height: int, width: int, filter: str) -> np.ndarray:
-    """Resamples an image without clipping; arguments as for `resize`."""
+    """Resamples an image without clipping; the arguments are as for `resize`."""
     choose("resize_filter", filter, FILTERS)
     if filter == "bilinear_aliased":
         shape = (height, width, *array.shape[2:])
@@ -99,16 +99,16 @@ def _resample(array: np.ndarray, height: int, width: int, filter: str) -> np.nda
 def _averaged(array: np.ndarray, axis: int, after: int) -> np.ndarray:
     """Resamples one axis of an image by the means of areas, as `image.scale` of Torch7 does.
 
-    Where the axis shrinks by the factor s, pixel i of the result is the mean of the original over
-    [i s, (i + 1) s], as with OpenCV's INTER_AREA. Where it grows, means of areas would be blocks, and pixels
-    are interpolated linearly instead, the first and the last one staying at the ends.
+    If the axis shrinks by the factor s, pixel i of the result is the mean of the original over [i s, (i + 1)
+    s], as with OpenCV's INTER_AREA. If the axis grows, means of areas would be blocks, so pixels are
+    interpolated linearly instead; the first and the last pixel stay at the ends.
 
     Args:
       array: float32.
       axis: number of the axis.
       after: length of that axis in the result.
 
-    Source: torch/image, generic/image.c, read for its rules.
+    Source: the rules are those of torch/image, generic/image.c.
     """
     before = array.shape[axis]
     if before == after:
@@ -123,7 +123,7 @@ def _averaged(array: np.ndarray, axis: int, after: int) -> np.ndarray:
         position = place * (before - 1) / (after - 1)
         pixels = np.floor(position) + np.arange(2)
         weights = 1 - np.abs(pixels - position)
-    # beyond the border, weights are 0
+    # pixels beyond the border have weight 0
     pixels = np.minimum(pixels, before - 1).astype(np.int64)
     column = (-1,) + (1,) * (array.ndim - 1 - axis)
     return sum(
@@ -133,13 +133,13 @@ def _averaged(array: np.ndarray, axis: int, after: int) -> np.ndarray:
 
 
 def resize_picture(picture: Picture, height: int, width: int, filter: str) -> Picture:
-    """Resamples the colours and the alpha channel of a picture; arguments as for `resize`.
+    """Resamples the colours and the alpha channel of a picture; the arguments are as for `resize`.
 
-    A pixel counts in the colours c as far as it is visible, with the weights w_i of the filter:
+    In the colours c, a pixel has the weight w_i of the filter times its alpha:
 
         alpha' = sum_i w_i alpha_i,   c' = sum_i w_i alpha_i c_i / alpha'
 
-    Where alpha' is less than half of an 8-bit level, so that nothing is visible, c' = sum_i w_i c_i.
+    If alpha' is less than half of an 8-bit level, so that nothing is visible, c' = sum_i w_i c_i.
 
     Args:
       picture: from `read`.
@@ -150,7 +150,7 @@ def resize_picture(picture: Picture, height: int, width: int, filter: str) -> Pi
     resized_HxWx3 = resize(rgb_HxWx3, height, width, filter)
     if alpha_HxW is None or resized_HxWx3 is rgb_HxWx3:
         return picture._replace(rgb_HxWx3=resized_HxWx3)
-    # clipped after the division, or overshoot would change the colours beside an edge of alpha
+    # the colours are clipped after the division; otherwise overshoot would change them beside edges of alpha
     visible_HxWx3, alpha_HxW = (
         _resample(array, height, width, filter) for array in (rgb_HxWx3 * alpha_HxW[..., None], alpha_HxW)
     )

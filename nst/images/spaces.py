@@ -1,6 +1,6 @@
 """Colour spaces: sRGB, YIQ, CIE Lab and Oklab.
 
-The functions take NumPy arrays and JAX arrays, and compute in the dtype that they are given.
+The functions take NumPy arrays and JAX arrays, and compute in the dtype of their argument.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def _times(matrix_3x3: np.ndarray, x_HxWx3: Array) -> Array:
 def linearize(encoded: Array) -> Array:
     """Converts sRGB-encoded values to linear light (IEC 61966-2-1).
 
-    It is an odd function, so that it is defined outside [0, 1] as well.
+    The function is odd, so that it is also defined outside [0, 1].
     """
     xp = _module(encoded)
     size = xp.abs(encoded)
@@ -73,7 +73,7 @@ def encode(linear: Array) -> Array:
     """Converts linear light to sRGB-encoded values: the inverse of `linearize`."""
     xp = _module(linear)
     size = xp.abs(linear)
-    # the standard's 0.0031308 is this number rounded, with which some values would have no inverse
+    # the standard has 0.0031308, which is this number rounded; with it, some values would have no inverse
     dark = size <= 0.04045 / 12.92
     return xp.sign(linear) * xp.where(dark, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
 
@@ -115,10 +115,10 @@ def oklab_to_srgb(lab_HxWx3: np.ndarray) -> np.ndarray:
 
 
 class Space(NamedTuple):
-    """A colour space of three coordinates, of which the first is the luminance, except in srgb."""
+    """A colour space of three coordinates; the first is the luminance, except in srgb."""
 
     to: Callable[[np.ndarray], np.ndarray]  # from sRGB
-    back: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]  # to sRGB
     white: float  # the first coordinate of white, which is the unit of all three
 
 
@@ -134,22 +134,23 @@ WITH_LUMINANCE = ("yiq", "lab", "oklab")
 def to_space(rgb_HxWx3: np.ndarray, space: str) -> np.ndarray:
     """Converts the colours of an image to a colour space.
 
-    srgb: the encoded values themselves. yiq: YIQ, linear in them; Y in [0, 1]. lab: CIE 1976 with white D65,
+    srgb: the encoded values themselves. yiq: YIQ, which is linear in the encoded values; Y in [0, 1]. lab:
+    CIE 1976 with white D65,
 
         L = 116 f(Y/Yn) - 16,  a = 500 (f(X/Xn) - f(Y/Yn)),  b = 200 (f(Y/Yn) - f(Z/Zn)),  L in [0, 100],
 
-    where f(t) is cbrt t above (6/29)^3 and a line below. oklab: M2 cbrt(M1 rgb) of linear light (Ottosson
+    where f(t) is cbrt t above (6/29)^3 and linear below. oklab: M2 cbrt(M1 rgb) of linear light (Ottosson
     2020), L in [0, 1].
 
     Args:
-      rgb_HxWx3: sRGB; any numbers, not only those in [0, 1].
+      rgb_HxWx3: sRGB; values may lie outside [0, 1].
       space: name in SPACES.
 
     Returns:
       The coordinates, `HxWx3`, float64.
 
     Raises:
-      UserError: not a name in SPACES.
+      UserError: `space` is not in SPACES.
     """
     choose("color.space", space, SPACES)
     return SPACES[space].to(np.asarray(rgb_HxWx3, np.float64))
@@ -163,10 +164,10 @@ def from_space(coordinates_HxWx3: np.ndarray, space: str) -> np.ndarray:
       space: name in SPACES.
 
     Returns:
-      sRGB, float32; outside [0, 1] where sRGB cannot represent the colour.
+      sRGB, float32; values lie outside [0, 1] where sRGB cannot represent the colour.
 
     Raises:
-      UserError: not a name in SPACES.
+      UserError: `space` is not in SPACES.
     """
     choose("color.space", space, SPACES)
     return SPACES[space].back(np.asarray(coordinates_HxWx3, np.float64)).astype(np.float32)

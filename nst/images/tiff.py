@@ -1,4 +1,4 @@
-"""TIFF files: the page that is the picture, and its values where Pillow would cut them to 8 bits."""
+"""TIFF files: the page that is the picture, and its values if Pillow would cut them to 8 bits."""
 
 import io
 import itertools
@@ -16,16 +16,16 @@ from nst.errors import UserError, optional
 from nst.images import limits
 
 _RAW = ("CFA", "LINEAR_RAW")
-_PAGES = 16  # pages and subpages among which the full picture of a thumbnail is looked for
-# the methods that give the bytes which the header promises, and no more
+_PAGES = 16  # pages and subpages that are searched for the full picture of a thumbnail
+# the methods that return as many bytes as the header states, and no more
 _COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
 
 
 class Tiff(NamedTuple):
-    """What a TIFF file holds."""
+    """The picture in a TIFF file."""
 
-    page: int | None  # number of the page, for Pillow; None: it is a subpage
-    values: np.ndarray | None  # HxWxC or HxW; None: 8 bits or fewer, which Pillow reads
+    page: int | None  # number of the page, for Pillow; None: the picture is on a subpage
+    values: np.ndarray | None  # HxWxC or HxW; None: Pillow reads the values, which have 8 bits or fewer
     orientation: int
     profile: bytes | None
     notes: tuple[str, ...]
@@ -36,11 +36,11 @@ def read(path: str | PathLike, max_megapixels: float, size: int) -> Tiff:
 
     Args:
       path: path of the file.
-      max_megapixels: most millions of pixels.
+      max_megapixels: most pixels, in millions.
       size: bytes of the file.
 
     Raises:
-      UserError: it is too large, or of a kind that cannot be read.
+      UserError: the picture is too large, or of a kind that cannot be read.
     """
     with tifffile.TiffFile(path) as file:
         number, page, notes = _picture(file)
@@ -61,7 +61,7 @@ def read(path: str | PathLike, max_megapixels: float, size: int) -> Tiff:
 
 
 def _picture(file: tifffile.TiffFile) -> tuple[int | None, tifffile.TiffPage, tuple[str, ...]]:
-    """Returns the first page; or, if that says that it is a thumbnail, the largest one that does not."""
+    """Returns the first page or, if it is marked as a thumbnail, the largest page that is not."""
     first = file.pages.first
     if not first.subfiletype & 1:
         return 0, first, ("several frames: the first is used",) if _has(file, 1) else ()
@@ -84,7 +84,7 @@ def _has(file: tifffile.TiffFile, index: int) -> bool:
 
 
 def _check_layout(path, page: tifffile.TiffPage) -> None:
-    """Checks that tiles and channels are not much larger than the picture, and that no tile is missing."""
+    """Checks the number of channels and the size of tiles, and that no tile is missing."""
     tile = page.tilewidth * page.tilelength * page.tiledepth if page.is_tiled else 0
     samples, depth = page.samplesperpixel, page.imagedepth
     if not 0 < samples <= 8 or depth > 1 or tile > max(limits.SMALL, 4 * page.imagewidth * page.imagelength):
@@ -105,7 +105,7 @@ def _values(path, page: tifffile.TiffPage) -> np.ndarray:
     else:
         array = _samples(page)
     top = 65535 if array.dtype == np.uint16 else 1
-    if page.bitspersample < 16:  # 9 to 15 bits, in 16
+    if page.bitspersample < 16:  # 9 to 15 bits, which are scaled to 16
         array = np.rint(array * (65535 / (2**page.bitspersample - 1))).astype(np.uint16)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         array = top - array
@@ -128,10 +128,10 @@ def _values(path, page: tifffile.TiffPage) -> np.ndarray:
 
 
 def _samples(page: tifffile.TiffPage) -> np.ndarray:
-    """Returns what `page.asarray()` returns, for which tifffile would need the package imagecodecs.
+    """Returns the same array as `page.asarray()`, for which tifffile would need the package imagecodecs.
 
-    libtiff, which comes with Pillow, decodes the page as a grey picture of 8 bits, whose pixels are the bytes
-    of the samples.
+    Here libtiff, which comes with Pillow, decodes the page as a grey picture of 8 bits whose pixels are the
+    bytes of the samples.
     """
     planes, _, height, width, samples = page.shaped
     kind = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
@@ -157,9 +157,9 @@ def _samples(page: tifffile.TiffPage) -> np.ndarray:
 
 
 def _put_tags(file: io.BytesIO, end: int, tags: dict[int, Sequence[int]]) -> None:
-    """Gives a TIFF file other tags, at its end, which describe its only page."""
+    """Writes tags for a single page to the end of a TIFF file, and makes its header point to them."""
     entries, lists = b"", b""
-    begin = end + 2 + 12 * len(tags) + 4  # of the lists of numbers, which follow the tags
+    begin = end + 2 + 12 * len(tags) + 4  # start of the lists of numbers, which follow the tags
     for code, numbers in sorted(tags.items()):
         place = begin + len(lists) if len(numbers) > 1 else numbers[0]
         entries += struct.pack("<2H2I", code, 4, len(numbers), place)
@@ -176,10 +176,10 @@ def _without_predictor(parts: np.ndarray, predictor: int, kind: np.dtype, sample
 
     Args:
       parts: rows x tiles x bytes.
-      predictor: 1: the values; 2: their differences; 3: the differences of their bytes, the first bytes of
-        all values before the second ones (Adobe, TIFF Technical Note 3).
-      kind: of the values in the file.
-      samples: values of a pixel.
+      predictor: what the bytes are. 1: the values; 2: differences of the values; 3: differences of bytes,
+        where the first bytes of all values precede the second bytes (Adobe, TIFF Technical Note 3).
+      kind: dtype of the values in the file.
+      samples: number of values of a pixel.
     """
     if predictor == 3:
         rows, tiles, size = parts.shape

@@ -39,7 +39,7 @@ class Sums(NamedTuple):
 def content_sums(
     features_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array, rows_H: jax.Array | None = None
 ) -> Sums:
-    """Computes the sums in float32; `rows_H` are weights of the rows (None: all 1)."""
+    """Computes `Sums` in float32; `rows_H` holds one weight for each row (None: every weight is 1)."""
     difference = features_BxHxWxC.astype(jnp.float32) - target_BxHxWxC.astype(jnp.float32)
     weights_Hx1x1 = 1.0 if rows_H is None else rows_H[:, None, None]
     distance = jnp.sum(weights_Hx1x1 * numerics.absolute(difference))
@@ -47,7 +47,7 @@ def content_sums(
 
 
 def content_loss(sums: Sums, target_BxHxWxC: jax.Array, channels: int, normalization: str) -> jax.Array:
-    """Computes c sum (F - P)^2 from the sums over the whole layer; arguments as for `content_distance`."""
+    """Computes c sum (F - P)^2 from the sums over the whole layer, with c as in `content_distance`."""
     _, height, width, _ = target_BxHxWxC.shape
     return CONTENT[normalization](height * width, channels, target_BxHxWxC, sums.distance) * sums.squares
 
@@ -58,8 +58,8 @@ def content_distance(
     """Computes c sum (F - P)^2 in float32.
 
     Args:
-      features_BxHxWxC: F, of the image.
-      target_BxHxWxC: P, of the photograph.
+      features_BxHxWxC: F, the activations of the image.
+      target_BxHxWxC: P, the activations of the photograph.
       channels: C of the layer in the published network, even if a slim network's F and P have fewer.
       normalization: name of c in CONTENT.
     """

@@ -12,19 +12,21 @@ from nst.errors import TooSmall, UserError, choose
 from nst.networks.layers import INPUT, Layer, Sliding, propagated
 from nst.networks.table import layers_to
 
-# How a mask is carried from layer to layer. "simple": average pooling alone; "inside": a position stays if
-# its receptive field lies wholly in the region; "all": if its receptive field touches the region.
+# How a mask is carried from layer to layer. "simple": by average pooling alone; "inside": a position belongs
+# to the region if its receptive field lies wholly in the region; "all": if its receptive field touches it.
 PROPAGATION = {"simple": np.mean, "inside": np.min, "all": np.max}
 
 
 class Regions(NamedTuple):
     """The regions of an image, each with its own style, as {layer: weights of the positions, HxW}.
 
-    {} stands for the whole image. The default is one such region, with all paintings.
+    An empty dictionary stands for the whole image. By default there is one region, which is the whole image
+    and has all paintings.
     """
 
     guides: Sequence[dict] = ({},)  # where each region lies in the photograph
-    # where the style of each region is taken from: {number of the painting: weights}; without: all of it
+    # for each region {number of a painting: weights of the part that gives the style}; a painting that is
+    # not in it counts as a whole
     style_guides: Sequence[dict[int, dict]] = ({},)
 
 
@@ -36,9 +38,10 @@ def propagate(
 ) -> dict[str, np.ndarray]:
     """Computes a mask at the size of each layer.
 
-    A layer takes the least ("inside") or the largest value ("all") of each window of its input, as far as it
-    lies in the image, or its mean ("simple"); at stride 1 that is the middle of the window. A merge takes the
-    same of its inputs.
+    Each position of a layer takes the least value ("inside"), the largest value ("all") or the mean
+    ("simple") of its window of the layer's input. Only the part of the window that lies in the image counts.
+    In place of the mean at stride 1, it takes the value in the middle of the window. A layer that merges
+    several inputs takes the least value, the largest value or the mean of them at each position.
 
     Args:
       architecture: name of the network's architecture.
@@ -65,7 +68,7 @@ def propagate(
 
 
 def _slid(mask_HxW: np.ndarray, slides: Sliding, reduce: Callable) -> np.ndarray:
-    """Returns the reduction of each window of a mask, from the positions of the window that exist."""
+    """Returns the reduction of each window of a mask over those positions that lie in the image."""
     counts = [slides.positions(edge) for edge in mask_HxW.shape]
     if slides.stride == 1 and reduce is np.mean:  # the middle of each window
         start = slides.size // 2 - slides.before
@@ -87,7 +90,7 @@ def weights(masks: dict[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
 
     Args:
       masks: {layer: T}.
-      what: name of the region, for the message.
+      what: name of the region, for error messages.
 
     Returns:
       {layer: weights, HxW, sum 1}.
@@ -114,11 +117,12 @@ def check_overlap(masks_HxW: Sequence[np.ndarray]) -> None:
       masks_HxW: the masks of the regions, in [0, 1], of one size.
 
     Raises:
-      UserError: they add up to more than white, as much as if two were white on a hundredth of the image.
+      UserError: the masks add up to more than white, by as much as two white masks that overlap on a
+        hundredth of the image.
     """
     excess_HxW = np.maximum(np.sum(masks_HxW, 0) - 1.05, 0)  # soft edges may add up to a little more than 1
     share = np.mean(excess_HxW > 0)
-    # the mean does not grow when the masks are averaged, so what is allowed at one size is at a smaller one
+    # averaging the masks does not increase the mean, so masks that pass at one size pass at smaller ones
     if excess_HxW.mean() > 0.01:
         raise UserError(
             f"guidance.content_masks: they add up to more than white on {100 * share:.0f} % of the picture; "

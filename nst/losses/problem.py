@@ -2,9 +2,10 @@
 
     L(x) = alpha L_content(x) + beta L_style(x) + regularisers
 
-`Spec` (nst/losses/spec.py) holds the choices that change the compiled program; `Problem` the arrays that may
-vary without recompiling: the network's parameters, the targets, and the weights. The losses are functions of
-statistics of the activations (nst/losses/statistics.py), which are summed over the strips of a large image.
+`Spec` (nst/losses/spec.py) holds the choices that change the compiled program. `Problem` holds the arrays
+that may vary without recompiling: the network's parameters, the targets, and the weights. The losses are
+functions of statistics of the activations (nst/losses/statistics.py), which are summed over the strips of a
+large image.
 The targets are computed once, from the statistics of the photograph and the paintings; the statistics of the
 image are compared with them at every step.
 """
@@ -37,7 +38,7 @@ from nst.losses.weights import Weights
 class Problem:
     """The arrays of the loss."""
 
-    variables: dict  # of the frozen network, from networks.table.freeze
+    variables: dict  # parameters of the frozen network, from networks.table.freeze
     content: dict[str, jax.Array]  # layer -> activation of the photograph, 1xhxwxc
     # region -> style image (only one if they are blended as targets) -> term -> target
     styles: tuple[tuple[tuple, ...], ...]
@@ -51,7 +52,7 @@ class Problem:
 
 
 def _content_loss(spec: Spec, problem: Problem, statistics: dict) -> dict[str, jax.Array]:
-    """Returns the terms alpha a_l L_content,l by name."""
+    """Returns {name: alpha a_l L_content,l}, one term for each layer l."""
     weights = problem.weights
     if "self_similarity" in statistics:
         return {"content/self_similarity": weights.content * statistics["self_similarity"]}
@@ -67,7 +68,7 @@ def _content_loss(spec: Spec, problem: Problem, statistics: dict) -> dict[str, j
 
 
 def _style_loss(spec: Spec, problem: Problem, statistics: tuple) -> dict[str, jax.Array]:
-    """Returns the terms beta b_l sum_k s_k L_style,l,k, times the weight of their region, by name."""
+    """Returns {name: beta b_l sum_k s_k L_style,l,k, times the weight of the region}."""
     weights, losses = problem.weights, {}
     for region, (targets, in_region) in enumerate(zip(problem.styles, statistics, strict=True)):
         suffix = f"/region {region}" if len(problem.styles) > 1 else ""
@@ -86,7 +87,7 @@ def _style_loss(spec: Spec, problem: Problem, statistics: tuple) -> dict[str, ja
 
 
 def _regularization(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> dict[str, jax.Array]:
-    """Returns the weighted total variation and the other regularisers by name."""
+    """Returns {name: weighted value} of total variation and the other regularisers."""
     variation = regularizers.TOTAL_VARIATION[spec.tv](image_1xHxWx3, spec.tv_beta, spec.wraps)
     losses = {"tv": problem.weights.tv * variation}
     for name in spec.regularizers:
@@ -99,13 +100,13 @@ def _regularization(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array) -> d
 def terms(
     spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0
 ) -> dict[str, jax.Array]:
-    """Computes the weighted terms of the loss, which is their sum.
+    """Computes the weighted terms whose sum is the loss.
 
         L(x) = alpha sum_l a_l L_content,l + beta sum_l b_l sum_k s_k L_style,l,k + gamma TV(x)
 
-    Here alpha, beta and gamma are the weights of content, style and total variation, a_l and b_l those of the
-    layers, and s_k those of the paintings. Gatys et al. 2015 eq. 7, to which total variation is added, and a
-    sum over the regions if there are several.
+    Here alpha, beta and gamma are the weights of content, style and total variation, a_l and b_l are the
+    weights of the layers, and s_k are the weights of the paintings. This is eq. 7 of Gatys et al. 2015, with
+    total variation and the other regularisers added, and with a sum over the regions if there are several.
 
     Args:
       spec: static choices.
@@ -114,10 +115,10 @@ def terms(
       step: step of the optimisation; if `spec.resample`, it changes which positions are sampled.
 
     Returns:
-      {name: scalar}, the names being `content/relu4_2`, `style/relu1_1` (`style/relu1_1/region 0`), `tv`, and
-      those of the other regularisers.
+      {name: scalar}. The names are `content/relu4_2`, `style/relu1_1` (with several regions:
+      `style/relu1_1/region 0`), `tv`, and the names of the other regularisers.
     """
-    # the targets are computed at step 0: with it, image and target are sampled at the same positions
+    # the targets are computed at step 0, so at step 0 image and target are sampled at the same positions
     step = jnp.asarray(step if spec.resample else 0, jnp.int32)
 
     def on_window(window_1xHxWx3, strip):
@@ -150,13 +151,13 @@ def loss(spec: Spec, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax
 class Loss:
     """`loss` as an objective of nst.optimizers.steps: a function of (problem, image, step).
 
-    Losses of equal specs are equal and have the same hash, so that they share a compiled program.
+    Two objectives with equal specs are equal and have the same hash, so that they share a compiled program.
     """
 
     spec: Spec
 
     def __call__(self, problem: Problem, image_1xHxWx3: jax.Array, step: int | jax.Array = 0) -> jax.Array:
-        """Computes the loss; arguments as for `terms`."""
+        """Computes the loss; the arguments are as for `terms`."""
         return loss(self.spec, problem, image_1xHxWx3, step)
 
 
@@ -168,16 +169,16 @@ def measure(
     step: int | jax.Array,
     pixel_range: float = 1.0,
 ) -> dict[str, jax.Array]:
-    """Computes `terms` by a compiled forward pass, for the record of a run.
+    """Computes `terms` with a compiled forward pass, for the record of a run.
 
     Args:
       spec, problem, step: as for `terms`.
       image_1xHxWx3: RGB, [0, pixel_range], of the photograph's shape.
-      pixel_range: `pixel_range` of the optimiser. The division by it is compiled with the terms, as in
-        `steps.run`, so that both round alike.
+      pixel_range: `pixel_range` of the optimiser. The image is divided by it in the compiled program, as in
+        `steps.run`, so that both programs round alike.
 
     Returns:
-      {name: weighted term}, as `terms` does.
+      {name: weighted term}, as from `terms`.
     """
     return terms(spec, problem, image_1xHxWx3 / pixel_range, step)
 
@@ -196,8 +197,8 @@ def make_problem(
 ) -> Problem:
     """Computes the targets, which are constants of the optimisation, and returns all arrays of the loss.
 
-    Several style images are blended by `weights.styles`: `spec.style_blend` says whether their statistics are
-    averaged here, into one target, or their distances are added in the loss.
+    Several style images are blended with the weights `weights.styles`. `spec.style_blend` says whether their
+    statistics are averaged into one target, or the loss adds up their distances.
 
     Args:
       spec: static choices.
@@ -209,7 +210,7 @@ def make_problem(
       seed: seed of sampled positions and random projections.
 
     Raises:
-      UserError: statistics that cannot be averaged over paintings.
+      UserError: the statistics of several paintings would have to be averaged, but cannot be.
     """
     seed = jnp.asarray(seed, jnp.int32)
     targets, blends = [], []
@@ -237,7 +238,7 @@ def make_problem(
 
 
 def _mean_statistics(spec: Spec, paintings: list, blend: jax.Array):
-    """Returns the mean over paintings of their statistics."""
+    """Returns the weighted mean of the paintings' statistics."""
     if not all(term.representation.blends for term in spec.style_terms):
         raise UserError(
             f"style_loss.blend = targets: {spec.representation} cannot be averaged over paintings; use losses"
@@ -246,7 +247,7 @@ def _mean_statistics(spec: Spec, paintings: list, blend: jax.Array):
 
 
 def _style_targets(spec: Spec, statistics: tuple) -> tuple:
-    """Returns the target of each style term, from (statistics, those of an image without features)."""
+    """Returns the target of each style term; `statistics` has the form that `describe_style` returns."""
     return tuple(
         term.representation.target(*pair, term.channels)
         for term, pair in zip(spec.style_terms, statistics, strict=True)

@@ -1,7 +1,7 @@
-"""Regularisers: terms of the loss that depend on the pixels alone, some of them also on the photograph's.
+"""Regularisers: terms of the loss that depend on the image's pixels, and some also on the photograph's.
 
 A config chooses one kind of total variation, and any number of the other regularisers. `wraps`, as in
-`Network.wraps`, says along which axes the first and the last pixel are neighbours.
+`Network.wraps`, says along which axes the first pixel and the last are neighbours.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from nst import numerics
 from nst.errors import TooSmall
 
-Wraps = tuple[bool, bool]  # of rows and columns
+Wraps = tuple[bool, bool]  # whether the last row continues at the first, and the same for columns
 _OPEN: Wraps = (False, False)
 
 
 def _pad(x: jax.Array, wraps: Wraps) -> jax.Array:
-    """Pads the axes 1 and 2 by one on either side, with the pixels of the opposite or of the same edge."""
+    """Pads axes 1 and 2 by one at either end, with the opposite edge if the axis wraps, else with its own."""
     rows, columns = ("wrap" if wrap else "edge" for wrap in wraps)
     rest = [(0, 0)] * (x.ndim - 3)
     if rows == columns:
@@ -28,7 +28,7 @@ def _pad(x: jax.Array, wraps: Wraps) -> jax.Array:
 
 
 def _join(x: jax.Array, wraps: Wraps, count: int = 1) -> jax.Array:
-    """Appends the first `count` rows, and columns, along the axes that wrap."""
+    """Appends the first `count` rows or columns at the end of each axis that wraps."""
     x = jnp.concatenate([x, x[:, :count]], 1) if wraps[0] else x
     return jnp.concatenate([x, x[:, :, :count]], 2) if wraps[1] else x
 
@@ -36,7 +36,7 @@ def _join(x: jax.Array, wraps: Wraps, count: int = 1) -> jax.Array:
 def _differences(image_BxHxWxC: jax.Array, wraps: Wraps = _OPEN) -> tuple[jax.Array, jax.Array]:
     """Returns forward differences down and to the right, with one row or one column fewer than the image.
 
-    Along an axis that wraps there are as many as pixels.
+    Along an axis that wraps, there are as many differences as pixels.
     """
     rows, columns = _join(image_BxHxWxC, (wraps[0], False)), _join(image_BxHxWxC, (False, wraps[1]))
     return rows[:, 1:] - rows[:, :-1], columns[:, :, 1:] - columns[:, :, :-1]
@@ -47,19 +47,19 @@ def tv_l1(image_BxHxWxC: jax.Array, beta: float, wraps: Wraps = _OPEN) -> jax.Ar
 
     Args:
       image_BxHxWxC: x.
-      beta: not used; every kind of total variation takes it.
+      beta: not used; it is there because all kinds of total variation have the same arguments.
       wraps: whether the differences continue from the last row to the first, and the same for columns.
     """
     return sum(jnp.sum(numerics.absolute(d)) for d in _differences(image_BxHxWxC, wraps))
 
 
 def tv_l2(image_BxHxWxC: jax.Array, beta: float, wraps: Wraps = _OPEN) -> jax.Array:
-    """Computes 1/2 (sum (d_y x)^2 + sum (d_x x)^2), whose gradient is that of jcjohnson/neural-style."""
+    """Computes 1/2 (sum (d_y x)^2 + sum (d_x x)^2), with the gradient that jcjohnson/neural-style uses."""
     return 0.5 * sum(jnp.sum(d**2) for d in _differences(image_BxHxWxC, wraps))
 
 
 def tv_mean(image_BxHxWxC: jax.Array, beta: float, wraps: Wraps = _OPEN) -> jax.Array:
-    """Computes mean (d_y x)^2 + mean (d_x x)^2, whatever the image's size (anishathalye/neural-style)."""
+    """Computes mean (d_y x)^2 + mean (d_x x)^2, as anishathalye/neural-style does."""
     return sum(jnp.mean(d**2) for d in _differences(image_BxHxWxC, wraps))
 
 
@@ -84,7 +84,7 @@ def tv_diagonal(image_BxHxWxC: jax.Array, beta: float, wraps: Wraps = _OPEN) -> 
     x = _pad(image_BxHxWxC, wraps)
     down, right = _differences(x)
     falling, rising = x[:, 1:, 1:] - x[:, :-1, :-1], x[:, 1:, :-1] - x[:, :-1, 1:]
-    # along an axis that wraps, the first difference is that of the last and the first pixel once more
+    # along an axis that wraps, the first difference repeats the one between the last pixel and the first
     top, left = map(int, wraps)
     pairs = (down[:, 1:, 1:-1], right[:, 1:-1, 1:]), (falling[:, top:, left:], rising[:, top:, left:])
     straight, diagonal = (sum(jnp.mean(d**2) for d in pair) for pair in pairs)
@@ -113,24 +113,25 @@ def laplacian(
 ) -> jax.Array:
     """Computes mean (D(x) - D(p))^2, where D is the Laplacian after average pooling.
 
-    It keeps edges where they are in the photograph p. Li et al. 2017 (*Laplacian-Steered Neural Style
-    Transfer*), eq. 5-7. Departs from the paper: the mean over positions in place of the sum; at a border that
-    does not wrap, the pixels of the edge are repeated.
+    This term keeps edges where they are in the photograph p. Li et al. 2017 (*Laplacian-Steered Neural Style
+    Transfer*), eq. 5-7. Departs from the paper: the mean over positions is taken in place of the sum; at a
+    border that does not wrap, the pixels of the edge are repeated.
     """
     return jnp.mean((_laplacian(image_1xHxWx3, pool, wraps) - target_1xhxw) ** 2)
 
 
 def valid_range(image_1xHxWx3: jax.Array, target: None) -> jax.Array:
-    """Computes the mean squared distance of the values from [0, 1], the range that a file can hold."""
+    """Computes the mean squared distance of the values from [0, 1], the range that an image file can hold."""
     return jnp.mean((image_1xHxWx3 - jnp.clip(image_1xHxWx3, 0, 1)) ** 2)
 
 
 def alpha_norm(image_1xHxWx3: jax.Array, target: None, power: float) -> jax.Array:
-    """Computes mean |2 x - 1|^a, a = `power`: 0 for mid-grey, 1 for black and white alone.
+    """Computes mean |2 x - 1|^a with a = `power`: 0 if all values are mid-grey, 1 if all are black or white.
 
     Mahendran & Vedaldi 2015 (*Understanding Deep Image Representations by Inverting Them*), section 3: with a
-    large a it bounds the values and has little effect on those in the middle. Departs from the paper: the
-    mean in place of the sum; mid-grey in place of the mean of a training set; half the range as the unit.
+    large a, this term bounds the values and has little effect on those in the middle of the range. Departs
+    from the paper: the mean is taken in place of the sum, mid-grey in place of the mean of a training set,
+    and half the range is the unit.
     """
     return jnp.mean(jnp.abs(2 * image_1xHxWx3 - 1) ** power)
 
@@ -175,13 +176,13 @@ def matting(photo_1xHxWx3: jax.Array, wraps: Wraps = _OPEN) -> Matting:
 
 
 def photorealism(image_1xHxWx3: jax.Array, target: Matting, wraps: Wraps = _OPEN) -> jax.Array:
-    """Computes 1/K sum_c V_c^T M V_c, M the photograph's matting Laplacian and V_c a colour channel.
+    """Computes 1/K sum_c V_c^T M V_c, with the photograph's matting Laplacian M and the colour channels V_c.
 
     K is the number of 3x3 windows. The value is 0 if in every window each channel is an affine function of
     the photograph's colours (Luan et al. 2017, *Deep Photo Style Transfer*, eq. 2; Levin et al. 2008). M
     itself is not computed: the value is the residual of the least-squares fit V = a . I + b in each window,
-    with a penalty of 1e-5 |a|^2. Departs from the papers: their penalty is 1e-7, less than float32 resolves;
-    the mean over the windows in place of the sum.
+    with a penalty of 1e-5 |a|^2. Departs from the papers: their penalty is 1e-7, which is less than float32
+    resolves; the mean over the windows is taken in place of the sum.
     """
     centred = _centred(image_1xHxWx3, wraps)
     covariance = _covariance(_centred(target.photo_1xHxWx3, wraps), centred)
@@ -191,7 +192,7 @@ def photorealism(image_1xHxWx3: jax.Array, target: Matting, wraps: Wraps = _OPEN
 
 
 class Regularizer(NamedTuple):
-    """A row of the table: a function of the image's pixels and of a target made of the photograph's."""
+    """A row of REGULARIZERS: a function of the image and of a target that is computed from the photograph."""
 
     loss: Callable[..., jax.Array]  # (image, target, *options) -> scalar
     target: Callable[[jax.Array, int, Wraps], Any] = lambda photo_1xHxWx3, pool, wraps: None
@@ -222,9 +223,9 @@ def photo_targets(
       wraps: `Network.wraps`.
 
     Returns:
-      {regulariser: its target}, None for those without one.
+      {regulariser: its target, or None if it has none}.
 
     Raises:
-      TooSmall: the photograph is smaller than a square, or than the windows of photorealism.
+      TooSmall: the photograph is smaller than such a square, or than the windows of photorealism.
     """
     return {name: REGULARIZERS[name].target(photo_1xHxWx3, pool, wraps) for name in names}

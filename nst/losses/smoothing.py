@@ -1,8 +1,8 @@
-"""Smoothing of a layer's activations before the content and the style loss, and how peaked they are.
+"""Smoothing of a layer's activations before the content and style losses, and the entropy of activations.
 
 Wang, Li & Vasconcelos 2021 (*Rethinking and Improving the Robustness of Image Style Transfer*, arXiv
-2104.05623) find that residual networks have a few activations far above the others, which decide squared
-distances and Gram matrices alone, and smooth them by a softmax ("SWAG").
+2104.05623) find that in residual networks a few activations are far larger than the others, so that they
+alone determine squared distances and Gram matrices. The authors smooth activations by a softmax ("SWAG").
 """
 
 import math
@@ -16,12 +16,12 @@ def softmax(activation_BxHxWxC: jax.Array, temperature: float) -> jax.Array:
 
         S_mc = N exp(F_mc / T) / sum_nd exp(F_nd / T),    N = M C
 
-    Here F are the activations at M positions in C channels, and T is the temperature: a large T smooths more.
-    Wang et al. 2021, the equation of section 4; their code has T = 1.
+    Here F are the activations at M positions in C channels, and T is the temperature: a larger T smooths
+    more. Wang et al. 2021, the equation of section 4; their code has T = 1.
 
-    Departs from the paper: the factor N makes the mean 1. Without it S is about 1 / N, and the square of a
-    Gram matrix's change about 1 / N^4, which float32 cannot hold for a large image. Relative losses are the
-    same with and without it; other content losses grow by N^2, and other Gram losses by N^4.
+    Departs from the paper: the factor N makes the mean 1. Without the factor, S is about 1 / N, and the
+    squared change of a Gram matrix is about 1 / N^4, which float32 cannot hold for a large image. The factor
+    does not change relative losses; it multiplies other content losses by N^2 and other Gram losses by N^4.
 
     Args:
       activation_BxHxWxC: F, of any float dtype.
@@ -41,8 +41,9 @@ def entropy(activation_BxHxWxC: jax.Array) -> jax.Array:
 
         H = -sum_mc p_mc log p_mc / log N,    p_mc = |F_mc| / sum_nd |F_nd|
 
-    over the N = M C activations F at M positions in C channels. It does not change with their scale. It is 0
-    where all are 0. A small entropy is that of a few peaks (Wang et al. 2021, section 3).
+    The sums run over the N = M C activations F at M positions in C channels. The entropy does not depend on
+    the scale of the activations; it is 0 if all of them are 0. If a few activations are far larger than the
+    others, the entropy is small (Wang et al. 2021, section 3).
 
     Args:
       activation_BxHxWxC: F.

@@ -31,15 +31,15 @@ class Term(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """The static choices of the loss: fields of the config, which are checked here.
+    """The static choices of the loss, as fields of the config; constructing a `Spec` checks them.
 
-    It is hashable, and specs with equal fields are equal, so that they share a compiled program. `frame` of a
-    slim `network` becomes "vgg" where the loss needs single channels.
+    A `Spec` is hashable, and two with equal fields are equal, so that they share a compiled program. Where
+    the loss needs single channels, `network.frame` of a slim network becomes "vgg".
     """
 
     network: Network = Network()
     smoothing: str = "none"  # of the activations, a key of SMOOTHING
-    temperature: float = 1.0  # of the softmax
+    temperature: float = 1.0  # temperature of the softmax
     content_layers: tuple[str, ...] = ("relu4_2",)
     content_representation: str = "activations"  # one of CONTENT_REPRESENTATIONS
     content_normalization: str = "mse"  # a key of CONTENT
@@ -79,7 +79,7 @@ class Spec:
             object.__setattr__(self, "network", dataclasses.replace(self.network, frame="vgg"))
 
     def _check_strip(self, terms: tuple[Term, ...]):
-        """Raises UserError if there are strips, and a term cannot be computed from sums over them."""
+        """Raises UserError if there are strips, and a term of the loss cannot be computed from their sums."""
         whole = [
             f"style_loss.representation = {term.kind} needs the whole image: set strip = 0, or use one of "
             + ", ".join(linear())
@@ -111,10 +111,10 @@ class Spec:
             raise UserError(f"strip = {self.strip}: {whole[0]}")
 
     def _needs_single_channels(self, terms: tuple[Term, ...]) -> bool:
-        """Returns whether a rotation of the channels, such as that to compact ones, changes the loss.
+        """Returns whether a rotation of the channels, such as the one to compact channels, changes the loss.
 
         Raises:
-          UserError: where single channels of a conv layer are needed, which a slim network does not have.
+          UserError: the loss needs single channels of a conv layer, which a slim network does not have.
         """
         needs = [
             (f"style_loss.representation = {term.kind}", of_network(term.part))
@@ -138,7 +138,7 @@ class Spec:
 
     @property
     def wraps(self) -> tuple[bool, bool]:
-        """`Network.wraps`: along which axes the image continues at the opposite border."""
+        """`Network.wraps`: whether the last row continues at the first, and the same for columns."""
         return self.network.wraps
 
     @property
@@ -162,7 +162,7 @@ class Spec:
         return 3 if name == IMAGE else layer(self.network.architecture, name).channels
 
     def regularizer_options(self, name: str) -> tuple:
-        """Returns the arguments of a regulariser's loss that follow the image and the target."""
+        """Returns the arguments of a regulariser's loss that come after the image and the target."""
         return tuple(getattr(self, field) for field in REGULARIZERS[name].options)
 
 
@@ -170,7 +170,7 @@ class Spec:
 def _style_terms(
     representation: str, normalization: str, options: str, layers: tuple[str, ...], channels: tuple[int, ...]
 ) -> tuple[Term, ...]:
-    # cached, since Spec.style_terms is read often, and parsing the options takes time
+    # cached, because Spec.style_terms is read often and parsing the options takes time
     terms, kinds = [], style(representation, normalization, options)
     channels_of = dict(zip(layers, channels, strict=True)) | {IMAGE: 3}
     for kind, one in kinds.items():
@@ -183,12 +183,12 @@ def _style_terms(
 
 
 def of_network(layers: Sequence[str]) -> tuple[str, ...]:
-    """Leaves out IMAGE, which is no layer of the network.
+    """Returns the names of layers without IMAGE, which is not a layer of the network.
 
     Args:
       layers: names of layers.
 
     Returns:
-      The other names.
+      All names but IMAGE, in their order.
     """
     return tuple(layer for layer in layers if layer != IMAGE)

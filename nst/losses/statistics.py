@@ -1,7 +1,7 @@
-"""The activations of an image, and the statistics of them from which the losses are computed.
+"""The activations of an image, and their statistics, from which the losses are computed.
 
 The statistics of a large image are summed over strips (nst/losses/strips.py). A function that takes a `strip`
-returns the strip's part of the sums; None stands for the whole image.
+returns that strip's part of the sums; with `strip` None it returns the sums over the whole image.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def activations(spec: Spec, variables: dict, image_1xHxWx3: jax.Array, layers: S
       layers: names of layers.
 
     Returns:
-      {layer: activation, smoothed as `spec` says}, and the image itself, as it is, under IMAGE.
+      {layer: activation, smoothed as `spec` says}, and under the key IMAGE the image itself, not smoothed.
     """
     read = features(spec.network, variables, image_1xHxWx3, of_network(layers), mapped=True)
     if smooth := SMOOTHING[spec.smoothing]:
@@ -66,7 +66,7 @@ def _positions(
 
 
 def _keys(spec: Spec, seed: jax.Array) -> dict[str, jax.Array]:
-    """Returns the random key of each layer, which does not depend on what other layers are used."""
+    """Returns the random key of each layer, which does not depend on which other layers are used."""
     key = jax.random.key(seed)
     return {layer: jax.random.fold_in(key, spec.key(layer)) for layer in (*spec.layers, IMAGE)}
 
@@ -103,10 +103,10 @@ def content_statistics(
     step: jax.Array,
     strip: Strip | None,
 ) -> dict[str, Any]:
-    """Returns {layer: sums of the differences from the target}, or the distance of self-similarity."""
+    """Returns {layer: sums of the differences from the target} or, for self-similarity, {name: distance}."""
     layers = spec.content_layers
     if spec.content_representation == "self_similarity" and layers:
-        # The distance compares pairs of positions, so it is no sum over strips: Spec allows none here.
+        # The distance compares pairs of positions, so it is not a sum over strips; Spec allows none here.
         positions = _positions(layers, source, {}, spec.content_samples, _keys(spec, seed), step)
         columns, target_columns = (
             matching.hypercolumns([of[layer] for layer in layers], positions) for of in (source, target)
@@ -135,17 +135,17 @@ def describe_style(
       spec: static choices.
       variables: from networks.table.freeze.
       image_1xHxWx3: the painting, RGB, [0, 1], of any size.
-      guide: weights of its positions, {layer: HxW}; {}: equal weights.
+      guide: weights of the painting's positions, {layer: HxW}; {}: equal weights.
       seed: seed of sampled positions and random projections.
 
     Returns:
-      For each style term the statistics, and those of an image without features.
+      For each style term a pair: the statistics of the painting, and those of an image without features.
     """
 
     def on_window(window_1xHxWx3, strip):
         source = activations(spec, variables, window_1xHxWx3, spec.style_layers)
-        # Relative distances are in units of the distance from an image without features. It has the size and
-        # the guide of the painting, and so the same sampled positions.
+        # Relative distances are in units of the distance from an image without features. That image has the
+        # size and the guide of the painting, and therefore the same sampled positions.
         blank = {layer: jnp.zeros_like(materialize(activation)) for layer, activation in source.items()}
         both = (style_statistics(spec, of, guide, seed, 0, strip) for of in (source, blank))
         return tuple(zip(*both, strict=True))

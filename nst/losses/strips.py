@@ -1,16 +1,16 @@
 """The exact loss of a large image, strip by strip: memory grows with the strip, not with the image.
 
 The loss needs only sums over the positions of each layer: Gram matrices, means, squared distances. So the
-rows of the image are divided into strips. The network reads each strip in a window that reaches beyond it by
-a halo, as far as the receptive field of the deepest layer does. Where a window ends at the border of the
-image, it is padded as the image is. Elsewhere the padding changes activations in the halo alone, whose
-positions have weight 0. So the sums over the strips are those of the whole image, and their gradient has no
-seams: each strip adds its part to the rows of its window. There are two passes: the first adds up the sums,
-from which the gradient of every activation follows; the second computes each strip again and propagates that
-gradient back to its pixels.
+rows of the image are divided into strips. The network reads each strip in a window that extends beyond the
+strip by a halo, which is as wide as the receptive field of the deepest layer requires. Where a window ends at
+the border of the image, it is padded as the image is. Elsewhere the padding changes activations in the halo
+alone, whose positions have weight 0. So the sums over the strips are those of the whole image, and their
+gradient has no seams: each strip adds its part to the rows of its window. There are two passes. The first
+adds up the sums, from which the gradient of every activation follows. The second computes each strip again
+and propagates that gradient back to the pixels.
 
-All windows have the same height, so that one program serves them all, and start at multiples of the deepest
-layer's stride, so that each pooling window is one of the whole image.
+All windows have the same height, so that they share one compiled program. They start at multiples of the
+deepest layer's stride, so that their pooling windows are those of the whole image.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,14 +29,14 @@ from nst.networks.table import layers_to, positions
 class Layout(NamedTuple):
     """The division of an image into strips, in rows of the image."""
 
-    height: int  # of the image
+    height: int  # height of the image
     strip: int  # height of each strip but the last, which ends where the image does
-    halo: int  # a window reaches at least so far beyond its strip, or to the border
+    halo: int  # least number of rows by which a window extends beyond its strip, up to the border
     window: int  # height of each window
     count: int  # number of strips
     strides: dict[str, int]  # layer -> rows of the image for each row of the layer
-    rows: dict[str, int]  # layer -> its rows for the image
-    window_rows: dict[str, int]  # layer -> its rows for a window
+    rows: dict[str, int]  # layer -> number of its rows for the whole image
+    window_rows: dict[str, int]  # layer -> number of its rows for a window
 
 
 class Strip(NamedTuple):
@@ -58,7 +58,7 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
       height: rows of the image.
 
     Returns:
-      The layout; None: the image is computed as a whole.
+      The layout, or None if the image is computed as a whole.
     """
     architecture, names = spec.network.architecture, of_network(layers)
     path = layers_to(architecture, names)
@@ -71,7 +71,7 @@ def layout(spec: Spec, layers: Sequence[str], height: int) -> Layout | None:
     halo, rest = _up(reach, stride), height % stride
     count = max(1, -(-(height - rest) // _up(spec.strip, stride)))
     strip = _up(-(-(height - rest) // count), stride)
-    # with the rows that fill no whole stride, so that the last window too starts at a multiple of it
+    # the rows beyond the last whole stride are added, so that the last window, too, starts at a multiple
     window = strip + 2 * halo + rest
     if window >= height:
         return None
@@ -94,16 +94,16 @@ def _first(strip: Strip, layer: str) -> jax.Array:
 
 
 def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1) -> jax.Array:
-    """Returns the rows of the strip's window from an array of all rows of a layer; None: the array."""
+    """Returns the rows of a layer's array that lie in the strip's window; without a strip, all of them."""
     if strip is None:
         return array
     return lax.dynamic_slice_in_dim(array, _first(strip, layer), strip.layout.window_rows[layer], axis)
 
 
 def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
-    """Returns 1 for the rows of the window that belong to the strip, 0 for the halo, `H`.
+    """Returns `H` weights of the window's rows: 1 for those of the strip, and 0 for those of the halo.
 
-    Without a strip it returns None: all rows count.
+    Without a strip all rows count, and the function returns None.
     """
     if strip is None:
         return None
@@ -119,10 +119,10 @@ def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
 def position_weights(
     strip: Strip | None, guide_HxW: jax.Array | None, layer: str, width: int
 ) -> jax.Array | None:
-    """Returns the weights of a window's positions, which over all strips add up to 1.
+    """Returns the weights of a window's positions; the weights of all strips add up to 1.
 
     Args:
-      strip: the strip; None: the whole image, with the weights of the guide.
+      strip: the strip; None: the whole image, whose weights are those of the guide.
       guide_HxW: weights of all positions of the layer, sum 1; None: equal weights.
       layer: name of the layer.
       width: positions in a row of the layer.
@@ -151,7 +151,7 @@ def _on_strips(layout: Layout, image_1xHxWx3: jax.Array, function: WindowFunctio
 
 
 def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction) -> Any:
-    """Returns the sum of `function(window, strip)` over the strips; without a layout, its value."""
+    """Returns the sum of `function(window, strip)` over the strips; without a layout, that of the image."""
     if layout is None:
         return function(image_1xHxWx3, None)
     on_strip = _on_strips(layout, image_1xHxWx3, function)
@@ -169,7 +169,7 @@ def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: W
 def join_strips(
     layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction
 ) -> dict[str, jax.Array]:
-    """Returns {layer: activation, `1xHxWxC`} of the image, from a function that gives those of a window."""
+    """Returns {layer: activation of the image, `1xHxWxC`}, from a function that returns those of a window."""
     if layout is None:
         return function(image_1xHxWx3, None)
     on_strip = _on_strips(layout, image_1xHxWx3, function)
@@ -177,7 +177,7 @@ def join_strips(
     def put(whole, index):
         strip = Strip(layout, index)
         for layer, window_1xHxWxC in on_strip(index).items():
-            # the rows of the halo keep their values: those of earlier strips are right already
+            # rows of the halo keep their values, since an earlier strip may have set them already
             own_Hx1x1 = own_rows(strip, layer)[:, None, None] > 0
             window_1xHxWxC = jnp.where(own_Hx1x1, window_1xHxWxC, window_rows(strip, whole[layer], layer))
             first = _first(strip, layer)

@@ -1,4 +1,4 @@
-"""The weights of the loss: how much each of its terms counts."""
+"""The weights of the terms of the loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Weights:
 
 
 class WeightSettings(NamedTuple):
-    """The weights of the loss in a config; a sequence of one value gives it to all of its kind."""
+    """The weights of the loss in a config; a sequence of one value stands for as many as are needed."""
 
     content: float = 1.0
     style: float = 1.0
@@ -48,7 +48,8 @@ def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weig
       style_count: the number of style images.
 
     Raises:
-      UserError: a sequence of another length, a negative weight, or style images whose weights are all 0.
+      UserError: a sequence has the wrong length, a weight is negative, or the weights of the style images are
+        all 0.
     """
     of_images = _repeat("style_loss.image_weights", settings.styles, style_count, "style images")
     blends = [of_images[np.array(images)] for images in spec.regions or [tuple(range(style_count))]]
@@ -71,7 +72,7 @@ def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weig
 
 
 def _style_terms(spec: Spec, settings: WeightSettings) -> np.ndarray:
-    """Returns the weight of each style term: that of its representation times that of its layer."""
+    """Returns the weight of each style term: the weight of its representation times that of its layer."""
     parts = {term.kind: [] for term in spec.style_terms}
     for term in spec.style_terms:
         parts[term.kind].append(term.part)
@@ -91,7 +92,7 @@ def _style_terms(spec: Spec, settings: WeightSettings) -> np.ndarray:
 
 
 def _repeat(field: str, values: Sequence[float], count: int, what: str) -> np.ndarray:
-    """Returns weights for `count` layers (or style images, ...); a single value is repeated for all."""
+    """Returns `count` weights, for layers, style images and so on; a single value is repeated."""
     if not count:  # without layers, the weights that the config has for its own layers do not matter
         return np.zeros(0, np.float32)
     values = tuple(values) * count if len(values) == 1 else tuple(values)

@@ -4,9 +4,9 @@
     instrument   the network and the rules that are the same for every picture
     reader       a network that measures, and its compiled programs
     perceptual   LPIPS and DISTS
-    linear       the files of their linear weights
-    structure    how much of the photograph is kept, whatever the colours
-    artefacts    the grid that strides leave, its cause, and grain
+    linear       the linear weights of LPIPS and DISTS
+    structure    measures of how much of the photograph's structure is kept
+    artefacts    measures of grain, of the grid that strides leave, and of the cause of the grid
 
 May import `images`, `networks`, `styles`, `losses` and `devices`.
 """

@@ -1,7 +1,7 @@
-"""Measures of two artefacts of stylised pictures: grain, and the grid that strides leave; and its cause.
+"""Measures of two artefacts of stylised pictures, grain and the grid that strides leave, and of its cause.
 
-Grain and grid are seen in the power spectrum of luma, the cause in the loss's gradient. All are computed in
-float64 on the CPU. Grain is a candidate, and not a measure of the instrument.
+Grain and grid are measured in the power spectrum of luma, and the cause of the grid in the gradient of the
+loss. All are computed in float64 on the CPU. Grain is a candidate, and not yet a measure of the instrument.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from nst.errors import UserError
 from nst.metrics.measures import PERIODS
 
 GRAIN_FREQUENCY = 0.35  # cycles per pixel; the highest along an axis is 0.5
-# pixels of the blocks whose spectra are averaged: the largest that fits; k/16 is one of the frequencies of 64
+# edges, in pixels, of the blocks whose spectra are averaged; the largest that fits is used. A block of 64 has
+# the frequencies k/16 among its own.
 BLOCKS = (64, 32, 16)
-# variance of rounding to 8 bits: the power at each frequency of the noise that every file has
+# variance of rounding to 8 bits, which is the power at each frequency of the rounding noise in every file
 _ROUNDING = 1 / 12 / 255**2
 
 
@@ -23,10 +24,10 @@ def fine_share(luma_HxW: np.ndarray) -> float:
 
         share = sum_{|f| > 0.35} |Y(f)|^2 / sum_f |Y(f)|^2
 
-    where Y is the Fourier transform of the luma, less its mean and under a Hann window, f is in cycles per
-    pixel and |f| its Euclidean length. White noise has 0.615, the area of these frequencies. The power of
-    rounding to 8 bits is added to every frequency, so that a constant image has a share too: that of white
-    noise.
+    Here Y is the Fourier transform of the luma, minus its mean and under a Hann window; f is in cycles per
+    pixel, and |f| is its Euclidean length. White noise has a share of 0.615, the area of these frequencies.
+    The power of rounding to 8 bits is added at every frequency, so that a constant image has the share of
+    white noise.
 
     Args:
       luma_HxW: luma in [0, 1].
@@ -40,12 +41,12 @@ def fine_share(luma_HxW: np.ndarray) -> float:
 
 
 def grain(luma_HxW: np.ndarray, sources: Sequence[np.ndarray]) -> float:
-    """Computes how much more of an image is grain than of the pictures it was made of, in dB.
+    """Computes how much more grain an image has than the pictures that it was made from, in dB.
 
         grain = 10 log10(share(image) / max_s share(s))
 
-    of their `fine_share`. It is 0 for an image as fine as the finer of photograph and painting, and 3 for one
-    with twice that share.
+    The share is `fine_share`, and s runs over the photograph and the paintings. The value is 0 if the image
+    has the largest share among them, and 3 if it has twice that share.
 
     Args:
       luma_HxW: luma of the image in [0, 1].
@@ -55,28 +56,29 @@ def grain(luma_HxW: np.ndarray, sources: Sequence[np.ndarray]) -> float:
 
 
 def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
-    """Computes how far the frequencies of a grid stand out of the spectrum of an image, in dB.
+    """Computes how far the frequencies of a grid stand out from the spectrum of an image, in dB.
 
         level(p) = 10 log10(mean_q P(q) / B(q)),    q = (i, j) / p cycles per pixel
 
-    over the frequencies q of a grid of period p = 2, 4, 8, 16 that are not frequencies of a smaller period. P
-    is the mean power spectrum of overlapping blocks of 64 px, each less its mean and under a Hann window
-    (Welch 1967). Its phases are lost, so that an image has the same level when it is shifted, up to what
-    enters and leaves at the borders. B(q), the smooth part of the spectrum, is the power around q: the
-    geometric means of P at (q_x - 2/64, q_y) and (q_x + 2/64, q_y), and at (q_x, q_y - 2/64) and
-    (q_x, q_y + 2/64), and of these the larger one, since the lines of a picture fill a row or a column of the
-    spectrum, and a grid does not. Pictures without a grid have about 0, and a grid of period p with R times
-    the power around it has 10 log10(1 + R). Networks leave such grids at the strides of their pooling and of
-    their convolutions: Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*), Kinoshita & Kiya 2020.
+    The mean is over the frequencies q of a grid of period p = 2, 4, 8, 16 that are not frequencies of a
+    smaller period. P is the mean power spectrum of overlapping blocks of 64 px, each minus its mean and under
+    a Hann window (Welch 1967). It has no phases, so the level does not change when an image is shifted,
+    except for what enters and leaves at the borders. B(q), the smooth part of the spectrum, is the power
+    around q. It is the larger of two geometric means of P: at (q_x - 2/64, q_y) and (q_x + 2/64, q_y), and at
+    (q_x, q_y - 2/64) and (q_x, q_y + 2/64). The larger one is taken because the lines of a picture fill a row
+    or a column of the spectrum, and a grid does not. Pictures without a grid have a level of about 0, and a
+    grid of period p with R times the power around it has the level 10 log10(1 + R). Networks leave such grids
+    at the strides of their poolings and convolutions: Odena et al. 2016 (*Deconvolution and Checkerboard
+    Artifacts*), Kinoshita & Kiya 2020.
 
-    In a picture with an edge below 64 px the blocks have 32 or 16 px. A block shows the grids that it holds
-    four times; the level of others is 0.
+    If an edge of the picture is shorter than 64 px, the blocks have 32 or 16 px. A period is measured only if
+    it fits four times into a block; the level of other periods is 0.
 
     Args:
       luma_HxW: luma in [0, 1], at least 16 px at each edge.
 
     Returns:
-      {"checkerboard": the largest level, "checkerboard/2", ..., "checkerboard/16": levels}.
+      {"checkerboard": the largest level, "checkerboard/2": level, ..., "checkerboard/16": level}.
 
     Raises:
       UserError: the image is smaller than a block of 16 px.
@@ -101,8 +103,8 @@ def checkerboard(luma_HxW: np.ndarray) -> dict[str, float]:
 
 def _around(power: np.ndarray) -> np.ndarray:
     """Computes the geometric mean of the power 2 steps above and 2 steps below every frequency."""
-    # not 1 step, since the Hann window spreads a peak to its neighbours, and not 3, which is 1 from the next
-    # peak where a block holds a grid four times
+    # not 1 step, since the Hann window spreads a peak to its neighbours, and not 3, which would be 1 step
+    # from the next peak if a period fits four times into a block
     return np.sqrt(np.roll(power, 2, 0) * np.roll(power, -2, 0))
 
 
@@ -111,10 +113,10 @@ def _block_power(y: np.ndarray, edge: int) -> np.ndarray:
     hann = _hann(edge)
     window = np.outer(hann, hann)
     blocks = np.lib.stride_tricks.sliding_window_view(y, (edge, edge))
-    # half a block apart; the last of a row or a column ends at the border
+    # blocks are half a block apart; the last one of a row or a column ends at the border
     rows, columns = (sorted({*range(0, size - edge + 1, edge // 2), size - edge}) for size in y.shape)
     total = np.zeros((edge, edge))
-    for row in rows:  # one row of blocks at a time, for the memory
+    for row in rows:  # one row of blocks at a time, to save memory
         part = blocks[row, columns]
         mean = (window * part).sum((-2, -1), keepdims=True) / window.sum()
         total += (np.abs(np.fft.fft2(window * (part - mean))) ** 2).sum(0)
@@ -126,14 +128,15 @@ def phase_energy(gradient_HxWxC: np.ndarray, period: int) -> np.ndarray:
 
         E_ij = mean of g^2 over the pixels (y, x) with y = i and x = j modulo p / mean of g^2 over all pixels
 
-    It is 1 everywhere where no phase is preferred. A layer of stride s reads pixels of different phases
-    modulo s with different weights, and its backward pass gives them gradients of different sizes: the cause
-    of the grids that `checkerboard` finds. Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*);
+    All E_ij are 1 if no phase is preferred. A layer of stride s reads pixels of different phases modulo s
+    with different weights, so its backward pass gives them gradients of different sizes. This is the cause of
+    the grids that `checkerboard` measures. Odena et al. 2016 (*Deconvolution and Checkerboard Artifacts*);
     Kinoshita & Kiya 2020 (*Checkerboard-Artifact-Free Image-Enhancement Network Considering Local and Global
     Features*).
 
     Args:
-      gradient_HxWxC: g, at least `period` px at each edge; rows and columns that fill no period do not count.
+      gradient_HxWxC: g, at least `period` px at each edge; rows and columns after the last whole period do
+        not count.
       period: p, in pixels.
 
     Returns:
@@ -162,5 +165,5 @@ def phase_level(energy_pxp: np.ndarray) -> float:
 
 
 def _hann(count: int) -> np.ndarray:
-    """Computes the periodic Hann window, whose spectrum has three values that are not 0."""
+    """Computes the periodic Hann window, whose spectrum has only three values that are not 0."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(count) + 0.5) / count)

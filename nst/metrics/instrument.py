@@ -1,18 +1,19 @@
-"""The fixed instrument: every picture, however it was made, is measured by one network and the same rules.
+"""The fixed instrument, which measures every picture with one network and the same rules.
 
 Version nst2:
-- The network has max pooling and zero padding, in float32, as when it was trained (VGG-19 of Oxford
-  unless another is named).
-- The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved:
-  an array and its file, and files of 8 and of 16 bits, have the same numbers.
-- The photograph is resized (lanczos) to the picture's size, whatever its shape.
-- A painting keeps its shape, and is resized (lanczos) to the long edge of the picture. If its short edge
-  would then be less than the 16 px that relu5_1 needs, it is resized to a short edge of 16 px instead.
-- Self-similarities (cfsd) are of relu3_1, averaged over squares so that no edge has more than 128 positions.
-- Alpha is ignored. For several paintings the measure is the mean of the distances, with equal weights.
+- The network has max pooling and zero padding, in float32, as when it was trained. It is VGG-19 of Oxford
+  unless another one is named.
+- The picture keeps its size. Its values are clipped to [0, 1] and rounded to 8 bits, as when it is saved, so
+  that an array and its file, and files of 8 and of 16 bits, have the same numbers.
+- The photograph is resized (lanczos) to the picture's size, even if it has other proportions.
+- A painting keeps its proportions, and is resized (lanczos) to the long edge of the picture. If its short
+  edge would then be less than the 16 px that relu5_1 needs, it is resized to a short edge of 16 px instead.
+- Self-similarities (cfsd) are computed from relu3_1, averaged over squares so that no edge has more than 128
+  positions.
+- Alpha is ignored. For several paintings a measure is the mean of the distances, with equal weights.
 
 The measures are defined in nst/metrics: measures.py, structure.py (cfsd) and artefacts.py (checkerboard). Any
-change of them or of these rules is a new version; nst1 lacked cfsd and checkerboard.
+change of the measures or the rules is a new version; nst1 did not have cfsd and checkerboard.
 """
 
 import hashlib
@@ -39,15 +40,15 @@ VERSION = "nst2"
 class Instrument(NamedTuple):
     """The function that measures pictures, and its name; numbers with different names cannot be compared."""
 
-    # version, network, and the first digits of the sha256 of its weights: nst2-vgg19-3a1f09b2; then the same
-    # of each perceptual measure
+    # version, network, and the first digits of the sha256 of its weights, such as nst2-vgg19-3a1f09b2; then
+    # the name and the digits of each perceptual measure
     name: str
-    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, the keys being `columns`
+    # (image_HxWx3, content_HxWx3, styles_HxWx3) -> {measure: number}, with the keys `columns`
     judge: Callable[[np.ndarray, np.ndarray, Sequence[np.ndarray]], dict[str, float]]
 
 
 class _Photo(NamedTuple):
-    """What the measures use of a photograph."""
+    """The statistics of a photograph that the measures use."""
 
     content: jax.Array
     structure: jax.Array  # hxwxC
@@ -55,32 +56,32 @@ class _Photo(NamedTuple):
 
 
 class _Painting(NamedTuple):
-    """What the measures use of a painting."""
+    """The statistics of a painting that the measures use."""
 
     statistics: Statistics
     colors: Colors
-    seen: dict[str, jax.Array]  # perceptual measure -> what it compares with
+    seen: dict[str, jax.Array]  # perceptual measure -> statistics of the painting that it compares
 
 
 def load(network: str = "vgg19") -> Instrument:
     """Loads the instrument.
 
-    Its `judge` takes images as floating arrays, `HxWx3` RGB, and clips values outside [0, 1]. It compiles a
-    program for each size, and keeps the statistics of the last photographs and paintings, so that in a sweep
-    only the statistics of the image itself are computed. The same arrays on the same machine give the same
-    numbers.
+    The instrument's `judge` takes images as floating arrays, `HxWx3` RGB, and clips values outside [0, 1]. It
+    compiles a program for each size, and keeps the statistics of the last photographs and paintings, so that
+    in a sweep only the statistics of the image itself are computed. The same arrays on the same machine give
+    the same numbers.
 
     Args:
       network: name of a network in nst.networks.checkpoints, or path of its weights; perceptual measures
-        (nst/metrics/perceptual.py) may follow: vgg19+lpips_alex+dists. One reads other weights of its
-        network's architecture if their path is given: vgg19+dists=vgg16.safetensors.
+        (nst/metrics/perceptual.py) may follow, as in vgg19+lpips_alex+dists. A perceptual measure may have
+        the path of other weights of its network's architecture, as in vgg19+dists=vgg16.safetensors.
 
     Raises:
-      UserError: weights that cannot be found or read; from `judge`: an array that is not an image, an image
-        smaller than 16 px, or more memory than is available.
+      UserError: the weights cannot be found or read. From `judge`: an array is not an image, an image is
+        smaller than 16 px, or more memory is needed than is available.
     """
     own, chosen = _parts(network)
-    perceptual.names(tuple(chosen))  # raises for an unknown one before anything is read
+    perceptual.names(tuple(chosen))  # raises UserError for an unknown name before any file is read
     reads = reader.load(own, "vgg19", measures.LAYERS)
     statistics = reader.compiled(partial(measures.statistics, reads.network), reads.variables)
     others = {name: perceptual.load(name, weights) for name, weights in chosen.items()}
@@ -120,21 +121,21 @@ def columns(network: str) -> tuple[str, ...]:
       network: as for `load`.
 
     Returns:
-      Their names in the order of tables.
+      The names of the measures, in the order of the columns of tables.
 
     Raises:
-      UserError: an unknown perceptual measure, or one that is named twice.
+      UserError: a perceptual measure is unknown or named twice.
     """
     return measures.NAMES + perceptual.names(tuple(_parts(network)[1]))
 
 
 def _parts(network: str) -> tuple[str, dict[str, str]]:
-    """Returns the network, and the weights of each perceptual measure; "": the measure's own.
+    """Returns the network, and {perceptual measure: path of its weights, or "" for the published ones}.
 
-    A path may have a "+", and so what is no measure belongs to the path before it.
+    A path may contain a "+", so a part that is not a measure belongs to the path before it.
 
     Raises:
-      UserError: a perceptual measure that is named twice.
+      UserError: a perceptual measure is named twice.
     """
     parts, chosen = network.split("+"), {}
     is_named = parts[0] in checkpoints.NAMES
@@ -157,10 +158,10 @@ def judge_files(
       styles: the painting, or several in a list or tuple.
 
     Returns:
-      {measure: number}, the keys being `columns`.
+      {measure: number}, with the keys `columns`.
 
     Raises:
-      UserError: as `images.read` and `judge`; names the picture.
+      UserError: as from `images.read` and `judge`; the message names the picture.
     """
     sources = list(styles) if isinstance(styles, list | tuple) else [styles]
     picture, photo, *paintings = (images.read(source).rgb_HxWx3 for source in (image, content, *sources))
@@ -172,7 +173,7 @@ def judge_files(
 
 
 def _checked(array: np.ndarray, what: str) -> np.ndarray:
-    """Returns the image in [0, 1]; raises UserError for an array that is not one."""
+    """Returns an image, clipped to [0, 1]; raises UserError if the array is not an image."""
     array = np.asarray(array)
     if array.ndim != 3 or array.shape[-1] != 3 or 0 in array.shape:
         raise UserError(f"{what}: shape {array.shape} is not HxWx3")
@@ -182,7 +183,7 @@ def _checked(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _eight_bits(rgb_HxWx3: np.ndarray) -> np.ndarray:
-    """Returns exactly the values of the file that images.write would make."""
+    """Returns exactly the values that a file written by images.write would have."""
     return np.rint(rgb_HxWx3 * 255).astype(np.float32) / 255
 
 
@@ -202,18 +203,18 @@ def _painting(
     see: dict[str, Callable[[np.ndarray], jax.Array]],
     rgb_HxWx3: np.ndarray,
 ) -> _Painting:
-    # without activations: they are the largest of the statistics, and no measure of a painting needs them
+    # activations are left out, since they are the largest statistics and no measure of a painting uses them
     small = statistics(rgb_HxWx3)._replace(content=None, structure=None)
     seen = {name: each(rgb_HxWx3) for name, each in see.items()}
     return _Painting(small, jax.jit(measures.colors)(rgb_HxWx3), seen)
 
 
 def _cached(function: Callable, count: int) -> Callable:
-    """Returns `function` of (image, size), applied at that size, with a cache of the last `count` results."""
+    """Returns a function of (image, size) that applies `function` at that size and keeps `count` results."""
     results = OrderedDict()
 
     def cached(rgb_HxWx3: np.ndarray, size: tuple[int, int]):
-        # keyed by the pixels, since a caller may read the same file again and again
+        # the key is made from the pixels, since a caller may read the same file several times
         key = hashlib.blake2b(np.ascontiguousarray(rgb_HxWx3)).digest(), rgb_HxWx3.shape, size
         if key not in results:
             results[key] = function(images.resize(rgb_HxWx3, *size, "lanczos"))

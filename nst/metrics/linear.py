@@ -1,8 +1,8 @@
-"""The published linear weights of LPIPS and DISTS: tables of a few kB, read without PyTorch.
+"""The published linear weights of LPIPS and DISTS, which are read without PyTorch.
 
-They are the files of their authors. Search order: the folder `NST_WEIGHTS_DIR`; the installed package, of
-which nothing is imported (`pip install --no-deps lpips dists-pytorch`); the user cache; the official address,
-from which the file is downloaded into the user cache.
+The files are those of the authors, of a few kB. A file is searched for in this order: the folder
+`NST_WEIGHTS_DIR`; the installed package, which is not imported (`pip install --no-deps lpips dists-pytorch`);
+the user cache; the official address, from which it is downloaded into the user cache.
 """
 
 import importlib.util
@@ -21,8 +21,8 @@ from nst.networks.download import download
 class Published(NamedTuple):
     """A published file of linear weights."""
 
-    package: str  # in which the file is installed
-    path: str  # of the file in the package
+    package: str  # package in which the file is installed
+    path: str  # path of the file in the package
     url: str
     sha256: str
     size: int  # bytes
@@ -38,7 +38,7 @@ def _lins(*channels: int) -> dict[str, int]:
 
 
 FILES = {
-    # Zhang et al. 2018, version 0.1, of the layers of their AlexNet and VGG-16
+    # Zhang et al. 2018, version 0.1, for the layers of their AlexNet and VGG-16
     "lpips_alex": Published(
         package="lpips",
         path="weights/v0.1/alex.pth",
@@ -55,7 +55,7 @@ FILES = {
         size=7289,
         tensors=_lins(64, 128, 256, 512, 512),
     ),
-    # Ding et al. 2020: of the image and five layers of VGG-16
+    # Ding et al. 2020, for the image and five layers of VGG-16
     "dists": Published(
         package="DISTS_pytorch",
         path="weights.pt",
@@ -99,12 +99,12 @@ def find(name: str) -> Path:
       name: a key of FILES.
 
     Raises:
-      UserError: as `load`.
+      UserError: as from `load`.
     """
     published = FILES[name]
     folder = os.environ.get("NST_WEIGHTS_DIR")
     own = Path(folder or "", Path(published.path).name)
-    # other files may have such a name, too
+    # the digest is checked because other files may have the same name
     if folder and own.is_file() and digest(own) == published.sha256:
         return own
     spec = importlib.util.find_spec(published.package)

@@ -1,9 +1,10 @@
-"""Measures of an image that do not depend on how it was made: against a photograph and against paintings.
+"""Measures that compare an image with a photograph and with paintings, and do not depend on how it was made.
 
 Losses with different layers, poolings or statistics cannot be compared with one another; these measures can.
-Those that use a network (style, moments, content) are relative to the energy of the target: 0 means equal,
-and 1 as far away as an image without features. The others here use the pixels alone. All are finite for every
-image, constant ones included. nst/metrics/instrument.py fixes the network and the sizes.
+The measures that use a network (style, moments, content) are relative to the energy of the target: 0 means
+that image and target are equal, and 1 that the image is as far away as one without features. The other
+measures in this file use the pixels alone. All measures are finite for every image, also for constant ones.
+nst/metrics/instrument.py fixes the network and the sizes.
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,11 @@ from nst.styles import grams
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # Gatys et al. 2016, as relu layers
 CONTENT = "relu4_2"
-STRUCTURE = "relu3_1"  # of the self-similarities (nst/metrics/structure.py)
+STRUCTURE = "relu3_1"  # layer of the self-similarities (nst/metrics/structure.py)
 LAYERS = (*STYLE, CONTENT)
-PERIODS = (2, 4, 8, 16)  # pixels of a grid (nst/metrics/artefacts.py): the strides of relu2_1 .. relu5_1
-# every measure, in the order of tables
+# periods of grids in pixels (nst/metrics/artefacts.py), which are the strides of relu2_1 .. relu5_1
+PERIODS = (2, 4, 8, 16)
+# every measure, in the order of the columns of tables
 NAMES = (
     "style", *(f"style/{layer}" for layer in STYLE), "moments", *(f"moments/{layer}" for layer in STYLE),
     "content", "cfsd", "ssim", "psnr", "tv", "color_mean", "color_covariance",
@@ -44,9 +46,9 @@ class Statistics(NamedTuple):
 
     gram: dict[str, jax.Array]  # layer -> BxCxC
     moments: dict[str, jax.Array]  # layer -> Bx2xC
-    # of a photograph and its picture; None for a painting, where they have no use
-    content: jax.Array | None  # activation of relu4_2, Bxhxwxc
-    structure: jax.Array | None  # activation of relu3_1, Bxhxwxc
+    # the activations of a photograph or of the picture; None for a painting, for which they are not used
+    content: jax.Array | None  # relu4_2, Bxhxwxc
+    structure: jax.Array | None  # relu3_1, Bxhxwxc
 
 
 def statistics(network: Network, variables: dict, image_BxHxWx3: jax.Array) -> Statistics:
@@ -72,17 +74,17 @@ def moments(features_BxHxWxC: jax.Array) -> jax.Array:
 
         m_i = 1/M sum_m F_mi        s_i = sqrt(1/M sum_m (F_mi - m_i)^2)
 
-    The statistics of Li et al. 2017 (*Demystifying Neural Style Transfer*), section 4.2, and of Huang &
-    Belongie 2017 (AdaIN).
+    These are the statistics of Li et al. 2017 (*Demystifying Neural Style Transfer*), section 4.2, and of
+    Huang & Belongie 2017 (AdaIN).
     """
     features_BxHxWxC = features_BxHxWxC.astype(jnp.float32)
     return jnp.stack([features_BxHxWxC.mean((1, 2)), features_BxHxWxC.std((1, 2))], axis=1)
 
 
 def relative(statistics: jax.Array, target: jax.Array) -> jax.Array:
-    """Computes sum (S - T)^2 / sum T^2 of statistics S and target T; sum S^2 where T is 0 throughout.
+    """Computes sum (S - T)^2 / sum T^2 of statistics S and target T, or sum S^2 if all of T is 0.
 
-    It is the relative Gram distance of nst.styles.grams, which only needs arrays of equal shapes.
+    This is the relative Gram distance of nst.styles.grams, which works for arrays of any equal shapes.
 
     Args:
       statistics: S.
@@ -92,14 +94,15 @@ def relative(statistics: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def style_distances(image: Statistics, paintings: Sequence[Statistics]) -> dict[str, jax.Array]:
-    """Computes the distances of an image from the paintings in Gram matrices and in moments.
+    """Computes the distances of an image from the paintings, in Gram matrices and in moments.
 
         style/l = sum_ij (G_ij - A_ij)^2 / sum_ij A_ij^2
         moments/l = sum_i ((m_i - n_i)^2 + (s_i - t_i)^2) / sum_i (n_i^2 + t_i^2)
 
-    where G, m, s are those of the image and A, n, t those of the painting at layer l; `style` and `moments`
-    are the means over the layers. For several paintings the distances are averaged (the distance from an
-    averaged painting would favour one way of blending).
+    At layer l, G is the image's Gram matrix, and m and s are the means and standard deviations of its
+    channels; A, n and t are the same for the painting. `style` and `moments` are the means over the layers.
+    For several paintings the distances are averaged, since the distance from averaged statistics would favour
+    one way of blending.
 
     Args:
       image: statistics of the image.
@@ -123,8 +126,8 @@ def content_distance(content_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array) -> j
     """Computes sum (F - P)^2 / sum P^2 at relu4_2.
 
     Args:
-      content_BxHxWxC: F, of the image.
-      target_BxHxWxC: P, of the photograph at the same size.
+      content_BxHxWxC: F, the activations of the image.
+      target_BxHxWxC: P, the activations of the photograph at the same size.
     """
     return content.content_distance(content_BxHxWxC, target_BxHxWxC, 0, "relative")
 
@@ -135,7 +138,7 @@ def content_distance(content_BxHxWxC: jax.Array, target_BxHxWxC: jax.Array) -> j
 def luma(image_HxWx3: jax.Array) -> jax.Array:
     """Computes Y' = 0.2126 R' + 0.7152 G' + 0.0722 B' of the sRGB-encoded values (Rec. 709), `HxW`.
 
-    It is luma, not luminance: the values are not linearised, so that equal steps look about equal.
+    This is luma and not luminance: the values are not linearised, so that equal steps look about equal.
 
     Args:
       image_HxWx3: sRGB.
@@ -148,14 +151,14 @@ def ssim(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
 
         SSIM = mean of (2 m_a m_b + C1) (2 v_ab + C2) / ((m_a^2 + m_b^2 + C1) (v_a + v_b + C2))
 
-    where m and v are the means and the (population) covariances under a Gaussian window of 11x11 px with
-    sigma 1.5, at every place where the window lies wholly inside; C1 = 0.01^2, C2 = 0.03^2. Wang et al. 2004
-    (*Image Quality Assessment: From Error Visibility to Structural Similarity*), eq. 13-16. It is equal to
-    skimage.metrics.structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    data_range=1).
+    Here m and v are the means and the (population) covariances under a Gaussian window of 11x11 px with sigma
+    1.5, at every place where the window lies wholly inside the images; C1 = 0.01^2, C2 = 0.03^2. Wang et al.
+    2004 (*Image Quality Assessment: From Error Visibility to Structural Similarity*), eq. 13-16. The value is
+    that of skimage.metrics.structural_similarity(gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False, data_range=1).
 
     Args:
-      a_HxW, b_HxW: images in [0, 1], of one size.
+      a_HxW, b_HxW: images in [0, 1], of the same size.
 
     Raises:
       UserError: the images are smaller than the window.
@@ -163,7 +166,7 @@ def ssim(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
     height, width = a_HxW.shape
     if min(height, width) < SSIM_WINDOW:
         raise UserError(f"ssim: {width}x{height} px is smaller than its window; give at least 11 px an edge")
-    # around their means, or the differences of squares would lose digits in bright images
+    # the means are subtracted, since the differences of squares would lose digits in bright images
     a, b = a_HxW - a_HxW.mean(), b_HxW - b_HxW.mean()
     m_a, m_b = _window_mean(a), _window_mean(b)
     v_a, v_b = _window_mean(a**2) - m_a**2, _window_mean(b**2) - m_b**2
@@ -175,8 +178,8 @@ def ssim(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
 
 
 def _window_mean(x_HxW: jax.Array) -> jax.Array:
-    """Computes the Gaussian mean around every pixel whose window lies inside."""
-    # by shifted sums, since a convolution would be rounded on an accelerator
+    """Computes the Gaussian mean around every pixel whose window lies inside the image."""
+    # by shifted sums, since an accelerator would round the factors of a convolution
     window = np.exp(-0.5 * (np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) ** 2 / SSIM_SIGMA**2)
     window = window / window.sum()
     for axis in (0, 1):
@@ -191,10 +194,10 @@ def _window_mean(x_HxW: jax.Array) -> jax.Array:
 def psnr(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
     """Computes -10 log10(mean (a - b)^2) in dB, at most 100, the value for equal images.
 
-    It is finite, since tables and JSON have no infinity.
+    The value is bounded because tables and JSON cannot hold infinity.
 
     Args:
-      a_HxW, b_HxW: images in [0, 1], of one size.
+      a_HxW, b_HxW: images in [0, 1], of the same size.
     """
     error = jnp.mean((a_HxW - b_HxW) ** 2)
     return -10 * jnp.log10(jnp.maximum(error, 10 ** (-MOST_PSNR / 10)))
@@ -203,9 +206,9 @@ def psnr(a_HxW: jax.Array, b_HxW: jax.Array) -> jax.Array:
 def total_variation(image_HxWx3: jax.Array) -> jax.Array:
     """Computes the mean of |x_p - x_q| over the pairs p, q of neighbouring pixels.
 
-    Neighbours are side by side or one above the other; every pair counts once in each channel, so that it is
-    the anisotropic total variation over the number of its terms. It is 0 for a constant image and for a
-    single pixel, and 1 for a black and white chequerboard, whatever the size.
+    Neighbours are side by side or one above the other, and every pair counts once in each channel. So the
+    value is the anisotropic total variation divided by the number of its terms. It is 0 for a constant image
+    and for a single pixel, and 1 for a black and white chequerboard of any size.
 
     Args:
       image_HxWx3: x, sRGB.
@@ -244,7 +247,7 @@ def colors(image_HxWx3: jax.Array) -> Colors:
 
 
 def color_distances(image: Colors, paintings: Sequence[Colors]) -> dict[str, jax.Array]:
-    """Computes |m - n| and |C - D|_F, where m, C are those of the image and n, D those of a painting.
+    """Computes |m - n| and |C - D|_F of means m, n and covariances C, D of the image and of a painting.
 
     For several paintings the distances are averaged. A color_mean of 0.02 is about a just noticeable
     difference.

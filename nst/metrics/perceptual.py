@@ -1,7 +1,8 @@
 """Perceptual distances with trained linear weights: LPIPS and DISTS.
 
-They judge a picture by other networks than the one that made it: LPIPS against the photograph, DISTS against
-the photograph and, by its texture term, against the paintings. Pictures keep the instrument's sizes.
+They measure a picture with other networks than the one that made it. LPIPS compares it with the photograph.
+DISTS compares it with the photograph and, by its texture term, with the paintings. The sizes of pictures are
+those of the instrument.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from nst.metrics import linear, reader
 from nst.networks.table import features
 
 IMAGE = "image"  # the image itself, in [0, 1], as the first layer of DISTS
-_C = 1e-6  # of DISTS: the constants c_1 and c_2, for activations near 0
+_C = 1e-6  # the constants c_1 and c_2 of DISTS, for activations near 0
 
 
 class Perceptual(NamedTuple):
@@ -25,10 +26,10 @@ class Perceptual(NamedTuple):
     checkpoint: str  # the weights of its network, a key of checkpoints.CHECKPOINTS
     architecture: str
     pooling: str  # a key of pooling.POOLING
-    layers: tuple[str, ...]  # of the network, or IMAGE
-    # (activations of the image, those of the photograph, linear weights) -> distance
+    layers: tuple[str, ...]  # layers of the network, or IMAGE
+    # (activations of the image, activations of the photograph, linear weights) -> distance
     distance: Callable[[list[jax.Array], list[jax.Array], list[jax.Array]], jax.Array]
-    texture: bool = False  # whether `texture` compares it with the paintings
+    texture: bool = False  # whether `texture` compares the image with the paintings as well
 
 
 def lpips(image: list[jax.Array], photo: list[jax.Array], weights: list[jax.Array]) -> jax.Array:
@@ -36,9 +37,9 @@ def lpips(image: list[jax.Array], photo: list[jax.Array], weights: list[jax.Arra
 
         D = sum_l 1/M sum_m sum_c w_lc (F_mc / |F_m| - P_mc / |P_m|)^2
 
-    where F and P are the activations of the image and the photograph at layer l, of M positions, and |F_m| is
-    the length over the channels. Zhang et al. 2018 (*The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric*), eq. 1, and version 0.1 of its code.
+    Here F and P are the activations of the image and the photograph at the M positions of layer l, and |F_m|
+    is the length over the channels. Zhang et al. 2018 (*The Unreasonable Effectiveness of Deep Features as a
+    Perceptual Metric*), eq. 1, and version 0.1 of their code.
 
     Args:
       image, photo: F and P of each layer, `1xHxWxC`.
@@ -62,16 +63,16 @@ def dists(image: list[jax.Array], photo: list[jax.Array], weights: list[jax.Arra
         D = 1 - sum_lc (a_lc l_lc + b_lc s_lc) / sum_lc (a_lc + b_lc)
         l = (2 m n + c) / (m^2 + n^2 + c)        s = (2 k + c) / (v + u + c)
 
-    where m, v are the mean and the variance over the positions of channel c of the image at layer l, n, u
-    those of the photograph, and k their covariance; the image itself is the first layer. Ding et al. 2020
-    (*Image Quality Assessment: Unifying Structure and Texture Similarity*), eq. 4-6.
+    For channel c of layer l, m and v are the mean and the variance of the image over the positions, n and u
+    are the same for the photograph, and k is the covariance of the two. The image itself is the first layer.
+    Ding et al. 2020 (*Image Quality Assessment: Unifying Structure and Texture Similarity*), eq. 4-6.
 
     Departs from the authors' code: their pooling keeps an odd last row or column, which the poolings here
     drop, and their demonstration reduces pictures to a short edge of 256 px.
 
     Args:
       image, photo: activations of each layer, `1xHxWxC`.
-      weights: a and b, of all layers one after the other.
+      weights: a and b, each for the channels of all layers, one layer after the other.
     """
     a, b = weights
     structure = []
@@ -89,10 +90,10 @@ def means(activations: Sequence[jax.Array]) -> jax.Array:
     """Returns the means over the positions of the channels of all layers.
 
     Args:
-      activations: of each layer, `1xHxWxC`.
+      activations: activations of each layer, `1xHxWxC`.
 
     Returns:
-      The means, one layer after the other.
+      The means in one vector, one layer after the other.
     """
     return jnp.concatenate([each.astype(jnp.float32).mean((0, 1, 2)) for each in activations])
 
@@ -102,11 +103,11 @@ def _texture(m: jax.Array, n: jax.Array) -> jax.Array:
 
 
 def texture(image: jax.Array, painting: jax.Array, weights: list[jax.Array]) -> jax.Array:
-    """Computes the texture term of DISTS alone, which compares pictures of any two sizes; 0 for equal means.
+    """Computes the texture term of DISTS alone; 0 for equal means.
 
         D = 1 - sum_lc a_lc l_lc / sum_lc a_lc
 
-    with the symbols of `dists`.
+    The symbols are those of `dists`. The two pictures may have different sizes.
 
     Args:
       image, painting: from `means`.
@@ -125,7 +126,7 @@ PERCEPTUAL = {
     "lpips_vgg": Perceptual(
         checkpoint="vgg16_torchvision", architecture="vgg16", pooling="max", layers=_VGG, distance=lpips
     ),
-    # "hann" is the pooling that its authors gave the network
+    # "hann" is the pooling that the authors of DISTS gave the network
     "dists": Perceptual(
         checkpoint="vgg16_torchvision", architecture="vgg16", pooling="hann", layers=(IMAGE, *_VGG),
         distance=dists, texture=True,
@@ -134,13 +135,13 @@ PERCEPTUAL = {
 
 
 class Judge(NamedTuple):
-    """A perceptual measure that is ready to judge."""
+    """A perceptual measure whose weights have been loaded."""
 
     tag: str  # for the name of the instrument: the measure, and the first digits of its network's sha256
-    least: int  # pixels of the shortest edge of a picture
-    # a painting, HxWx3 -> what `judge` compares with; None: the measure does not look at paintings
+    least: int  # least number of pixels of a picture's short edge
+    # a painting, HxWx3 -> its statistics, which `judge` compares; None: the measure does not use paintings
     see_painting: Callable[[np.ndarray], jax.Array] | None
-    # (picture_HxWx3, photograph_HxWx3 of its size, what was seen of the paintings) -> {name: number}
+    # (picture_HxWx3, photograph_HxWx3 of its size, statistics of the paintings) -> {name: number}
     judge: Callable[[np.ndarray, np.ndarray, Sequence[jax.Array]], dict[str, float]]
 
 
@@ -149,10 +150,11 @@ def load(name: str, weights: str = "") -> Judge:
 
     Args:
       name: a key of PERCEPTUAL.
-      weights: path of other weights of its network; "": those for which its linear weights were trained.
+      weights: path of other weights of the measure's network; "": the weights for which the linear weights
+        were trained.
 
     Raises:
-      UserError: weights that cannot be found or read.
+      UserError: the weights cannot be found or read.
     """
     row = PERCEPTUAL[name]
     layers = tuple(layer for layer in row.layers if layer != IMAGE)
@@ -184,16 +186,16 @@ def load(name: str, weights: str = "") -> Judge:
 
 
 def names(chosen: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of the numbers of some perceptual measures.
+    """Returns the names of the numbers that some perceptual measures compute.
 
     Args:
       chosen: keys of PERCEPTUAL.
 
     Returns:
-      Each name, followed by "NAME_texture" where the paintings are compared, too.
+      Each key, followed by "<key>_texture" if the measure compares the paintings as well.
 
     Raises:
-      UserError: an unknown measure.
+      UserError: a measure is unknown.
     """
     rows = {name: PERCEPTUAL[choose("instrument", name, PERCEPTUAL)] for name in chosen}
     return tuple(

@@ -15,12 +15,12 @@ from nst.networks.table import freeze, minimum_size
 
 
 class Reader(NamedTuple):
-    """A frozen network, as it was trained but for its pooling, in float32."""
+    """A frozen network in float32, as it was trained, except for its pooling."""
 
     network: Network
     variables: dict  # from networks.table.freeze
-    sha256: str  # of the file of its weights; "": random
-    least: int  # pixels of the shortest edge of a picture that it can read
+    sha256: str  # digest of the file of weights; "": random weights
+    least: int  # least number of pixels of a picture's short edge
 
 
 def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "max") -> Reader:
@@ -28,19 +28,19 @@ def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "ma
 
     Args:
       name: name of a network in nst.networks.checkpoints, or path of its weights.
-      architecture: that of a path.
+      architecture: architecture of the weights, if `name` is a path.
       layers: names of the layers that are read.
       pooling: a key of networks.pooling.POOLING.
 
     Raises:
-      UserError: weights that cannot be found or read.
+      UserError: the weights cannot be found or read.
     """
     convention = checkpoints.convention(name, architecture, "")
     loaded = checkpoints.load(name, convention.architecture, layers)
     network = Network(
         architecture=convention.architecture,
         widths=convention.widths,
-        frame="vgg",  # the channels of a slim network's teacher, since some measures are of single channels
+        frame="vgg",  # the channels of a slim network's teacher, since some measures use single channels
         preprocessing=PREPROCESSING[convention.preprocessing],
         pooling=pooling,
     )
@@ -48,14 +48,14 @@ def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "ma
 
 
 def compiled(function: Callable, *fixed: Any) -> Callable:
-    """Returns a function of images that is compiled once for each size, where the memory suffices for it.
+    """Returns a function of images that is compiled once for each size.
 
     Args:
-      function: of `fixed` and of images `1xHxWx3`.
-      *fixed: its first arguments, arrays or trees of them.
+      function: function of `fixed` and of images `1xHxWx3`.
+      *fixed: its first arguments, arrays or trees of arrays.
 
     Returns:
-      `function` of images alone, `HxWx3` each; it raises UserError where more memory is needed than is
+      `function` as a function of images `HxWx3` alone. It raises UserError if it needs more memory than is
       available.
     """
 

@@ -1,8 +1,8 @@
-"""Measures of how much of a photograph's structure a stylised picture has kept, whatever its colours are.
+"""Measures of how much of a photograph's structure a stylised picture has kept, independent of its colours.
 
-SSIM and the content distance also fall when a picture only takes the painting's tones, and these are meant to
-fall less. The distance of self-similarities is a measure of the instrument; the others are candidates,
-computed in float64 on the CPU.
+SSIM and the content distance also become worse if a picture only takes the painting's tones; these measures
+are meant to react less to tones. The distance of self-similarities is a measure of the instrument. The others
+are candidates, computed in float64 on the CPU.
 """
 
 import jax
@@ -14,8 +14,8 @@ from nst.errors import UserError
 from nst.metrics import measures
 
 EDGE_SIZE = 64  # pixels of the long edge at which edges are compared
-POSITIONS = 128  # along an edge of `coarse`: those of relu3_1 at 512 px
-ROWS = 512  # of a matrix of self-similarities that are computed at a time
+POSITIONS = 128  # most positions along an edge of `coarse`; relu3_1 has as many at 512 px
+ROWS = 512  # rows of a matrix of self-similarities that are computed at a time
 
 
 def edge_strength(luma_HxW: np.ndarray) -> np.ndarray:
@@ -40,12 +40,12 @@ def edge_agreement(luma_HxW: np.ndarray, photo_HxW: np.ndarray) -> float:
 
         r = sum_p (e_p - mean e)(f_p - mean f) / sqrt(sum_p (e_p - mean e)^2 sum_p (f_p - mean f)^2)
 
-    where e and f are the `edge_strength` of both after their long edge was reduced to 64 px (lanczos), so
-    that outlines count and strokes do not. It does not change with the direction, offset or gain of tones. It
-    is 0 if either has edges of one strength everywhere.
+    Here e and f are the `edge_strength` of the image and of the photograph, after the long edge of both is
+    reduced to 64 px (lanczos), so that outlines count and strokes do not. The value does not depend on the
+    direction, offset or gain of tones. It is 0 if the edges of either have the same strength everywhere.
 
     Args:
-      luma_HxW, photo_HxW: luma in [0, 1], of one size.
+      luma_HxW, photo_HxW: luma in [0, 1], of the same size.
     """
     size = images.target_size(*luma_HxW.shape, min(EDGE_SIZE, max(luma_HxW.shape)), "long")
     e, f = (
@@ -54,20 +54,20 @@ def edge_agreement(luma_HxW: np.ndarray, photo_HxW: np.ndarray) -> float:
     )
     e, f = e - e.mean(), f - f.mean()
     energy = (e**2).sum() * (f**2).sum()
-    # below the rounding of float32, the strengths are equal
+    # strengths that differ by less than the rounding of float32 count as equal
     return float((e * f).sum() / np.sqrt(energy)) if energy > 1e-24 * e.size**2 else 0.0
 
 
 def matched_ssim(luma_HxW: np.ndarray, photo_HxW: np.ndarray) -> float:
-    """Computes the SSIM of an image's luma X and a photograph's luma P that has taken the image's tones.
+    """Computes the SSIM of an image's luma X and a photograph's luma P', which has the image's tones.
 
         P' = mean X + (std X / std P) (P - mean P)
 
-    SSIM (measures.ssim) then compares local contrast and structure, without the change of the overall
-    brightness and contrast. P' is the mean of X if P is constant.
+    The change of the overall brightness and contrast is thus removed, and SSIM (measures.ssim) compares local
+    contrast and structure. If P is constant, P' is the mean of X.
 
     Args:
-      luma_HxW, photo_HxW: luma in [0, 1], of one size, at least 11 px at each edge.
+      luma_HxW, photo_HxW: luma in [0, 1], of the same size, at least 11 px at each edge.
 
     Raises:
       UserError: the images are too small.
@@ -84,16 +84,17 @@ def self_similarity_distance(features_HxWxC: jax.Array, photo_HxWxC: jax.Array) 
 
         D = 1/M sum_i KL(softmax_j S^P_ij || softmax_j S^X_ij),    S_ij = F_i . F_j / (|F_i| |F_j|)
 
-    over the M positions of the activations F (of relu3_1) of the photograph P and the image X: how similar
-    every place is to every other place. It is the CFSD of Chung, Hyun & Heo 2024 (*Style Injection in
-    Diffusion*). A position without features is similar to none, itself included.
+    S says how similar each position is to each other one. It is computed from the activations F (of relu3_1)
+    at the M positions of the photograph P and of the image X. This is the CFSD of Chung, Hyun & Heo 2024
+    (*Style Injection in Diffusion*). A position whose activations are all 0 has the similarity 0 to every
+    position.
 
     Departs from the paper: similarities are cosines instead of products F_i . F_j, so that the distance does
-    not depend on the scale of the network, and a few strong positions do not take the whole of the softmax.
+    not depend on the scale of the network, and a few strong positions do not dominate the softmax.
 
     Args:
-      features_HxWxC, photo_HxWxC: activations of both, of one size. The memory is that of 1024 M numbers,
-        since the rows of S are computed 512 at a time.
+      features_HxWxC, photo_HxWxC: activations of the image and of the photograph, of the same size. The
+        computation takes the memory of 1024 M numbers, since 512 rows of S are computed at a time.
 
     Raises:
       UserError: their sizes differ.
@@ -109,12 +110,12 @@ def self_similarity_distance(features_HxWxC: jax.Array, photo_HxWxC: jax.Array) 
     blocks = -(-count // rows)
 
     def divergences(index):
-        # the last block ends where the rows do, and computes some of the one before it again
+        # the last block ends at the last row, and computes some rows of the block before it once more
         start = jnp.minimum(index * rows, count - rows)
         s_x, s_p = (
             numerics.dot(jax.lax.dynamic_slice_in_dim(unit, start, rows), unit.T) for unit in (unit_x, unit_p)
         )
-        # means of exponentials instead of sums, whose logarithms would lose digits of the difference
+        # means of exponentials, because the logarithms of sums would lose digits of the difference
         log_x, log_p = (jnp.log(jnp.mean(jnp.exp(s), 1)) for s in (s_x, s_p))
         share = jnp.exp(s_p - log_p[:, None]) / count
         found = jnp.sum(share * (s_p - s_x), 1) - (log_p - log_x)
@@ -127,10 +128,10 @@ def coarse(features_HxWxC: jax.Array) -> jax.Array:
     """Averages activations over squares, so that at most 128 positions are left along an edge.
 
     Args:
-      features_HxWxC: activations; the rows and columns that fill no square are left out.
+      features_HxWxC: activations; rows and columns after the last whole square are left out.
 
     Returns:
-      `hxwxC`, the activations themselves if there are no more positions.
+      `hxwxC`; the activations themselves if they have at most 128 positions along each edge.
     """
     height, width, channels = features_HxWxC.shape
     edge = min(-(-max(height, width) // POSITIONS), height, width)

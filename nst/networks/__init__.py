@@ -1,6 +1,6 @@
 """Frozen networks, whose activations the losses compare.
 
-    table          the architectures: add a row for another one
+    table          the table of architectures, and functions that use a network
     vgg, alexnet, squeezenet, resnet, googlenet, mobilenet, efficientnet, convnext, vit
                    architectures, as lists of operations
     operations     the operations of which architectures are made
@@ -9,21 +9,21 @@
     graph          a list of layers as a network: parameters, variables, activations
     network        the static choices: architecture, preprocessing, pooling, padding, precision
     slim           small networks, with linear maps to the activations of a published one
-    convolution    the convolution whose gradient is fast for frozen kernels
-    winograd       the same by Winograd's minimal filtering
-    pooling        the table of poolings: add a row for another one
+    convolution    convolutions with frozen kernels, whose gradient is fast
+    winograd       convolutions by Winograd's minimal filtering
+    pooling        the table of poolings
     receptive      receptive fields
     remat          gradients that keep less of the forward pass
     normalization  weights scaled to equal mean activations
-    published      the table of published weights: add a row for another file
-    checkpoints    how a network must be built for weights, and where their files are found
-    formats        reads and checks files of weights
-    stored         the arrays of NumPy and safetensors files, whose data are read on request
-    hdf5           the same of HDF5 files
-    torchfile      the same of PyTorch's files, without PyTorch
-    pickles        reads a pickle without executing it
-    download       fetches a file and verifies it
-    fallback       VGG-19, or the small network where VGG-19 is not to be had
+    published      the table of published weights
+    checkpoints    loading of weights: how their network must be built, and where their files are found
+    formats        reading and checking of files of weights
+    stored         arrays in NumPy and safetensors files, whose data are read on request
+    hdf5           arrays in HDF5 files
+    torchfile      tensors in PyTorch's files, read without PyTorch
+    pickles        reading of pickles without executing them
+    download       downloading and verifying of files
+    fallback       VGG-19, or the small network if VGG-19 is not available
 
-Imports nothing of nst but `errors`, `files` and `numerics`.
+May import `data`, `errors`, `files` and `numerics`.
 """

@@ -1,7 +1,7 @@
-"""Weights: how a network must be built for them, and where their files are found.
+"""Loading of weights: how a network must be built for them, and where their files are found.
 
-Search order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the official URL (or the mirror
-`NST_WEIGHTS_URL`), from which the file is downloaded into the user cache.
+A file is searched for in this order: an explicit path; the folder `NST_WEIGHTS_DIR`; the user cache; the
+official URL (or the mirror `NST_WEIGHTS_URL`), from which it is downloaded into the user cache.
 """
 
 import os
@@ -22,12 +22,12 @@ from nst.networks.published import CHECKPOINTS
 from nst.networks.table import ARCHITECTURES
 
 NAMES = (*CHECKPOINTS, "random")
-# suffix of a path -> the preprocessing of most networks in such files; "": not known
+# suffix of a path -> the preprocessing of most networks in files of that kind; "": it is not known
 SUFFIXES = {".h5": "caffe", ".pth": "torchvision", ".safetensors": "", ".npz": ""}
 
 
 class Convention(NamedTuple):
-    """How a network must be built for its weights."""
+    """The static choices of a network that its weights require."""
 
     architecture: str  # a key of table.ARCHITECTURES
     preprocessing: str  # a key of network.PREPROCESSING
@@ -35,33 +35,34 @@ class Convention(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Weights and where they came from."""
+    """Weights, and the file that they were read from."""
 
     # float32 {conv: {kernel: 3x3xIxO, bias: O}}, and of a slim network {layer_map: {kernel: KxC, bias: C}}
     params: dict[str, dict[str, np.ndarray]]
-    path: Path | None  # None: random
-    sha256: str  # of the file, or "" for random
-    note: str = ""  # what a user of the name should know about the file
+    path: Path | None  # path of the file; None: random weights
+    sha256: str  # digest of the file; "": random weights
+    note: str = ""  # a note for the user if the file is not the published one
 
 
 def convention(name: str, architecture: str, preprocessing: str) -> Convention:
-    """Returns how a network must be built for weights, without looking for their file.
+    """Returns the static choices that weights require, without searching for the file of a named checkpoint.
 
     Args:
       name: a name in CHECKPOINTS, "random", or a path with one of SUFFIXES.
-      architecture: that of a path or of random weights; a named checkpoint has its own.
-      preprocessing: a key of network.PREPROCESSING; "" is the checkpoint's own, caffe for a path to .h5, and
-        torchvision for .pth and random (its inputs of unit variance suit He's initialisation).
+      architecture: architecture of a path or of random weights; a named checkpoint has its own.
+      preprocessing: a key of network.PREPROCESSING; "" stands for the checkpoint's own, for caffe if `name`
+        is a path to .h5, and for torchvision if it is a path to .pth or "random" (torchvision's inputs have
+        unit variance, which suits He's initialisation).
 
     Raises:
-      UserError: neither a name nor a path, or a path for which `preprocessing` has to be given.
+      UserError: `name` is neither a name nor a path, or it is a path that requires `preprocessing`.
     """
     choose("weights.architecture", architecture, ARCHITECTURES)
     if preprocessing:
         choose("weights.preprocessing", preprocessing, PREPROCESSING)
     if name in CHECKPOINTS:
         known = CHECKPOINTS[name]
-        # of the named checkpoints only those that come with the code may be slim
+        # among the named checkpoints, only those that come with the code can be slim
         widths = formats.slim_widths(DATA / known.url) if _is_shipped(name) else ()
         return Convention(known.architecture, preprocessing or known.preprocessing, widths)
     suffix = Path(name).suffix
@@ -80,7 +81,7 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
 
 
 def architecture(name: str, otherwise: str) -> str:
-    """Returns the architecture of weights: a named checkpoint's own, else `otherwise`.
+    """Returns the architecture of weights: that of a named checkpoint, else `otherwise`.
 
     Args:
       name: as for `convention`.
@@ -93,14 +94,14 @@ def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> 
     """Loads the weights that are needed to compute some layers; a file may lack deeper ones.
 
     Args:
-      name: as for `convention`; "random" is He et al. 2015's initialisation.
-      architecture: from `convention`.
+      name: as for `convention`; "random" is the initialisation of He et al. 2015.
+      architecture: the architecture that `convention` returned.
       layers: names of the layers that will be computed.
       seed: seed of the random weights.
 
     Raises:
-      UserError: the file is not found, cannot be downloaded, or is damaged; or its hash, its shapes or its
-        layers are not the expected ones.
+      UserError: the file is not found, cannot be downloaded, or is damaged; or it has another hash, other
+        shapes or other layers than expected.
     """
     if name == "random":
         return Loaded(_random(architecture, layers, seed), None, "")
@@ -114,11 +115,11 @@ def load(name: str, architecture: str, layers: Sequence[str], seed: int = 0) -> 
 def _verify(name: str, path: Path, sha256: str) -> str:
     """Returns a note if the file of a named checkpoint is not the published one, and "" if it is.
 
-    A user's folder may hold another file, say one of lower precision. The cache holds none, since a download
-    is verified: there it is damaged.
+    A user's folder may hold another file, for example one of lower precision. The cache cannot, since every
+    download is verified; if its file is not the published one, it is damaged.
 
     Raises:
-      UserError: a file of the cache or of the code that is not the published one.
+      UserError: the file lies in the cache or came with the code, and is not the published one.
     """
     algorithm, expected = CHECKPOINTS[name].hash.split(":")
     actual = sha256 if algorithm == "sha256" else digest(path, algorithm)
@@ -133,7 +134,7 @@ def _verify(name: str, path: Path, sha256: str) -> str:
 
 
 def _random(architecture: str, layers: Sequence[str], seed: int) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the weights of an untrained network: a baseline of the literature.
+    """Returns the weights of an untrained network, which are a baseline in the literature.
 
     He et al. 2016 (*A Powerful Generative Model Using Random Weights for the Deep Image Representation*).
     """
@@ -156,14 +157,14 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
     """Finds the file of a checkpoint, in the module's search order, or downloads it.
 
     In `NST_WEIGHTS_DIR` any file of the checkpoint's architecture and format is accepted, since the record of
-    a run holds its hash and says whether it is the published file; the official file name is preferred.
+    a run holds the file's hash and says whether it is the published one. The official file name is preferred.
 
     Args:
       name: a name in CHECKPOINTS, or a path, which is returned as it is.
       layers: names of the layers that will be computed; a file in `NST_WEIGHTS_DIR` must have their weights.
 
     Raises:
-      UserError: no such file or folder, no usable file in `NST_WEIGHTS_DIR`, or a download that failed.
+      UserError: there is no such file or folder, `NST_WEIGHTS_DIR` has no usable file, or a download failed.
     """
     if name not in CHECKPOINTS:
         try:
@@ -180,17 +181,17 @@ def find(name: str, layers: Sequence[str] = ()) -> Path:
 
 
 def on_disk(name: str, layers: Sequence[str] = ()) -> Path | None:
-    """Finds the file of a named checkpoint without a network, as `find` does.
+    """Finds the file of a named checkpoint as `find` does, but does not download it.
 
     Args:
       name: a name in CHECKPOINTS.
       layers: as for `find`.
 
     Returns:
-      The file; None: it would have to be downloaded.
+      The file, or None if it would have to be downloaded.
 
     Raises:
-      UserError: `NST_WEIGHTS_DIR` cannot be read, or none of its files of this checkpoint can be used.
+      UserError: `NST_WEIGHTS_DIR` cannot be read, or it has files of this checkpoint of which none is usable.
     """
     checkpoint = CHECKPOINTS[name]
     if _is_shipped(name):
@@ -214,10 +215,10 @@ def _users_folder() -> Path | None:
 
 
 def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
-    """Returns the file of a checkpoint in a folder: with the official name, else the first that can be used.
+    """Returns a checkpoint's file in a folder: the one with the official name, else the first usable one.
 
     Raises:
-      UserError: no such folder, or files of its architecture and format of which none can be used.
+      UserError: there is no such folder, or its files of this architecture and format are all unusable.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -231,7 +232,7 @@ def _find_in(folder: Path, name: str, layers: Sequence[str]) -> Path | None:
         return folder / official
     reasons = []
     for other in names:
-        # vgg19_bn-mine.pth is one of vgg19_bn, not of vgg19
+        # vgg19_bn-mine.pth is a file of vgg19_bn, not of vgg19
         named = max((each for each in ARCHITECTURES if other.startswith(each)), key=len, default="")
         if named != checkpoint.architecture or not other.endswith(Path(official).suffix):
             continue

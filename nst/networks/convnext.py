@@ -1,6 +1,6 @@
 """ConvNeXt-T (Liu et al. 2022, *A ConvNet for the 2020s*), as torchvision has it.
 
-The layers of a block, here of the first one:
+A block has these layers; the names are those of the first block:
 
     features.1.0.depthwise                            7x7, each channel by itself
     features.1.0.norm                                 layer normalisation

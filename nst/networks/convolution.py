@@ -1,4 +1,4 @@
-"""Convolutions with frozen kernels: their only gradient, that of the input, is fast inside device loops."""
+"""Convolutions with frozen kernels, whose gradient with respect to the input is fast inside device loops."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,23 +10,23 @@ from jax import lax
 from nst.networks import winograd
 from nst.networks.layers import Sliding
 
-# the border of an image: jnp.pad's modes for its rows and its columns
+# name -> the modes of jnp.pad for rows and for columns beyond the border of an image
 PADDING = {
     "zero": ("constant", "constant"),
     "reflect": ("reflect", "reflect"),
     "replicate": ("edge", "edge"),
-    "circular": ("wrap", "wrap"),  # opposite edges are neighbours: tiles
-    "circular_x": ("constant", "wrap"),  # left and right are: panoramas of 360 degrees
+    "circular": ("wrap", "wrap"),  # opposite edges are neighbours, for tiles
+    "circular_x": ("constant", "wrap"),  # the left and the right edge are, for panoramas of 360 degrees
 }
 PRECISION = {"float32": lax.Precision.HIGHEST, "tf32": lax.Precision.HIGH, "fast": lax.Precision.DEFAULT}
 CONVOLUTIONS = ("direct", "winograd")  # how wide layers are computed, see nst/networks/winograd.py
 
 
 class Geometry(NamedTuple):
-    """What is static in a convolution, besides the shapes."""
+    """The static properties of a convolution, besides the shapes."""
 
     sliding: Sliding = Sliding(3, 1, 1, 1)
-    groups: int = 1  # into which the channels are divided; as many as channels: depthwise
+    groups: int = 1  # groups into which the channels are divided; as many as channels: depthwise
     precision: lax.Precision = lax.Precision.HIGHEST
 
 
@@ -38,7 +38,7 @@ def convolve(x: jax.Array, kernel: jax.Array | tuple, geometry: Geometry) -> jax
 
     Args:
       x: `BxHxWxI`.
-      kernel: `kxkx(I/groups)xO`, or the tuple of kernels that `winograd.transform` makes of one.
+      kernel: `kxkx(I/groups)xO`, or the tuple of kernels that `winograd.transform` returns for it.
       geometry: the window, the groups and the precision of the products.
     """
     slides = geometry.sliding
@@ -53,7 +53,7 @@ def _convolve(
     padding: _Padding,
     holes: int = 0,
 ) -> jax.Array:
-    """Computes a convolution of x with `holes` zeros between its positions."""
+    """Computes a convolution of x after `holes` zeros are put between its positions."""
     if isinstance(kernel, tuple):
         return winograd.convolve(x, kernel, padding[0][0], geometry.precision)
     if geometry.groups == x.shape[-1] == kernel.shape[-1]:
@@ -75,8 +75,8 @@ def _depthwise(
 ) -> jax.Array:
     """Computes a convolution of each channel by itself, as one sum of shifted products.
 
-    XLA:CPU makes one elementwise pass of it, ten to a hundred times faster than a convolution with as many
-    groups as channels.
+    XLA:CPU computes the sum in one elementwise pass, which is ten to a hundred times faster than a
+    convolution with as many groups as channels.
     """
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, holes) for pair in padding), (0, 0, 0)))
     size = kernel_kxkx1xC.shape[0]
@@ -93,14 +93,14 @@ def _depthwise(
 def frozen_convolve(x, kernel, adjoint, geometry, edges):
     """Computes `convolve`; its gradient, with respect to x only, is a convolution with `adjoint_kernel`.
 
-    Autodiff would transpose the kernel's channels inside the gradient, a layout that XLA:CPU does not
-    optimise in loop bodies (4-5 times slower there), and would keep every input for a weight gradient
-    that is not used. There is no forward-mode derivative.
+    Automatic differentiation would transpose the kernel's channels inside the gradient, a layout that XLA:CPU
+    does not optimise in loop bodies (4-5 times slower there), and would keep every input for a gradient of
+    the weights that is not used. There is no forward-mode derivative.
 
     Args:
       x, kernel, geometry: as for `convolve`.
-      adjoint: of `adjoint_kernel`.
-      edges: rows and columns of x, which the stride may leave open for the gradient.
+      adjoint: the kernel from `adjoint_kernel`.
+      edges: numbers of rows and columns of x; with a stride they do not follow from the shape of the output.
     """
     return convolve(x, kernel, geometry)
 
@@ -110,9 +110,9 @@ def _frozen_forward(x, kernel, adjoint, geometry, edges):
 
 
 def _frozen_backward(geometry, edges, adjoint, cotangent):
-    # With stride s, unit y reads x[s y - before + t], t < k, so x[i] adds to the units for which
-    # t = i + before - s y lies in the kernel: a convolution of stride 1 of the cotangent with s - 1 zeros
-    # between its positions, of which `before` are read k - 1 - before positions early.
+    # With stride s, unit y reads x[s y - before + t] for t < k. So x[i] contributes to the units for which
+    # t = i + before - s y lies in the kernel. The gradient is therefore a convolution of stride 1 of the
+    # cotangent, with s - 1 zeros between its positions and k - 1 - before rows of padding before them.
     size, stride, before = geometry.sliding[:3]
     start = size - 1 - before
     padding = tuple(
@@ -126,11 +126,11 @@ frozen_convolve.defvjp(_frozen_forward, _frozen_backward)
 
 
 def adjoint_kernel(kernel_kxkxIxO: jax.Array, groups: int = 1) -> jax.Array:
-    """Returns the kernel of the transposed convolution: flipped in space, the channels of a group swapped.
+    """Returns the kernel of the transposed convolution: flipped in space, with inputs and outputs swapped.
 
     Args:
-      kernel_kxkxIxO: I are the inputs of one group.
-      groups: into which the channels are divided.
+      kernel_kxkxIxO: the kernel; I is the number of input channels of one group.
+      groups: number of groups into which the channels are divided.
     """
     *window, inputs, outputs = kernel_kxkxIxO.shape
     parts = kernel_kxkxIxO[::-1, ::-1].reshape(*window, inputs, groups, outputs // groups)
@@ -155,7 +155,7 @@ def pad_border(x_BxHxWxC: jax.Array, padding: str, before: int = 1, after: int =
 
 
 def parameter_count(variables: dict) -> int:
-    """Returns the number of parameters of a frozen network, whatever the form of its kernels.
+    """Returns the number of parameters of a frozen network; Winograd's form of a kernel counts as the kernel.
 
     Args:
       variables: from `table.freeze`.

@@ -16,26 +16,27 @@ from nst.errors import Unreachable, UserError
 from nst.files import digest
 
 _STALL_SECONDS = 30
-_LEAST_BYTES = 30_000  # in that time: slower is a server that holds the line
+_LEAST_BYTES = 30_000  # least that must arrive in that time; a server that sends less blocks the program
 
 
 def download(name: str, official_url: str, hash: str, size: tuple[int, int], folder: Path) -> Path:
     """Downloads a file into a folder, unless it is there already.
 
-    An interrupted download is resumed. The file gets its name when its hash has been verified. Proxies are
-    taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces everything
+    An interrupted download is resumed. The file gets its name only after its hash has been verified. Proxies
+    are taken from the environment (http_proxy, https_proxy, no_proxy). `NST_WEIGHTS_URL` replaces everything
     before the file name. A progress bar is shown on a terminal.
 
     Args:
       name: name of the checkpoint, for messages.
       official_url: URL at which the publisher offers the file.
-      hash: "md5:..." or "sha256:...", or the first digits of one.
-      size: number of bytes of the file, and by how many it may differ; no more are taken.
+      hash: "md5:..." or "sha256:...", or the first digits of such a hash.
+      size: number of bytes of the file, and the number by which the size may differ; a longer file is
+        refused.
       folder: folder of the file; it is created if necessary.
 
     Raises:
-      Unreachable: no network.
-      UserError: a folder that cannot be written, or a file whose hash is wrong (it is deleted).
+      Unreachable: the server cannot be reached.
+      UserError: the folder cannot be written, or the hash of the file is wrong (the file is then deleted).
     """
     official, _, file_name = official_url.rpartition("/")
     url = f"{(os.environ.get('NST_WEIGHTS_URL') or official).rstrip('/')}/{file_name}"
@@ -45,7 +46,7 @@ def download(name: str, official_url: str, hash: str, size: tuple[int, int], fol
     advice = f"fetch {official_url} by other means and set NST_WEIGHTS_DIR to its folder"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{target}.lock"):  # runs started together share one download
+        with filelock.FileLock(f"{target}.lock"):  # runs that are started together share one download
             if target.is_file():
                 return target
             _fetch(url, partial, *size)
@@ -72,12 +73,12 @@ def _fetch(url: str, partial: Path, size: int, slack: int) -> None:
     """Downloads `url` to `partial`, from where an earlier attempt stopped.
 
     Raises:
-      OSError: the connection broke or stalled, or the file has not `size` bytes, give or take `slack`.
+      OSError: the connection broke or stalled, or the file does not have `size` bytes, plus or minus `slack`.
     """
     have = partial.stat().st_size if partial.exists() else 0
-    if have == size and not slack:  # the hash shows whether they are right
+    if have == size and not slack:  # the caller checks the hash
         return
-    if have + slack >= size:  # it may be whole already, and a server refuses to send what follows
+    if have + slack >= size:  # the file may be complete, and a server refuses to send bytes after its end
         have = 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if 0 < have < size else {})
     with urllib.request.urlopen(request, timeout=_STALL_SECONDS) as response:
@@ -101,10 +102,10 @@ def _fetch(url: str, partial: Path, size: int, slack: int) -> None:
 
 
 def _blocks(response) -> Iterator[bytes]:
-    """Yields what arrives.
+    """Yields the blocks of bytes as they arrive.
 
     Raises:
-      TimeoutError: too little arrives. The socket's own limit is on the time without a single byte.
+      TimeoutError: too little arrives; the timeout of the socket only limits the time without any byte.
     """
     start, count = time.monotonic(), 0
     while block := response.read1(1 << 20):

@@ -1,7 +1,8 @@
 """EfficientNet-Lite0: EfficientNet-B0 (Tan & Le 2019) with ReLU6 and without squeeze-and-excitation.
 
-The layers of a block are those of MobileNetV2 (nst/networks/mobilenet.py) under `blocks.3`: `blocks.3.expand`
-and so on. As in TensorFlow's SAME, a convolution with a stride has one more row of padding below than above.
+A block has the layers of MobileNetV2's blocks (nst/networks/mobilenet.py), with names such as
+`blocks.3.expand`. As with TensorFlow's SAME padding, a convolution with a stride has one more row of padding
+below than above.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def _norm(file: str) -> Norm:
 
 
 def _names() -> Iterator[tuple[str, Files]]:
-    """Yields the names of the blocks, and those of their convolutions in the files of PyTorch's port."""
+    """Yields the names of the blocks, and of their convolutions in the files of the port to PyTorch."""
     for index in range(sum(stage.count for stage in _STAGES)):
         file, parts = f"_blocks.{index}", ("expand", "depthwise", "project")
         norms = {part: _norm(f"{file}._bn{at}") for at, part in enumerate(parts)}
@@ -30,7 +31,7 @@ def _names() -> Iterator[tuple[str, Files]]:
 
 
 def _same(size: int, stride: int) -> Sliding:
-    rest = size - stride  # of an even number of positions
+    rest = size - stride  # padding of both sides together, for an even number of positions
     return sliding(size, stride, (rest // 2, rest - rest // 2))
 
 

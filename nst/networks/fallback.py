@@ -1,7 +1,8 @@
-"""VGG-19, or the small network where VGG-19 is neither on this machine nor to be downloaded.
+"""VGG-19, or the small network if VGG-19 is neither on this machine nor can be downloaded.
 
-Only what may use either asks here: pictures whose network nobody has chosen, and the instrument of a sweep. A
-network that was asked for is used, or it is an error.
+Only two callers may use either network: pictures for which the user has chosen no network, and the
+instrument, which measures the results of a sweep. If the user has chosen a network, it is used, or there is
+an error.
 """
 
 from nst.errors import Unreachable
@@ -14,10 +15,10 @@ def full_or_small() -> tuple[str, str]:
     """Returns VGG-19, which is downloaded if necessary, or the small network if there is no connection.
 
     Returns:
-      The name of the network, and why it is the small one; "" for VGG-19.
+      The name of the network, and the reason why it is the small one ("" for VGG-19).
 
     Raises:
-      UserError: VGG-19 is there, or can be downloaded, but cannot be stored or used.
+      UserError: VGG-19 is on this machine or can be downloaded, but cannot be stored or used.
     """
     try:
         checkpoints.find(FULL)

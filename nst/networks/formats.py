@@ -33,8 +33,8 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
       (nst/networks/slim.py), {relu1_1_map: {kernel: KxC, bias: C}, ...}.
 
     Raises:
-      UserError: a damaged file, a missing layer, wrong shapes or values; the message names the file and the
-        layer.
+      UserError: the file is damaged, a layer is missing, or shapes or values are wrong; the message names the
+        file and the layer.
     """
     widths, row = slim_widths(path), ARCHITECTURES[architecture]
     _check_depth(path, architecture, widths, layers)
@@ -53,7 +53,7 @@ class Reader(NamedTuple):
     """The arrays of a file that belong to one layer."""
 
     architecture: str
-    arrays: Mapping[tuple[str, str], Stored]  # (layer, part) -> array, of all layers
+    arrays: Mapping[tuple[str, str], Stored]  # (layer, part) -> array, for all layers
     layer: str
 
     def has(self, part: str) -> bool:
@@ -64,8 +64,8 @@ class Reader(NamedTuple):
         """Returns a part in float32; it is read only if its shape and type are right.
 
         Args:
-          part: what `Weights.files` calls it.
-          shape: that it must have.
+          part: name of the part in `Weights.files`.
+          shape: shape that it must have.
 
         Raises:
           UserError: the part is missing, has another shape, or is not finite.
@@ -84,21 +84,21 @@ class Reader(NamedTuple):
 
 
 def _read_map(reader: Reader, shapes: dict) -> dict[str, np.ndarray]:
-    """Reads a map of a slim network, which is no layer."""
+    """Reads a map of a slim network, which is not a layer."""
     return {part: reader.take(part, shape) for part, shape in shapes.items()}
 
 
 @contextlib.contextmanager
 def opened(path: Path, names: Collection[str]) -> Iterator[dict[str, Stored]]:
-    """Opens a file of weights, whose arrays are read while it is open.
+    """Opens a file of weights, whose arrays can be read while it is open.
 
     Args:
       path: path of the file; its suffix decides how it is read.
       names: names, in the file, of the arrays that are wanted.
 
     Raises:
-      UserError: the file cannot be read, or holds what a file of weights does not need; also where one of
-        its arrays is read.
+      UserError: the file cannot be read, or holds something that a file of weights does not need. This error
+        may also be raised later, when an array is read.
     """
     check_readable(path)
     try:
@@ -115,25 +115,25 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _short(error: Exception) -> str:
-    """Returns the error's text, which may quote the file at length, without control characters."""
+    """Returns an error's text, shortened, since it may quote the file, and without control characters."""
     text = "".join(letter if letter.isprintable() else " " for letter in str(error)[:1000])
     return " ".join(text.split())[:300] or type(error).__name__
 
 
 def check_readable(path: Path) -> None:
-    """Checks that a path is that of a file which may be read; to open a pipe would block the program.
+    """Checks that a path leads to an ordinary file that can be read; opening a pipe would block the program.
 
     Args:
       path: the path.
 
     Raises:
-      UserError: it is not.
+      UserError: it does not.
     """
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
         if is_file:
             path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last for a null character
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null character
         raise UserError(f"{path}: no such file") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
@@ -142,7 +142,7 @@ def check_readable(path: Path) -> None:
 
 
 def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: Sequence[str]) -> None:
-    """Raises UserError if a slim network ends before the deepest of the layers, or its teacher has merges."""
+    """Raises UserError if a slim network ends before the deepest layer or its architecture is not a chain."""
     if widths and not ARCHITECTURES[architecture].is_chain:
         raise UserError(f"{path}: a slim network, which cannot stand in for {architecture}")
     known = convolutions(architecture)[: len(widths)]
@@ -154,13 +154,13 @@ def _check_depth(path: Path, architecture: str, widths: Sequence[int], layers: S
 
 
 def slim_widths(path: Path) -> tuple[int, ...]:
-    """Returns the channels of a slim network's convolutions, which its file states; () for all other files.
+    """Returns the channels of a slim network's convolutions, which its file states; () for other networks.
 
     Args:
       path: path of a file of weights, which need not exist.
 
     Raises:
-      UserError: a damaged file, or numbers that cannot be channels.
+      UserError: the file is damaged, or its numbers cannot be numbers of channels.
     """
     widths = metadata(path).get("widths", [])
     most = max(len(convolutions(name)) for name, row in ARCHITECTURES.items() if row.is_chain)
@@ -183,7 +183,7 @@ def metadata(path: Path) -> dict:
       path: path of a file of weights, which need not exist.
 
     Raises:
-      UserError: a damaged file.
+      UserError: the file is damaged.
     """
     if path.suffix != ".safetensors" or not os.path.exists(path):
         return {}
@@ -199,7 +199,7 @@ def metadata(path: Path) -> dict:
 
 
 def _opened_h5(path: Path, names: Collection[str]) -> contextlib.AbstractContextManager[dict[str, Stored]]:
-    from nst.networks import hdf5  # which imports h5py
+    from nst.networks import hdf5  # imported here, since importing h5py takes time
 
     return hdf5.opened(path, names)
 

@@ -1,17 +1,18 @@
 """GoogLeNet (Szegedy et al. 2014, *Going Deeper with Convolutions*), as torchvision has it.
 
-torchvision's has batch normalisations, folded here into the convolutions, and 3x3 kernels in the third arm,
-where the paper has 5x5. Its weights were ported from TensorFlow, so `transform_input` first brings
-torchvision's input to that of TensorFlow, (image - 0.5) / 0.5.
+torchvision's network has batch normalisations, which are folded into the convolutions here, and 3x3 kernels
+in the third arm, where the paper has 5x5. The weights were ported from TensorFlow, so `transform_input` first
+converts torchvision's input to that of TensorFlow, (image - 0.5) / 0.5.
 
-The layers of a block, here of the first one, which are those of torchvision's modules, after the rectifier;
-each has a `.conv` before it:
+A block has these layers; the names are those of torchvision's modules in the first block. A layer of
+convolutions is named after its rectifier, and `.conv` after that name is the convolution before the
+rectifier:
 
     inception3a.branch1                               1x1
     inception3a.branch2.0, inception3a.branch2.1      1x1, 3x3
     inception3a.branch3.0, inception3a.branch3.1      1x1, 3x3
     inception3a.branch4.0, inception3a.branch4.1      a pooling, 1x1
-    inception3a                                       the channels of all
+    inception3a                                       the channels of all arms
 """
 
 from collections.abc import Iterator
@@ -27,12 +28,12 @@ _BLOCKS = {
     "4e": (256, 160, 320, 32, 128, 128),
     "5a": (256, 160, 320, 32, 128, 128), "5b": (384, 192, 384, 48, 128, 128),
 }  # fmt: skip
-# the block before which a pooling stands
+# block -> the pooling before it
 _POOLS = {
     "4a": pool("maxpool3", sliding(3, 2, ceil=True)),
     "5a": pool("maxpool4", sliding(2, 2, ceil=True)),
 }
-# of the input, by channel: what torchvision subtracts and divides by
+# the mean that torchvision subtracts from each channel of the input, and the deviation that it divides by
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STYLE = ("conv1", "conv3", "inception3a", "inception3b", "inception4e")
 

@@ -1,4 +1,4 @@
-"""The network that a list of layers describes: its parameters, its variables, its activations."""
+"""The network that a list of layers describes: its parameters, variables and activations."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from nst.networks.operations import Context
 from nst.networks.remat import recomputed, rectify
 from nst.networks.slim import Mapped
 
-_ENDS = ("pool", "add", "concat")  # of a block, for `remat`
+_ENDS = ("pool", "add", "concat")  # kinds of layers at which a block may end, for `remat`
 
 
 def parameter_shapes(
@@ -22,13 +22,13 @@ def parameter_shapes(
     """Returns the shapes of the parameters that are needed to compute some layers.
 
     Args:
-      layers: of the architecture.
+      layers: the layers of the architecture.
       widths: as `Network.widths`, at least as deep as `names`.
       names: names of the layers that will be computed.
 
     Returns:
       {conv1_1: {kernel: (3, 3, inputs, channels), bias: (channels,)}, ...} in the order of computation, and
-      of a slim network its maps, {relu1_1_map: {kernel: (channels, VGG's channels), bias: ...}, ...}.
+      for a slim network also the maps, {relu1_1_map: {kernel: (channels, VGG's channels), bias: ...}, ...}.
     """
     counts = channels(layers, widths)
     shapes = {
@@ -45,10 +45,10 @@ def parameter_shapes(
 
 
 def file_names(layers: tuple[Layer, ...]) -> dict[str, tuple[str, str]]:
-    """Returns every name under which files hold a tensor: {name: (parameter, what its operation calls it)}.
+    """Returns the names of tensors in files, {name in a file: (parameter, name in its operation)}.
 
     Args:
-      layers: of the architecture.
+      layers: the layers of the architecture.
     """
     names = {}
     for layer in layers:
@@ -62,11 +62,11 @@ def file_names(layers: tuple[Layer, ...]) -> dict[str, tuple[str, str]]:
 def freeze(layers: tuple[Layer, ...], network: Network, params: dict) -> dict:
     """Converts parameters to the variables of a frozen network, which include the kernels of the gradient.
 
-    The gradient of a frozen convolution is a convolution with its adjoint kernel, which is made here, once.
+    The gradient of a frozen convolution is a convolution with an adjoint kernel, which is computed here once.
 
     Args:
-      layers: of the architecture.
-      network: the static choices, which decide the arrays' form.
+      layers: the layers of the architecture.
+      network: the static choices, which decide the form of the arrays.
       params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, and for a slim network its maps, {relu3_1_map:
         {kernel: `KxC`, bias: `C`}, ...}.
 
@@ -82,7 +82,7 @@ def freeze(layers: tuple[Layer, ...], network: Network, params: dict) -> dict:
             frozen = {"params": slim.frozen_map(parts, network)}
         for collection, arrays in frozen.items():
             variables[collection][name] = arrays
-    return jax.device_put(variables)  # made by NumPy, since each operation on a device would be a program
+    return jax.device_put(variables)  # made by NumPy: each operation on a device would be its own program
 
 
 # --- activations
@@ -91,8 +91,8 @@ def freeze(layers: tuple[Layer, ...], network: Network, params: dict) -> dict:
 class Run(NamedTuple):
     """How the layers are computed, besides the static choices."""
 
-    relu: Callable[[jax.Array], jax.Array] = nn.relu  # another one may have another gradient (nst/visualize)
-    frozen: bool = True  # the variables are those of `freeze`; False: for training, without adjoint kernels
+    relu: Callable[[jax.Array], jax.Array] = nn.relu  # nst/visualize passes one with another gradient
+    frozen: bool = True  # whether the variables are from `freeze`; False: for training, no adjoint kernels
 
 
 FROZEN = Run()
@@ -109,12 +109,12 @@ def activations(
     """Computes {layer: activation, `BxhxwxC`, in `network.dtype`}, or {layer: `Mapped`} for a slim network.
 
     Args:
-      layers: of the architecture.
+      layers: the layers of the architecture.
       network: the static choices.
       variables: from `freeze`.
-      image_BxHxWx3: RGB, [0, 1], large enough that a position is left at every layer.
-      names: of layers; duplicates are harmless.
-      run: how they are computed.
+      image_BxHxWx3: RGB, [0, 1], large enough that every layer has a position.
+      names: names of layers; duplicates are harmless.
+      run: how the layers are computed.
     """
     function = _by_blocks if network.remat == "block" else own_activations
     own = function(layers, network, variables, image_BxHxWx3, tuple(dict.fromkeys(names)), run)
@@ -131,22 +131,23 @@ def own_activations(
     run: Run = FROZEN,
     after: str = INPUT,
 ) -> dict[str, jax.Array]:
-    """Computes the activations of some layers, those of a slim network in its own channels.
+    """Computes the activations of some layers; those of a slim network are in its own channels.
 
     Args:
       layers, network, variables, names, run: as for `activations`.
-      x_BxHxWxC: the image, RGB, [0, 1]; with `after`, that layer's activation.
-      after: the layer at which the computation begins.
+      x_BxHxWxC: the image, RGB, [0, 1], or the activation of the layer `after`.
+      after: the layer after which the computation begins; INPUT: it begins with the image.
 
     Returns:
-      {layer: what its operation computes: the activation, `BxhxwxC`, or what `Operation.shown` takes}.
+      {layer: output of its operation}; the output is the activation, `BxhxwxC`, or the argument of
+      `Operation.shown`.
     """
     if after == INPUT:
         x_BxHxWxC = network.preprocessing(x_BxHxWxC).astype(network.dtype)
     first = next(layer.name for layer in layers if layer.kind == "conv")
 
     def compute(layer, *inputs):
-        # a rectifier saves nothing where its output is kept anyway
+        # keeping bits saves nothing if the output of the rectifier is kept anyway
         saves = network.remat != "none" and run.relu is nn.relu and layer.name not in names
         padding = network.padding
         if padding == FIRST:
@@ -160,7 +161,7 @@ def own_activations(
 
 
 def _by_blocks(layers, network, variables, image_BxHxWx3, names, run) -> dict[str, jax.Array]:
-    """Computes the same as `own_activations`; its gradient keeps `names` and the inputs of blocks."""
+    """Computes `own_activations` with a gradient that keeps only `names` and the inputs of blocks."""
     x, after, result = image_BxHxWx3, INPUT, {}
     for part in _blocks(needed(layers, names), names):
         last = part[-1].name
@@ -169,7 +170,7 @@ def _by_blocks(layers, network, variables, image_BxHxWx3, names, run) -> dict[st
         def compute(x, asked=(*asked, *(() if last in asked else (last,))), after=after):
             return own_activations(layers, network, variables, x, asked, run, after)
 
-        # recomputing saves nothing where a part has at most a convolution and its rectifier
+        # computing again saves nothing if a part has at most a convolution and its rectifier
         found = (recomputed(compute) if len(part) > 2 else compute)(x)
         result |= {name: found[name] for name in asked}
         x, after = found[last], last
@@ -177,9 +178,9 @@ def _by_blocks(layers, network, variables, image_BxHxWx3, names, run) -> dict[st
 
 
 def _blocks(layers: tuple[Layer, ...], names: Sequence[str]) -> list[list[Layer]]:
-    """Divides layers into parts that read nothing before them but the last layer of the part before.
+    """Divides layers into parts of which each reads, outside itself, only the last layer of the part before.
 
-    A part ends with a pooling, a merge, or a layer that is asked for, if the later layers allow it.
+    A part ends with a pooling, a merge or a layer in `names`, if no later layer reads one within the part.
     """
     parts, part = [], []
     for index, layer in enumerate(layers):

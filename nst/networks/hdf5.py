@@ -1,4 +1,4 @@
-"""The arrays of HDF5 files, as nst/networks/stored.py describes them. Importing h5py takes time."""
+"""Arrays in HDF5 files, as `Stored` (nst/networks/stored.py); apart, since importing h5py takes time."""
 
 import contextlib
 import math
@@ -14,13 +14,13 @@ from h5py import h5d, h5z
 from nst.errors import UserError
 from nst.networks.stored import MOST_BYTES, Stored
 
-_MOST_CHUNKS = 4096  # of a dataset
+_MOST_CHUNKS = 4096  # most chunks of a dataset
 _FILTERS = ([], [h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE])
 
 
 @contextlib.contextmanager
 def opened(path: Path, names: Iterable[str]) -> Iterator[dict[str, Stored]]:
-    """Opens an HDF5 file. Its links to other places, and its data outside the file, are refused.
+    """Opens an HDF5 file; links to other places and data outside the file are refused.
 
     Args:
       path: path of the file.
@@ -36,10 +36,10 @@ def opened(path: Path, names: Iterable[str]) -> Iterator[dict[str, Stored]]:
 
 
 def _is_linked(group: h5py.Group, name: str) -> bool:
-    """Whether there is an object of that name.
+    """Returns whether a group has an object of that name.
 
     Raises:
-      UserError: it is, or lies below, a link to elsewhere.
+      UserError: the object is, or lies below, a link to another place.
     """
     parts = name.split("/")
     for depth in range(len(parts)):
@@ -64,7 +64,7 @@ def _read_dataset(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def _check_chunks(dataset: h5py.Dataset, filters: list[int]) -> None:
-    """Raises UserError if a chunk has another size than its shape says: HDF5 inflates without a bound."""
+    """Raises UserError if a chunk has not the size that its shape says; HDF5 inflates without a bound."""
     size = math.prod(dataset.chunks) * dataset.dtype.itemsize
     count = dataset.id.get_num_chunks()
     if size > MOST_BYTES or count > _MOST_CHUNKS:

@@ -10,23 +10,23 @@ from zlib import crc32
 
 from nst.errors import choose
 
-INPUT = "input"  # what the first operation reads: the preprocessed image, three channels
+INPUT = "input"  # the input of the first operation: the preprocessed image, three channels
 _INPUT_CHANNELS = 3
 
 
 class Window(NamedTuple):
-    """The part of its input that a unit reads.
+    """The part of an input that a unit reads.
 
-    Unit (y, x) reads the rows [offset + stride y, offset + stride y + size), and the columns likewise. The
-    input is that of one operation; where it is the image, the window is the unit's receptive field.
+    Unit (y, x) reads the rows [offset + stride y, offset + stride y + size), and the same range of columns
+    for x. If the input is the image, the window is the receptive field of the unit.
     """
 
     size: int  # edge of the square, in positions of the input
     stride: int  # positions of the input from one unit to the next
-    offset: int  # of the first unit's square; negative where it begins outside the input
+    offset: int  # position of the first unit's square; negative if the square begins outside the input
 
 
-PIXEL = Window(size=1, stride=1, offset=0)  # for an operation on each position by itself
+PIXEL = Window(size=1, stride=1, offset=0)  # the window of a unit that reads one position
 
 
 class Sliding(NamedTuple):
@@ -35,12 +35,12 @@ class Sliding(NamedTuple):
     size: int = 1  # edge of the square
     stride: int = 1
     before: int = 0  # rows of padding above, and columns on the left
-    after: int = 0  # below, and on the right
+    after: int = 0  # rows of padding below, and columns on the right
     ceil: bool = False  # whether a last square that is not full counts, as in PyTorch's ceil_mode
 
     @property
     def window(self) -> Window:
-        """What a unit reads."""
+        """The window of the input that a unit reads."""
         return Window(self.size, self.stride, -self.before)
 
     def positions(self, edge: int) -> int:
@@ -49,20 +49,20 @@ class Sliding(NamedTuple):
         if not self.ceil:
             return max(room // self.stride + 1, 0)
         count = -(-room // self.stride) + 1
-        # a square must begin inside the input or its padding before
+        # a square must begin inside the input or inside the padding before it
         return max(count - 1 if (count - 1) * self.stride >= edge + self.before else count, 0)
 
 
 class Operation(NamedTuple):
-    """What a layer computes; built by keyword by the functions of nst/networks/operations.py."""
+    """The computation of a layer; the functions of nst/networks/operations.py build it."""
 
     kind: str  # conv, relu, pool, add, concat, ...; other code depends on the first three
-    # (context, the layer's variables, *inputs) -> output, `BxHxWxC` each, or what `shown` takes
+    # (context, the layer's variables, *inputs) -> output; all are `BxHxWxC`, or arguments of `shown`
     compute: Callable
-    # of the numbers of channels of the inputs: that of the output
+    # (numbers of channels of the inputs) -> number of channels of the output
     channels: Callable[..., int] = lambda first, *_: first
     sliding: Sliding = Sliding()
-    # of what `compute` returns: the layer's activation, `BxHxWxC`
+    # output of `compute` -> the layer's activation, `BxHxWxC`
     shown: Callable = lambda output: output
     everywhere: bool = False  # whether a unit reads all positions of the input, as attention does
     weights: "Weights | None" = None  # None: the operation has none
@@ -75,15 +75,15 @@ class Weights(NamedTuple):
     shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
     # (reader, shapes) -> {part: array}; the reader is formats.Reader
     read: Callable
-    # (shapes, random generator) -> {part: array}: the weights of an untrained network
+    # (shapes, random generator) -> {part: array}, the weights of an untrained network
     initial: Callable
     # ({part: array}, network) -> {collection: {part: array}}; the collections are params and adjoint
     freeze: Callable
-    files: Mapping[str, str]  # name of a tensor in a published file -> what `read` calls it
+    files: Mapping[str, str]  # name of a tensor in a file -> name of the part that `read` reads
 
 
 class Row(NamedTuple):
-    """A line of an architecture; built by the functions of nst/networks/operations.py."""
+    """One operation of an architecture; built by the functions of nst/networks/operations.py."""
 
     name: str
     operation: Operation
@@ -107,7 +107,7 @@ class Layer(NamedTuple):
 
 
 def key_of(name: str) -> int:
-    """Returns `Layer.key` of an architecture whose names have no keys of their own."""
+    """Returns the default `Layer.key` of a name."""
     return crc32(name.encode())
 
 
@@ -119,7 +119,7 @@ def connect(rows: Iterable[Row], key: Callable[[str], int] = key_of) -> tuple[La
       key: returns `Layer.key` for a name.
 
     Raises:
-      ValueError: a name twice, an input that is no earlier row, or inputs of different strides.
+      ValueError: a name occurs twice, an input is not an earlier row, or inputs have different strides.
     """
     layers: dict[str, Layer] = {}
     previous = INPUT
@@ -144,7 +144,7 @@ def find(layers: Sequence[Layer], name: str, field: str = "layers") -> int:
     """Returns the index of the layer called `name`.
 
     Raises:
-      UserError: no such layer; the message names `field` and the nearest layer.
+      UserError: there is no such layer; the message names `field` and the nearest layer.
     """
     names = [layer.name for layer in layers]
     return names.index(choose(field, name, names))
@@ -156,13 +156,13 @@ def needed(
     """Returns the layers that have to be computed to obtain those called `names`, in order.
 
     Args:
-      layers: of an architecture.
-      names: of the layers to obtain.
-      field: the config field that holds the names, for the message.
-      after: the layer whose activation is given; those that only it reads are left out, and so is it.
+      layers: the layers of an architecture.
+      names: names of the layers to obtain.
+      field: the config field that holds the names, for error messages.
+      after: a layer whose activation is given; this layer, and layers that only it reads, are left out.
 
     Raises:
-      UserError: no such layer; the message names `field` and the nearest layer.
+      UserError: there is no such layer; the message names `field` and the nearest layer.
     """
     wanted = {layers[find(layers, name, field)].name for name in names} - {after}
     result = []
@@ -174,15 +174,15 @@ def needed(
 
 
 def propagated(layers: Sequence[Layer], given: Mapping[str, object], function: Callable) -> dict:
-    """Computes a value of every layer from those of its inputs.
+    """Computes a value of every layer from the values of its inputs.
 
     Args:
       layers: from `needed`.
-      given: {INPUT: value}, or values of other layers from which the computation begins.
+      given: {INPUT: value}, or the values of other layers from which the computation begins.
       function: (layer, *values of its inputs) -> value.
 
     Returns:
-      {layer: value}, with `given`.
+      {layer: value}, including `given`.
     """
     values = dict(given)
     for layer in layers:
@@ -191,21 +191,21 @@ def propagated(layers: Sequence[Layer], given: Mapping[str, object], function: C
 
 
 def positions(layers: Sequence[Layer], edge: int) -> dict[str, int]:
-    """Returns {layer: its number of rows, or columns} for an image with `edge` rows, or columns.
+    """Returns {layer: number of its rows, or columns} for an image with `edge` rows, or columns.
 
     Args:
       layers: from `needed`.
-      edge: pixels.
+      edge: rows, or columns, of the image.
     """
     return propagated(layers, {INPUT: edge}, lambda layer, *n: layer.operation.sliding.positions(min(n)))
 
 
 def channels(layers: Sequence[Layer], widths: Sequence[int] = ()) -> dict[str, int]:
-    """Returns {layer: number of channels} of a slim network, or, without widths, as published.
+    """Returns {layer: number of channels} of a slim network or, without widths, of the published network.
 
     Args:
       layers: from `needed`, for the whole network.
-      widths: those of the convolutions, in order; convolutions beyond them keep their own.
+      widths: channels of the convolutions, in order; convolutions beyond them have the published number.
     """
     convolutions = [layer.name for layer in layers if layer.kind == "conv"]
     own = dict(zip(convolutions, widths, strict=False))

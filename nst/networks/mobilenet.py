@@ -1,15 +1,14 @@
 """MobileNetV2 (Sandler et al. 2018), as torchvision has it, and its blocks, which EfficientNet has as well.
 
-The layers of a block, here of the fourth one, in which every batch normalisation is folded into the
-convolution before it:
+A block has these layers; every batch normalisation is folded into the convolution before it:
 
     features.3.expand, features.3.expand_relu         1x1, to six times the channels; the first block has none
     features.3.depthwise, features.3.depthwise_relu   each channel by itself
     features.3.project                                1x1, without a rectifier; the arm
     features.3                                        the sum of the arm and the block's input
 
-In a block without that sum, where the stride or the channels change, `features.2` is the projection itself.
-The rectifiers are ReLU6.
+If the stride or the channels change, a block has no such sum: `features.2`, for example, is the projection
+itself. The rectifiers are ReLU6.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +21,11 @@ STYLE = ("features.0", "features.2", "features.3", "features.6", "features.13")
 
 
 class Stage(NamedTuple):
-    """Blocks of the same shape, of which the first one has the stride."""
+    """Blocks of the same shape; only the first one has the stride."""
 
-    expansion: int  # how many times the channels that the depthwise convolution has
+    expansion: int  # channels of the depthwise convolution for each channel of the block's input
     features: int  # output channels
-    count: int  # of blocks
+    count: int  # number of blocks
     stride: int
     size: int = 3  # edge of the depthwise kernel
 
@@ -41,14 +40,14 @@ class Block(NamedTuple):
     """An inverted residual block."""
 
     name: str
-    before: str  # the layer that it reads
+    before: str  # the layer that the block reads
     inputs: int  # channels of that layer
     features: int  # output channels
     expansion: int
-    slides: Sliding  # of the depthwise convolution
+    slides: Sliding  # geometry of the depthwise convolution
 
 
-# name of a convolution in PyTorch's files, and of its batch normalisation
+# part of a block -> name of its convolution in PyTorch's files, and the batch normalisation after it
 Files = Mapping[str, tuple[str, Norm]]
 
 
@@ -56,8 +55,8 @@ def inverted_residual(block: Block, files: Files) -> Iterator[Row]:
     """Yields the rows of a block.
 
     Args:
-      block: its name and shape.
-      files: {"expand", "depthwise" and "project": names in files}.
+      block: name and shape of the block.
+      files: names in files of the parts "expand", "depthwise" and "project".
     """
     name, inputs, width = block.name, (block.before,), block.inputs * block.expansion
     if block.expansion > 1:
@@ -86,8 +85,8 @@ def stages(
     Args:
       table: the stages.
       before: name and channels of the layer that the first block reads.
-      names: of each block, and those of its convolutions in files.
-      slide: (edge of a kernel, stride) -> its geometry.
+      names: name of each block, and names of its convolutions in files.
+      slide: (edge of a kernel, stride) -> geometry of the convolution.
     """
     for stage in table:
         for index in range(stage.count):

@@ -1,4 +1,4 @@
-"""The static choices of a feature extractor, whatever its architecture."""
+"""The static choices of a network of any architecture."""
 
 import dataclasses
 from typing import NamedTuple
@@ -39,33 +39,32 @@ PREPROCESSING = {
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The static choices of the feature extractor; hashable, so that it can key a compiled program.
+    """The static choices of the network; hashable, so that they can be the key of a compiled program.
 
-    `architecture` is checked where it is looked up (nst/networks/table.py); the other fields here.
+    The constructor checks all fields but `architecture`, which nst/networks/table.py checks when it is used.
 
     Raises:
-      UserError: a bad value; the message names the config field.
+      UserError: a value is not allowed; the message names the config field.
     """
 
     architecture: str = "vgg19"  # a key of table.ARCHITECTURES
     widths: tuple[int, ...] = ()  # channels of a slim network's convolutions; (): as published
-    # one of FRAMES; losses.spec.Spec makes it "vgg" where the loss needs the single channels of a slim
-    # network
+    # one of FRAMES; losses.spec.Spec sets it to "vgg" if the loss needs the single channels of a slim network
     frame: str = "compact"
     preprocessing: Preprocessing = PREPROCESSING["caffe"]
-    pooling: str = "max"  # a key of pooling.POOLING; then its parameters, and a factor on its output
-    pooling_p: float = 3.0
-    pooling_mix: float = 0.5
-    pooling_gain: float = 1.0
-    padding: str = "zero"  # of convolutions: a key of convolution.PADDING, or FIRST
-    dtype: str = "float32"  # of the activations, one of DTYPES
-    precision: str = "float32"  # of products, a key of convolution.PRECISION
-    convolution: str = "direct"  # one of CONVOLUTIONS; `freeze` makes the kernels that it needs
-    remat: str = "none"  # what the gradient keeps of the forward pass, one of REMAT
+    pooling: str = "max"  # a key of pooling.POOLING
+    pooling_p: float = 3.0  # exponent of lp
+    pooling_mix: float = 0.5  # share of the maximum in mixed
+    pooling_gain: float = 1.0  # factor on the output of the pooling
+    padding: str = "zero"  # border of the convolutions, a key of convolution.PADDING, or FIRST
+    dtype: str = "float32"  # dtype of the activations, one of DTYPES
+    precision: str = "float32"  # precision of products, a key of convolution.PRECISION
+    convolution: str = "direct"  # algorithm, one of CONVOLUTIONS; `freeze` makes the kernels for it
+    remat: str = "none"  # the values of the forward pass that the gradient keeps, one of REMAT
 
     @property
     def wraps(self) -> tuple[bool, bool]:
-        """Whether the first row is the neighbour of the last one, and the same for columns."""
+        """Whether the last row of the image continues at the first, and the same for columns."""
         rows, columns = PADDING.get(self.padding, PADDING["zero"])
         return rows == "wrap", columns == "wrap"
 

@@ -1,4 +1,4 @@
-"""Weights scaled so that every filter has the same mean activation."""
+"""Scaling of weights so that every filter has the same mean activation."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -15,11 +15,11 @@ from nst.networks.table import ARCHITECTURES, features, freeze, layers_to
 def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array]) -> dict:
     """Scales each filter so that its rectified output has mean 1 over images and positions.
 
-    Let a_l be the mean of relu_l for each filter. Then w_l <- w_l a_{l-1} / a_l (a_{l-1} of the inputs, a_l
-    of the outputs) and b_l <- b_l / a_l. This scales every activation and changes nothing else, since
-    rectifier and pooling are homogeneous. A filter whose output is always 0 keeps its scale. Gatys, Ecker &
-    Bethge 2015b (*Texture Synthesis Using Convolutional Neural Networks*), section 2; the `vgg_normalised` of
-    their code.
+    Let a_l be the mean of relu_l for each filter. Then w_l <- w_l a_{l-1} / a_l and b_l <- b_l / a_l, where
+    a_{l-1} belongs to the inputs of a kernel and a_l to its outputs. This scales every activation and changes
+    nothing else, since rectifiers and poolings are homogeneous. A filter whose output is always 0 keeps its
+    scale. Gatys, Ecker & Bethge 2015b (*Texture Synthesis Using Convolutional Neural Networks*), section 2;
+    in their code the result is called `vgg_normalised`.
 
     Args:
       network: the static choices; its pooling and padding affect the means.
@@ -30,7 +30,8 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
       params of the same shapes.
 
     Raises:
-      UserError: no images, or an architecture in which scales do not pass from layer to layer.
+      UserError: there are no images, or the architecture is not a chain of convolutions, rectifiers and
+        poolings.
     """
     row = ARCHITECTURES[network.architecture]
     layers = layers_to(network.architecture, tuple(params))
@@ -39,7 +40,7 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
             f"weights.normalize: {network.architecture} is no chain of convolutions and rectifiers, as VGG "
             "is; leave it empty"
         )
-    # with the rectifier of the last convolution
+    # the rectifier of the last convolution is added
     layers = row.layers[: len(layers) + 1]
     relu_of = {conv.name: relu.name for conv, relu in pairwise(layers) if conv.kind == "conv"}
     relus = tuple(relu_of.values())

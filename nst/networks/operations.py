@@ -1,9 +1,9 @@
-"""The operations of which architectures are made: each function returns a row of one.
+"""The operations of which architectures are made: each function returns a row of an architecture.
 
-A row may name the layers that it reads in `inputs`; without them it reads the row before. A batch
-normalisation, which for a frozen network is a scale and a shift, is folded into the convolution before it
-when a file is read. A new operation is a function that returns a `Row`, here or, if only one architecture has
-it, in the file of that architecture.
+`inputs` names the layers that a row reads; without it, a row reads the one before. A batch normalisation,
+which is a scale and a shift in a frozen network, is folded into the convolution before it when a file is
+read. A new operation is a function that returns a `Row`, here or, if only one architecture has it, in the
+file of that architecture.
 """
 
 import math
@@ -23,11 +23,11 @@ from nst.networks.pooling import SQUARE, pooling
 
 
 class Context(NamedTuple):
-    """What the operations of a network share."""
+    """The choices of a network that its operations read."""
 
     network: Network
     relu: Callable[[jax.Array], jax.Array]
-    padding: str  # of this layer, a key of convolution.PADDING
+    padding: str  # border of this layer, a key of convolution.PADDING
     frozen: bool  # whether the variables have adjoint kernels, and only the image has a gradient
 
 
@@ -50,12 +50,12 @@ def sliding(size: int, stride: int = 1, pad: int | tuple[int, int] = 0, ceil: bo
 class Norm(NamedTuple):
     """A batch normalisation after a convolution."""
 
-    file: str  # its name in PyTorch's files
+    file: str  # name of the normalisation in PyTorch's files
     epsilon: float = 1e-5  # added to the variance
 
 
 class _Shape(NamedTuple):
-    """What distinguishes one convolution from another."""
+    """The properties in which convolutions differ."""
 
     features: int
     sliding: Sliding
@@ -73,16 +73,16 @@ def conv(
     norm: Norm | None = None,
     inputs: tuple[str, ...] = (),
 ) -> Row:
-    """Returns a convolution, with the batch normalisation that follows it.
+    """Returns a convolution together with the batch normalisation that follows it.
 
     Args:
-      name: of the layer.
+      name: name of the layer.
       features: output channels.
       slides: from `sliding`.
-      groups: into which the channels are divided; the number of input channels: a depthwise convolution.
-      file: name of the convolution in PyTorch's files; "": `name`. They have a bias; with a `norm` they may
-        lack it.
-      norm: of the output; None: none.
+      groups: number of groups into which the channels are divided; as many as input channels: depthwise.
+      file: name of the convolution in PyTorch's files; "": the same as `name`. A file must have a bias for
+        it, unless there is a `norm`.
+      norm: the batch normalisation of the output, if there is one.
       inputs: the layer that it reads; (): the one before.
     """
     shape, file = _Shape(features, slides, groups, norm), file or name
@@ -112,7 +112,7 @@ def _conv_shapes(shape: _Shape, inputs: int, outputs: int) -> dict[str, tuple[in
 def _read_conv(shape: _Shape, reader, shapes: dict) -> dict[str, np.ndarray]:
     """Reads a kernel (HWIO, or PyTorch's OIHW) and a bias, and folds a batch normalisation into them."""
     *window, inputs, outputs = shapes["kernel"]
-    if not reader.has("weight"):  # our own files, in which a normalisation is folded already
+    if not reader.has("weight"):  # a file of nst, in which a normalisation is folded already
         return {part: reader.take(part, shapes[part]) for part in ("kernel", "bias")}
     kernel = reader.take("weight", (outputs, inputs, *window)).transpose(2, 3, 1, 0)
     if shape.norm and not reader.has("bias"):
@@ -130,7 +130,7 @@ def _read_conv(shape: _Shape, reader, shapes: dict) -> dict[str, np.ndarray]:
 
 
 def _he(shapes: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Returns a normal kernel of variance 2 / inputs of a unit, and a bias of 0 (He et al. 2015)."""
+    """Returns a bias of 0 and a normal kernel of variance 2 / n for n inputs of a unit (He et al. 2015)."""
     kernel = rng.standard_normal(shapes["kernel"], np.float32)
     kernel = kernel * np.float32((2 / math.prod(shapes["kernel"][:3])) ** 0.5)
     return {"kernel": kernel, "bias": np.zeros(shapes["bias"], np.float32)}
@@ -187,10 +187,10 @@ def relu6(name: str, inputs: tuple[str, ...] = ()) -> Row:
 
 
 def pool(name: str, slides: Sliding = SQUARE, inputs: tuple[str, ...] = ()) -> Row:
-    """Returns a pooling, as `network.pooling` says.
+    """Returns a pooling of the kind that `network.pooling` says.
 
     Args:
-      name: of the layer.
+      name: name of the layer.
       slides: from `sliding`.
       inputs: the layer that it reads; (): the one before.
     """

@@ -1,10 +1,10 @@
-"""Reads the pickles of PyTorch's files without executing them.
+"""Reading of the pickles in PyTorch's files without executing them.
 
-A pickle is a program for a small stack machine, some of whose instructions import and call functions. Here
-`pickletools` takes it apart and this file carries out the few instructions that PyTorch writes; the functions
-that they may name are entries of a table that the caller gives. Python's own unpickler could be kept from
-calling other functions, but not from a table of gigabytes for two bytes of a large index, or from overflowing
-the stack of C over a deeply nested key.
+A pickle is a program for a small stack machine, and some of its instructions import and call functions. Here
+`pickletools` decodes the instructions, and this file carries out the few that PyTorch writes. They can only
+name functions from a table that the caller gives. Python's own unpickler could be kept from calling other
+functions, but not from allocating gigabytes when a pickle of a few bytes has a large index, and not from
+overflowing the C stack when a key is deeply nested.
 """
 
 import pickletools
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from nst.errors import UserError
 
-MOST_BYTES = 1 << 24  # of one pickle; that of a VGG has about 5 kB
-_MOST_INSTRUCTIONS = 100_000  # read in half a second; that of a VGG with Adam's moments has about 5,000
+MOST_BYTES = 1 << 24  # most bytes of one pickle; the pickle of a VGG has about 5 kB
+# most instructions, which are read in half a second; the pickle of a VGG with Adam's moments has about 5,000
+_MOST_INSTRUCTIONS = 100_000
 _MARK = object()
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -27,10 +28,10 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class Pickle(NamedTuple):
-    """What a pickle holds."""
+    """The value that a pickle holds, and its size."""
 
     value: Any
-    size: int  # bytes of the pickle; others may follow it
+    size: int  # bytes of the pickle; other data may follow it
 
 
 def read(
@@ -40,14 +41,14 @@ def read(
 
     Args:
       data: bytes that begin with a pickle.
-      names: {(module, name): what the pickle gets for this name}; only functions are ever called.
-      reference: makes an object from its persistent id.
-      state: sets the state of an object: (object, state).
+      names: {(module, name): the object that stands for this name}; a pickle can call only these.
+      reference: function that makes an object from its persistent id.
+      state: function of (object, state) that sets the state of an object.
 
     Raises:
-      UserError: the pickle names anything else, is too long, or has an instruction that PyTorch does not
+      UserError: the pickle has another name or is too long, or it has an instruction that PyTorch does not
         write.
-      Exception: of any kind, if `data` is not a pickle.
+      Exception: any kind of exception, if `data` is not a pickle.
     """
     stack, memo = [], {}
     for count, (instruction, argument, position) in enumerate(pickletools.genops(data)):
@@ -76,7 +77,7 @@ def items(pairs) -> dict:
     """Returns a dict of the pairs whose keys are strings or integers.
 
     Args:
-      pairs: the pairs. Other keys are left out; to hash a deeply nested one would overflow the stack.
+      pairs: the pairs. Other keys are left out, since hashing a deeply nested key would overflow the stack.
     """
     return {key: value for key, value in pairs if type(key) in (str, int)}
 
@@ -98,7 +99,10 @@ def _resolve(names: Mapping[tuple[str, str], Any], module: str, name: str):
 
 
 def _remember(name: str, argument: Any, stack: list, memo: dict) -> bool:
-    """Carries out an instruction that stores the top of the stack or fetches what was stored."""
+    """Carries out an instruction that stores the top of the stack or fetches a stored value.
+
+    Returns False if the instruction is another one.
+    """
     if name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
         memo[len(memo) if name == "MEMOIZE" else argument] = stack[-1]
     elif name in ("BINGET", "LONG_BINGET"):
@@ -109,7 +113,10 @@ def _remember(name: str, argument: Any, stack: list, memo: dict) -> bool:
 
 
 def _make(name: str, argument: Any, stack: list) -> bool:
-    """Carries out an instruction that makes or fills a constant, tuple, list or dict."""
+    """Carries out an instruction that makes a constant, tuple, list or dict, or adds to a list or dict.
+
+    Returns False if the instruction is another one.
+    """
     if name in ("PROTO", "FRAME"):
         pass
     elif name in _ARGUMENTS:
@@ -137,7 +144,7 @@ def _make(name: str, argument: Any, stack: list) -> bool:
 
 
 def _from_mark(stack: list) -> list:
-    """Takes the values above the last mark, and the mark, from the stack."""
+    """Removes the last mark and the values above it from the stack, and returns the values."""
     values = []
     while (value := stack.pop()) is not _MARK:
         values.append(value)

@@ -1,6 +1,6 @@
-"""Operations on the channels of each position by itself, of which the newer architectures are made.
+"""Operations on the channels of each position: linear maps, layer normalisation and GELU.
 
-Linear maps, layer normalisation (Ba et al. 2016) and GELU (Hendrycks & Gimpel 2016).
+The newer architectures are made of them (Ba et al. 2016; Hendrycks & Gimpel 2016).
 """
 
 from functools import partial
@@ -15,14 +15,14 @@ from nst.networks.operations import conv, sliding
 
 
 def linear(name: str, features: int, file: str, scale: str = "", inputs: tuple[str, ...] = ()) -> Row:
-    """Returns a linear map of the channels: a 1x1 convolution, which files hold as a matrix.
+    """Returns a linear map of the channels: a 1x1 convolution whose kernel is a matrix in PyTorch's files.
 
     Args:
-      name: of the layer.
+      name: name of the layer.
       features: output channels.
-      file: its name in PyTorch's files.
-      scale: name in files of a factor on each output channel (LayerScale, Touvron et al. 2021), which is
-        folded into the map; "": none.
+      file: name of the map in PyTorch's files.
+      scale: name, in PyTorch's files, of a factor on each output channel (LayerScale, Touvron et al. 2021),
+        which is folded into the map; "": none.
       inputs: the layer that it reads; (): the one before.
     """
     row = conv(name, features, sliding(1), file=file, inputs=inputs)
@@ -33,7 +33,7 @@ def linear(name: str, features: int, file: str, scale: str = "", inputs: tuple[s
 
 
 def _read_linear(read_conv, is_scaled: bool, reader, shapes: dict) -> dict[str, np.ndarray]:
-    if not reader.has("weight"):  # our own files, in which a scale is folded already
+    if not reader.has("weight"):  # a file of nst, in which a scale is folded already
         return read_conv(reader, shapes)
     inputs, outputs = shapes["kernel"][2:]
     kernel, bias = reader.take("weight", (outputs, inputs)).T, reader.take("bias", (outputs,))
@@ -47,9 +47,9 @@ def layer_norm(name: str, file: str, epsilon: float = 1e-6, inputs: tuple[str, .
     """Returns (x - m) / sqrt(v + epsilon) * scale + bias, with the mean m and the variance v over channels.
 
     Args:
-      name: of the layer.
-      file: its name in PyTorch's files.
-      epsilon: added to the variance.
+      name: name of the layer.
+      file: name of the normalisation in PyTorch's files.
+      epsilon: number that is added to the variance.
       inputs: the layer that it reads; (): the one before.
     """
 
@@ -75,7 +75,7 @@ def layer_norm(name: str, file: str, epsilon: float = 1e-6, inputs: tuple[str, .
 
 
 def take_all(reader, shapes: dict) -> dict[str, np.ndarray]:
-    """Reads the weights of an operation whose files hold them in its own layout.
+    """Reads weights that have the same layout in files as in the operation.
 
     Args:
       reader: a `formats.Reader`.
@@ -85,7 +85,7 @@ def take_all(reader, shapes: dict) -> dict[str, np.ndarray]:
 
 
 def freeze(params: dict, network: Network) -> dict[str, dict]:
-    """Returns the variables of an operation whose gradient needs no arrays of its own.
+    """Returns the variables of an operation whose gradient needs no other arrays.
 
     Args:
       params: {part: array}.

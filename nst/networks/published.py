@@ -1,4 +1,4 @@
-"""The table of published weights: add a row for another file."""
+"""The table of published weights; to add a file, add a row."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ class Checkpoint(NamedTuple):
 
     architecture: str  # a key of table.ARCHITECTURES
     preprocessing: str  # a key of network.PREPROCESSING
-    url: str  # or the name of a file in nst/data
+    url: str  # URL of the file, or the name of a file in nst/data
     # "md5:..." or "sha256:..."; torchvision publishes only the first digits, in the name of the file, and the
     # size in units of 2^20 bytes with three decimals
     hash: str
@@ -65,7 +65,7 @@ CHECKPOINTS = {
         "sha256:7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
         244_408_911,
     ),
-    # of these torchvision's sources give the first digits alone
+    # of the hashes of these files, torchvision's sources give only the first digits
     "vgg11": _torchvision("vgg11", "vgg11-8a719046", 506.840),
     "vgg13": _torchvision("vgg13", "vgg13-19584684", 507.545),
     "vgg11_bn": _torchvision("vgg11_bn", "vgg11_bn-6002323d", 506.881),

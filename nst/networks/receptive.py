@@ -1,4 +1,4 @@
-"""Receptive fields: which pixels a unit of a layer reads."""
+"""Receptive fields: the pixels that a unit of a layer reads."""
 
 from collections.abc import Sequence
 
@@ -18,21 +18,21 @@ def receptive(network: Network, layer: str) -> Window:
 
         n' = n + s (k - 1),    s' = s t,    o' = o + s q.
 
-    Padding that repeats or reflects pixels does not enlarge a field: at a border it is the part of the square
-    that lies inside the image. With circular padding it continues at the opposite border.
+    Padding that repeats or reflects pixels does not enlarge a field: at a border, the field is the part of
+    the square that lies inside the image. With circular padding it continues at the opposite border.
 
     Args:
       network: the static choices.
       layer: name of the layer.
 
     Raises:
-      UserError: a layer that the architecture does not have, or one with attention before it.
+      UserError: the architecture does not have the layer, or attention is computed in or before it.
     """
     return fields(network, (layer,))[layer]
 
 
 def fields(network: Network, layers: Sequence[str]) -> dict[str, Window]:
-    """Computes `receptive` for some layers and for all that they need.
+    """Computes the receptive fields of some layers and of all layers before them.
 
     Args:
       network: the static choices.
@@ -42,7 +42,7 @@ def fields(network: Network, layers: Sequence[str]) -> dict[str, Window]:
       {layer: receptive field}, in the order of computation.
 
     Raises:
-      UserError: as `receptive`.
+      UserError: as from `receptive`.
     """
 
     def through(layer: Layer, *inputs: Window) -> Window:
@@ -50,7 +50,7 @@ def fields(network: Network, layers: Sequence[str]) -> dict[str, Window]:
             raise UserError(f"{layer.name} of {network.architecture}: each unit reads the whole image")
         slides = layer.operation.sliding
         window = POOLING[network.pooling].window(slides) if layer.kind == "pool" else slides.window
-        # of a merge: from where the first of its inputs begins to where the last one ends
+        # a layer with several inputs reads from where the first of their fields begins to where the last ends
         start = min(field.offset for field in inputs)
         size, stride = max(field.offset + field.size for field in inputs) - start, inputs[0].stride
         size += stride * (window.size - 1)

@@ -1,12 +1,13 @@
-"""Gradients that need less memory: values of the forward pass are kept as bits, or computed again."""
+"""Gradients that need less memory: values of the forward pass are kept as bits or computed again."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-# What the gradient keeps of the forward pass. "none": everything; "layer": of the input of a rectifier only
-# the sign; "block": in addition only the poolings and what the loss reads, and the rest is computed again.
+# The values of the forward pass that the gradient keeps. "none": all; "layer": all, but of the input of a
+# rectifier only the sign; "block": only the outputs of blocks and the layers that the loss reads, and the
+# rest is computed again, as with "layer".
 REMAT = ("none", "layer", "block")
 _BITS = 8
 
@@ -15,8 +16,8 @@ _BITS = 8
 def rectify(x_BxHxWxC: jax.Array) -> jax.Array:
     """Computes max(x, 0) and keeps one bit of each value for the gradient: whether x > 0.
 
-    XLA would keep x itself, 32 times as much, since it repeats a comparison wherever the result is used. It
-    does not repeat the sum that packs the bits.
+    Without packing, XLA would keep x itself, which is 32 times as large, since it repeats a comparison
+    wherever the result is used. It does not repeat the sum that packs the bits.
     """
     return jax.nn.relu(x_BxHxWxC)
 
@@ -31,7 +32,7 @@ def _backward(packed, cotangent_BxHxWxC):
 
 
 def _pack(bits_BxHxWxC: jax.Array) -> jax.Array:
-    """Packs eight channels into a byte; the last byte is filled up with zeros."""
+    """Packs eight channels into a byte; the last byte is padded with zeros."""
     *shape, channels = bits_BxHxWxC.shape
     padded = jnp.pad(bits_BxHxWxC, [(0, 0)] * len(shape) + [(0, -channels % _BITS)])
     groups = padded.reshape(*shape, -1, _BITS).astype(jnp.uint8)
@@ -50,7 +51,7 @@ def recomputed(function: Callable[[jax.Array], dict]) -> Callable[[jax.Array], d
     """Returns `function` with a gradient that keeps only the argument and computes the function again.
 
     On other backends jax.checkpoint does the same. XLA:CPU removes the barriers of jax.checkpoint, finds that
-    the two computations are equal, and makes only one, so that everything is kept after all (jax 0.10.1).
+    the two computations are equal, and makes only one of them, so that all values are kept (jax 0.10.1).
 
     Args:
       function: function of one array, or tree of arrays, that returns {name: array, or tree of arrays}.
@@ -61,8 +62,8 @@ def recomputed(function: Callable[[jax.Array], dict]) -> Callable[[jax.Array], d
         return function(x)
 
     def backward(x, cotangent):
-        # The result is x, but XLA cannot know that, so it neither reuses the values of the forward pass nor
-        # computes them before the cotangent is there.
+        # `known` equals x, but XLA cannot know that. So it cannot reuse the values of the forward pass, and
+        # it cannot compute them before the cotangent is available.
         first = jax.tree.leaves(cotangent)[0]
         one = first[(0,) * first.ndim]
         known = jax.tree.map(lambda array: jnp.where(one == one, array, one.astype(array.dtype)), x)

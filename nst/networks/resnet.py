@@ -1,16 +1,16 @@
 """ResNet-18 and ResNet-50 (He et al. 2015, *Deep Residual Learning for Image Recognition*).
 
-They are as torchvision has them, with the stride of a block in its 3x3 convolution. `resnet50_thin` has it in
-the first one, as in the paper, and half the channels after the first convolution, as the networks that were
-trained with Caffe under the name ResNet-50-thin (open_nsfw; experiments/weights.py).
+They are as torchvision has them: a block with a stride has it in its 3x3 convolution. `resnet50_thin` has it
+in the block's first convolution, as in the paper, and half the channels in every layer after conv1, as the
+networks that were trained with Caffe under the name ResNet-50-thin (open_nsfw; experiments/weights.py).
 
-The layers of a block, here of the first one of ResNet-18, in which every batch normalisation is folded into
-the convolution before it:
+A block has these layers; the names are those of the first block. Every batch normalisation is folded into
+the convolution before it.
 
-    layer1.0.conv1, layer1.0.relu1, layer1.0.conv2    the arm; ResNet-50's has relu2 and conv3 as well
-    layer1.0.downsample                               the shortcut, where it is a convolution
+    layer1.0.conv1, layer1.0.relu1, layer1.0.conv2    the arm; in ResNet-50 it also has relu2 and conv3
+    layer1.0.downsample                               the shortcut, if it is a convolution
     layer1.0.add                                      the sum of the two, before the rectifier
-    layer1.0                                          after the rectifier
+    layer1.0                                          the sum after the rectifier
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from nst.networks.layers import Layer, Row, connect
 from nst.networks.operations import Norm, add, conv, pool, relu, sliding
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet50_thin": (3, 4, 6, 3)}
-# the rectifier before the pooling, the first and the last block at stride 4, and the last ones at 8 and 16
+# the rectifier before the pooling, the first and last blocks at stride 4, and the last blocks at 8 and 16
 STYLE = {
     "resnet18": ("relu1", "layer1.0", "layer1.1", "layer2.1", "layer3.1"),
     "resnet50": ("relu1", "layer1.0", "layer1.2", "layer2.3", "layer3.5"),
@@ -60,7 +60,7 @@ def _basic(name: str, before: str, width: int, stride: int) -> Iterator[Row]:
 
 
 def _bottleneck(is_first: bool, name: str, before: str, width: int, stride: int) -> Iterator[Row]:
-    """Has the stride in its first convolution if `is_first`, as in the paper, else in its 3x3 convolution."""
+    """Yields the arm of a block; its first convolution has the stride if `is_first`, else the 3x3 one."""
     parts = (partial(conv, f"{name}.conv{i}", norm=Norm(f"{name}.bn{i}")) for i in (1, 2, 3))
     first, second, third = parts
     yield first(width, sliding(1, stride if is_first else 1), inputs=(before,))

@@ -1,13 +1,13 @@
 """Slim networks: smaller stand-ins for a published network, with linear maps to its activations.
 
-A slim network has fewer channels than the published one, its teacher. Each of its conv and relu layers has a
-linear map to the teacher's activations at that layer (both are made by experiments/distill). Pool layers use
-the map of the layer before them, which is exact for average pooling.
+A slim network has fewer channels than the published network, which is called its teacher. Each of its conv
+and relu layers has a linear map to the teacher's activations at that layer (experiments/distill makes
+networks and maps). Pool layers use the map of the layer before them, which is exact for average pooling.
 
-A map leads to one of two sets of channels (`Network.frame`). "vgg" is the teacher's own channels. "compact"
-is fewer channels, an orthonormal basis of the map's range: inner products and distances of activations are
-the same as in the teacher's channels, but a single channel of the teacher is not among them (see `compact`).
-The maps of conv layers are compact in either case, since files hold them so.
+A map leads to one of two sets of channels (`Network.frame`). "vgg" are the teacher's own channels. "compact"
+are fewer channels, in an orthonormal basis of the map's range: inner products and distances of activations
+are the same as in the teacher's channels, but the teacher's single channels are not available (see
+`compact`). The maps of conv layers are always compact, since files hold them in that form.
 """
 
 import flax.struct
@@ -20,21 +20,21 @@ from nst.networks.convolution import PRECISION
 from nst.networks.layers import Layer, find
 from nst.networks.network import Network
 
-KINDS = ("conv", "relu")  # of the layers that have maps of their own
+KINDS = ("conv", "relu")  # kinds of layers that have maps of their own
 
 
 @flax.struct.dataclass
 class Mapped:
     """An activation y = x A + b that is not computed yet: x, `BxHxWxK`, and its map A, `KxC`, and b, `C`.
 
-    x is an activation of a slim network, and y stands in for the teacher's. Statistics of y often follow from
-    means over the positions of x, so that the array y, at least as large, need not be computed.
+    x is an activation of a slim network, and y stands in for the teacher's activation. Statistics of y often
+    follow from means over the positions of x, so that the larger array y need not be computed.
     """
 
     x_BxHxWxK: jax.Array
     kernel_KxC: jax.Array
     bias_C: jax.Array
-    precision: jax.lax.Precision = flax.struct.field(pytree_node=False)  # of y, where it is computed
+    precision: jax.lax.Precision = flax.struct.field(pytree_node=False)  # precision of the product x A
 
     def array(self) -> jax.Array:
         """Computes y, `BxHxWxC`."""
@@ -63,10 +63,10 @@ class Mapped:
 
 
 def materialize(activation: jax.Array | Mapped) -> jax.Array:
-    """Returns an activation as an array, `BxHxWxC`; a `Mapped` one is computed.
+    """Returns an activation as an array, `BxHxWxC`; for a `Mapped`, the array is computed.
 
     Args:
-      activation: as `table.features` gives it.
+      activation: as from `table.features`.
     """
     return activation.array() if isinstance(activation, Mapped) else activation
 
@@ -95,13 +95,13 @@ def read_through_maps(
 
 
 def mapped_layer(layers: tuple[Layer, ...], name: str) -> Layer:
-    """Returns the layer whose map serves for a layer: itself, and for pool3 relu3_4."""
+    """Returns the layer whose map is used for a layer: the layer itself or, for pool3, relu3_4."""
     layer = layers[find(layers, name)]
     return layer if layer.kind in KINDS else layers[find(layers, layer.inputs[0])]
 
 
 def map_channels(layer: Layer, width: int) -> int:
-    """Returns the number of channels to which the map of a layer with `width` channels leads in a file."""
+    """Returns the number of output channels, in a file, of the map of a layer that has `width` channels."""
     return min(width + 1, layer.channels) if layer.kind == "conv" else layer.channels
 
 
@@ -122,9 +122,9 @@ def compact(kernel_KxC: np.ndarray, bias_C: np.ndarray) -> tuple[np.ndarray, np.
     """Reduces a map x -> x A + b from C to K + 1 channels, in an orthonormal basis of its range.
 
     With [A; b] = L Q, where the rows of Q are orthonormal, x A + b = [x 1] L Q, and [x 1] L has the same
-    inner products and distances. So Gram distances, content distances, and all else that a rotation of the
-    channels does not change, are the same as for the C channels, at a fraction of the cost. Measures of
-    single channels (means, histograms, shifts) are not. Where K + 1 >= C the map stays as it is.
+    inner products and distances. So Gram distances, content distances and everything else that a rotation of
+    the channels does not change are the same as for the C channels, at a fraction of the cost. Statistics of
+    single channels (means, histograms, shifts) are not. If K + 1 >= C, the map stays as it is.
 
     Args:
       kernel_KxC: A.

@@ -1,8 +1,8 @@
 """SqueezeNet 1.0 and 1.1 (Iandola et al. 2016), as torchvision has them.
 
-The layers of a module, here of the first one: `fire2.squeeze`, `fire2.squeeze_relu`, and for each of the arms
-`fire2.expand1x1`, `fire2.expand1x1_relu` and `fire2.expand3x3`, `fire2.expand3x3_relu`. `fire2` has the
-channels of both arms.
+The first module has the layers `fire2.squeeze` and `fire2.squeeze_relu`, then the two arms
+`fire2.expand1x1`, `fire2.expand1x1_relu` and `fire2.expand3x3`, `fire2.expand3x3_relu`, and `fire2`, which
+has the channels of both arms.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ def _rows(first: Row, pools: Mapping[int, str], position: int) -> Iterator[Row]:
 
     Args:
       first: the first convolution.
-      pools: number of the module before which a pooling stands -> name of the pooling.
-      position: of the first module in torchvision's list.
+      pools: number of a module -> name of the pooling before it.
+      position: position of the first module in torchvision's list.
     """
     yield from (first, relu("relu1"))
     for number, (squeeze, expand) in _FIRES.items():

@@ -1,7 +1,7 @@
-"""The arrays of NumPy and safetensors files: their shapes and types first, their data on request.
+"""Arrays in NumPy and safetensors files: shapes and types are read first, data on request.
 
-So an array is read only if it is wanted and has the shape and the type that the architecture expects, and a
-file cannot make the program use more memory than a VGG of that size does, whatever it claims.
+So an array is read only if it is wanted and has the shape and type that the architecture expects. A file
+that states a wrong size cannot make the program use more memory than a VGG of the file's size does.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import safetensors
 
 from nst.errors import UserError
 
-# of anything that is read at once; the largest kernel of VGG has 19 MB in float64
+# most bytes that are read at once; the largest kernel of VGG has 19 MB in float64
 MOST_BYTES = 1 << 25
 _SAFETENSORS_TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
 
@@ -40,7 +40,7 @@ def exactly(file: BinaryIO, size: int) -> bytes:
       size: the number of bytes.
 
     Raises:
-      ValueError: the file ends before.
+      ValueError: the file ends earlier.
     """
     data = file.read(size)
     if len(data) != size:
@@ -52,7 +52,7 @@ def exactly(file: BinaryIO, size: int) -> bytes:
 
 
 class _Bounded(io.BufferedReader):
-    """A file that gives at most MOST_BYTES at once: a bound on the list of members of a zip file."""
+    """A file that returns at most MOST_BYTES at once, which bounds the list of members of a zip file."""
 
     def read(self, size=-1):
         rest = os.fstat(self.fileno()).st_size - self.tell()
@@ -94,7 +94,7 @@ def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UserError(f"refused: {member.filename!r} is compressed in a way that NumPy does not use")
     with archive.open(member) as file:
-        if np.lib.format.read_magic(file) != (1, 0):  # later ones are for longer headers
+        if np.lib.format.read_magic(file) != (1, 0):  # later versions are for longer headers
             raise UserError(f"{member.filename!r} has a header that no array of floats needs")
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
         start = file.tell()
@@ -103,7 +103,7 @@ def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
         with archive.open(member) as file:
             exactly(file, start)
             data = exactly(file, math.prod(shape) * dtype.itemsize)
-            if file.read(1):  # at its end zipfile compares the checksum
+            if file.read(1):  # at the end of the member, zipfile compares the checksum
                 raise ValueError("an array is followed by other data")
         return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
 
@@ -126,16 +126,16 @@ def opened_safetensors(path: Path, names: Container[str]) -> Iterator[dict[str, 
 
 
 def open_safetensors(path: Path) -> safetensors.safe_open:
-    """Opens a safetensors file, whose header safetensors checks: the offsets against the shapes and the file.
+    """Opens a safetensors file; safetensors checks that offsets, shapes and the size of the file agree.
 
     Args:
       path: path of the file.
 
     Raises:
-      UserError: the header is longer than any network's here.
+      UserError: the header is longer than that of any known network.
     """
     with open(path, "rb") as file:
-        if int.from_bytes(exactly(file, 8), "little") > 1 << 20:  # a VGG's has about 5 kB
+        if int.from_bytes(exactly(file, 8), "little") > 1 << 20:  # the header of a VGG has about 5 kB
             raise UserError("refused: its header has more than 1 MB")
     return safetensors.safe_open(path, framework="numpy")
 

@@ -1,4 +1,4 @@
-"""The table of architectures, and the functions by which the rest of the program uses a network.
+"""The table of architectures, and the functions with which the rest of the program uses a network.
 
 An architecture is one file, a list of rows (nst/networks/alexnet.py is the shortest), and one row of
 `ARCHITECTURES`; published weights are rows of `published.CHECKPOINTS`. Nothing outside the architecture's
@@ -32,7 +32,7 @@ from nst.networks.slim import Mapped, materialize
 
 
 class Architecture(NamedTuple):
-    """A row of the table; built by keyword."""
+    """A row of the table ARCHITECTURES; built by keyword."""
 
     layers: tuple[Layer, ...]  # in the order of computation
     style: tuple[str, ...]  # five layers for the style, from stride 1, 2 or 4 to stride 16
@@ -41,17 +41,17 @@ class Architecture(NamedTuple):
     def parameter_shapes(
         self, widths: Sequence[int], names: Sequence[str]
     ) -> dict[str, dict[str, tuple[int, ...]]]:
-        """`graph.parameter_shapes`: {parameter: {part: shape}}, in the order of computation."""
+        """Returns `graph.parameter_shapes`, {parameter: {part: shape}}, in the order of computation."""
         return graph.parameter_shapes(self.layers, widths, names)
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer is a convolution, a rectifier or a pooling of the one before, as in VGG."""
+        """Whether each layer is a convolution, rectifier or pooling of the layer before it, as in VGG."""
         return all(layer.kind in ("conv", "relu", "pool") for layer in self.layers)
 
     @property
     def file_names(self) -> dict[str, tuple[str, str]]:
-        """`graph.file_names`: name of a tensor in a file -> (parameter, part)."""
+        """`graph.file_names`: {name of a tensor in a file: (parameter, part)}."""
         return graph.file_names(self.layers)
 
 
@@ -88,7 +88,7 @@ def layer(architecture: str, name: str) -> Layer:
       name: name of the layer.
 
     Raises:
-      UserError: no such architecture or layer; the message names the nearest.
+      UserError: there is no such architecture or layer; the message names the nearest.
     """
     layers = _row(architecture).layers
     return layers[layer_data.find(layers, name)]
@@ -101,7 +101,7 @@ def layer_names(architecture: str) -> tuple[str, ...]:
       architecture: a key of ARCHITECTURES.
 
     Returns:
-      their names in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5.
+      The names in the order of computation: conv1_1, relu1_1, ..., pool1, ..., pool5.
     """
     return tuple(layer.name for layer in _row(architecture).layers)
 
@@ -113,32 +113,32 @@ def convolutions(architecture: str) -> tuple[str, ...]:
       architecture: a key of ARCHITECTURES.
 
     Returns:
-      their names in the order of computation: conv1_1, conv1_2, conv2_1, ...
+      The names in the order of computation: conv1_1, conv1_2, conv2_1, ...
     """
     return tuple(layer.name for layer in _row(architecture).layers if layer.kind == "conv")
 
 
 def layers_to(architecture: str, names: Sequence[str], field: str = "layers") -> tuple[Layer, ...]:
-    """Lists the layers that have to be computed to obtain some of them.
+    """Lists the layers that have to be computed to obtain some layers.
 
     Args:
       architecture: a key of ARCHITECTURES.
       names: names of the layers to obtain.
-      field: the config field that holds the names, for the message.
+      field: the config field that holds the names, for error messages.
 
     Returns:
-      the layers in the order of computation; the last one is the deepest among `names`.
+      The layers in the order of computation; the last one is the deepest among `names`.
 
     Raises:
-      UserError: no such architecture or layer; the message names the nearest.
+      UserError: there is no such architecture or layer; the message names the nearest.
     """
     return layer_data.needed(_row(architecture).layers, names, field)
 
 
 def minimum_size(network: Network, names: Sequence[str]) -> int:
-    """Returns the shortest image edge, in pixels, that leaves a position at the deepest layer.
+    """Returns the shortest image edge, in pixels, for which every layer has a position.
 
-    A convolution with reflect padding needs more positions than it adds, which are their reflections.
+    A convolution with reflect padding needs more positions than the padding adds, since it reflects them.
 
     Args:
       network: the static choices.
@@ -162,10 +162,10 @@ def positions(architecture: str, names: Sequence[str], edge: int) -> dict[str, i
     Args:
       architecture: a key of ARCHITECTURES.
       names: names of layers.
-      edge: pixels.
+      edge: rows, or columns, of the image.
 
     Returns:
-      {layer: number}, also for the layers that those in `names` need.
+      {layer: number}, also for the layers before those in `names`.
     """
     return layer_data.positions(layers_to(architecture, names), edge)
 
@@ -173,16 +173,17 @@ def positions(architecture: str, names: Sequence[str], edge: int) -> dict[str, i
 def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
     """Returns the numbers of which an image's height and width have to be multiples.
 
-    Poolings drop a last row or column that fills no window. Along an axis that wraps, the borders would then
-    not meet. A first convolution that divides the image into patches reads nothing of what fills no patch.
+    Poolings drop a last row or column that does not fill a window. Along an axis that wraps, the borders
+    would then not meet. A first convolution that divides the image into patches does not read the rows and
+    columns that do not fill a patch.
 
     Args:
       network: the static choices.
       names: names of the layers that will be computed.
 
     Returns:
-      For the height and for the width the stride of the deepest layer, if that axis wraps, else the edge of
-      the patches, or 1.
+      For the height and for the width: the stride of the deepest layer if that axis wraps, else the edge of
+      the patches, or 1 if there are no patches.
     """
     layers = layers_to(network.architecture, names)
     stride = max((layer.stride for layer in layers), default=1)
@@ -193,14 +194,15 @@ def multiples(network: Network, names: Sequence[str]) -> tuple[int, int]:
 
 
 def check(network: Network, names: Sequence[str]) -> None:
-    """Checks that an architecture has what the static choices ask of it.
+    """Checks that an architecture allows the static choices.
 
     Args:
       network: the static choices.
       names: names of the layers that will be computed.
 
     Raises:
-      UserError: a pooling for an architecture without poolings, or borders that should meet and cannot.
+      UserError: a pooling is chosen for an architecture without poolings, or borders are chosen to meet but
+        cannot.
     """
     architecture = network.architecture
     if network.pooling != "max" and not any(layer.kind == "pool" for layer in _row(architecture).layers):
@@ -216,10 +218,10 @@ def check(network: Network, names: Sequence[str]) -> None:
 
 
 def cuts(layer: Layer) -> bool:
-    """Returns whether a layer has fewer positions, or more, than whole strides of its input.
+    """Returns whether a layer has more or fewer positions than its input has whole strides.
 
     Args:
-      layer: of an architecture.
+      layer: a layer of an architecture.
     """
     slides = layer.operation.sliding
     return slides.positions(64 * slides.stride) != 64
@@ -229,14 +231,14 @@ def cuts(layer: Layer) -> bool:
 
 
 def freeze(network: Network, params: dict) -> dict:
-    """Converts parameters to the variables of a network that is not trained.
+    """Converts parameters to the variables of a frozen network.
 
     Args:
-      network: the static choices, which decide the arrays' form.
-      params: {parameter: {kernel, bias}}, float32, as `checkpoints.load` gives them.
+      network: the static choices, which decide the form of the arrays.
+      params: {parameter: {kernel, bias}}, float32, as from `checkpoints.load`.
 
     Returns:
-      the variables that `features` takes, in the architecture's own form.
+      The variables that `features` takes.
     """
     return graph.freeze(_row(network.architecture).layers, network, params)
 
@@ -256,11 +258,11 @@ def features(
       variables: from `freeze`.
       image_BxHxWx3: RGB, [0, 1]; at least `minimum_size` pixels on either edge.
       layers: any of `layer_names`; duplicates are harmless.
-      mapped: whether the linear maps of a slim network are left to the caller (nst/networks/slim.py).
-      relu: the rectifier; one with another gradient serves visualisations.
+      mapped: whether the caller applies the linear maps of a slim network (nst/networks/slim.py).
+      relu: the rectifier; visualisations pass one with another gradient.
 
     Returns:
-      {layer: `Bxhxwxc`} in `network.dtype`; with `mapped`, `Mapped` in place of a slim network's arrays.
+      {layer: `Bxhxwxc`} in `network.dtype`; with `mapped`, a slim network's arrays are `Mapped` instead.
     """
     architecture = _row(network.architecture).layers
     activations = graph.activations(architecture, network, variables, image_BxHxWx3, layers, graph.Run(relu))

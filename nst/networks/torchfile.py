@@ -1,13 +1,12 @@
-"""Reads the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
+"""Reading of the tensors of a PyTorch checkpoint (`.pth`) without PyTorch and without trusting the file.
 
 A `.pth` file is a pickle, and unpickling calls any function that the pickle names. Here the pickle is read
-without executing it (nst/networks/pickles.py), and a handful of harmless names (ordered dictionaries,
-parameter, tensor and storage records) and nothing else are admitted. It was chosen over an optional
-dependency on torch, which is hundreds of megabytes for reading one file, and whose older versions run any
-code that a file names.
+without executing it (nst/networks/pickles.py), and it may contain only a few harmless names: ordered
+dictionaries, and records of parameters, tensors and storages. This code replaces an optional dependency on
+torch, which has hundreds of megabytes and whose older versions run any code that a file names.
 
-Both layouts are read, little-endian: the zip of PyTorch >= 1.6, and the older sequence of pickles that the
-official VGG files of torchvision still use. The tar of 2016 is not read.
+Two layouts are read, both little-endian: the zip of PyTorch >= 1.6, and the older sequence of pickles, in
+which torchvision still publishes its VGG files. The tar of 2016 is not read.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ _STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8"
 
 
 class _Storage(NamedTuple):
-    """A flat array that tensors are views of; made from a pickle's persistent id and nowhere else."""
+    """A flat array of which tensors are views; made only from the persistent id in a pickle."""
 
     key: str
     dtype: np.dtype
@@ -46,7 +45,7 @@ class _Tensor(NamedTuple):
 
 
 class _Parameter:
-    """torch.nn.Parameter as it was pickled before `_rebuild_parameter` existed: a tensor and its flags."""
+    """torch.nn.Parameter as it was pickled before `_rebuild_parameter` existed: a tensor and flags."""
 
     def __init__(self, tensor=None, *_):
         if tensor is not None and type(tensor) is not _Tensor:
@@ -77,18 +76,18 @@ _NAMES = {
 
 
 def _set_state(target, state) -> None:
-    # the oldest files hold a parameter's tensor here; later ones have three flags, and dictionaries metadata
+    # in the oldest files the state of a parameter has its tensor; other states are flags and metadata
     if type(target) is _Parameter and len(state) == 5:
         target.__init__(state[0])
 
 
 def _unpickle(data: bytes) -> tuple[pickles.Pickle, dict[str, np.dtype]]:
-    """Returns the first pickle in `data`, and the dtypes of all the storages that it refers to, by key."""
+    """Returns the first pickle in `data`, and {key: dtype} of all storages that it refers to."""
     dtypes = {}
 
     def refer(record):
         kind, storage, key, _, _, *view = record
-        # the types first: to hash a deeply nested tuple would overflow the stack
+        # the types are checked first, since hashing a deeply nested tuple would overflow the stack
         is_plain = type(storage) is str and storage in _STORAGES and type(key) in (str, int)
         if kind != "storage" or not is_plain or view not in ([], [None]):
             raise UserError("refused: it holds a reference that is not a plain storage")
@@ -100,17 +99,17 @@ def _unpickle(data: bytes) -> tuple[pickles.Pickle, dict[str, np.dtype]]:
 
 @contextlib.contextmanager
 def opened(path: Path, names: Container[str]) -> Iterator[dict[str, Stored]]:
-    """Opens a state dict, whose tensors are read, in PyTorch's layout (OIHW), while it is open.
+    """Opens a state dict, whose tensors can be read, in PyTorch's layout (OIHW), while the file is open.
 
-    A state dict wrapped as {"state_dict": ...} is unwrapped; what is not a tensor is left out.
+    A state dict in the form {"state_dict": ...} is unwrapped; values that are not tensors are left out.
 
     Args:
       path: path of the `.pth` file.
       names: names of the tensors that are wanted.
 
     Raises:
-      UserError: the file is not a state dict, or names anything but tensors.
-      Exception: of any kind, if the file is damaged.
+      UserError: the file is not a state dict, or its pickle needs more than tensors.
+      Exception: any kind of exception, if the file is damaged.
     """
     with open(path, "rb") as file:
         zipped = file.peek(2)[:2] == b"PK"
@@ -136,7 +135,7 @@ def _opened_zip(path: Path) -> Iterator[tuple[Any, _Read]]:
             with archive.open(_plain(archive, folder + storage.key)) as member:
                 member.seek(start)
                 data = exactly(member, size)
-                while member.read(1 << 20):  # to its end, where zipfile compares the checksum
+                while member.read(1 << 20):  # at the end of the member, zipfile compares the checksum
                     pass
             return data
 
@@ -145,7 +144,7 @@ def _opened_zip(path: Path) -> Iterator[tuple[Any, _Read]]:
 
 
 def _plain(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Returns a member, which must be stored as it is, as PyTorch does: then the file bounds its size."""
+    """Returns a member of a zip file; it must not be compressed, so that the file's size bounds its size."""
     member = archive.getinfo(name)
     if member.compress_type != zipfile.ZIP_STORED:
         raise UserError(f"refused: {name!r} is compressed, which PyTorch does not do")
@@ -195,7 +194,7 @@ def _view(tensor: _Tensor, read: _Read) -> np.ndarray:
     storage, offset, shape, strides = tensor
     if 0 in shape:
         return np.empty(shape, storage.dtype)
-    # in Python's integers: numpy's own check can overflow
+    # computed with Python's integers, since NumPy's own check can overflow
     count = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     itemsize = storage.dtype.itemsize
     if count * itemsize > MOST_BYTES:

@@ -1,8 +1,8 @@
 """VGG (Simonyan & Zisserman 2014) with 11, 13, 16 and 19 layers, with and without batch normalisation.
 
 Layers have the names that the papers on style transfer use: `conv3_1` is the activation before the rectifier,
-`relu3_1` after it, `pool3` that after the third block. With batch normalisation, which is folded into the
-convolution, `conv3_1` is the normalised activation.
+`relu3_1` the one after it, and `pool3` the one after the third block. With batch normalisation, which is
+folded into the convolution, `conv3_1` is the normalised activation.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from nst.networks.layers import Layer, Row, connect
 from nst.networks.operations import Norm, conv, pool, relu, sliding
 
-CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
+CHANNELS = (64, 128, 256, 512, 512)  # channels of the convolutions in each block
 CONVOLUTIONS = {
     "vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4),
 }  # fmt: skip
@@ -28,7 +28,7 @@ def make_layers(
       channels: number of channels in each block.
       norm: whether each convolution has a batch normalisation.
     """
-    rows, position = [], 0  # of an operation in torchvision's list
+    rows, position = [], 0  # the position of an operation in torchvision's list
     for block, (count, width) in enumerate(zip(convolutions, channels, strict=True), start=1):
         for name in (f"{block}_{index + 1}" for index in range(count)):
             batch_norm = Norm(f"features.{position + 1}") if norm else None
@@ -41,7 +41,7 @@ def make_layers(
 
 
 def _with_older_names(row: Row) -> Row:
-    """Returns a convolution that is also found under the names of Keras and of Gatys' vgg_conv.pth."""
+    """Returns a convolution that is also found under its names in Keras' files and in Gatys' vgg_conv.pth."""
     block, index = row.name.removeprefix("conv").split("_")
     keras = f"block{block}_conv{index}"
     names = {
@@ -55,7 +55,7 @@ def _with_older_names(row: Row) -> Row:
 
 
 def _key(name: str) -> int:
-    """Returns `Layer.key`, from the last three characters, so that conv3_1 and relu3_1 are sampled alike."""
+    """Returns `Layer.key`, which is the same for conv3_1 and relu3_1, so that both are sampled alike."""
     return sum(256**k * ord(letter) for k, letter in enumerate(name[-3:]))
 
 

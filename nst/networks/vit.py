@@ -1,10 +1,10 @@
 """ViT-B/16 (Dosovitskiy et al. 2020, *An Image is Worth 16x16 Words*), as torchvision has it.
 
-The tokens of the patches are kept as a map of positions, of which there are as many as whole patches, and the
-class token beside it. A layer's activation is the map. The embeddings of the positions, of which files hold
-14x14, are interpolated to the map's size.
+The tokens of the patches are kept as a map, with one position for each whole patch, and the class token is
+kept beside the map. The activation of a layer is the map. Files hold embeddings of 14x14 positions, which are
+interpolated to the size of the map.
 
-The layers of a block, here of the first one, are those of torchvision's modules, and the sums:
+A block has these layers; the names are those of torchvision's modules in the first block, and of the sums:
 
     encoder.layers.encoder_layer_0.ln_1               layer normalisation
     encoder.layers.encoder_layer_0.self_attention     every position reads all positions; the first arm
@@ -12,8 +12,8 @@ The layers of a block, here of the first one, are those of torchvision's modules
     encoder.layers.encoder_layer_0.ln_2               layer normalisation
     encoder.layers.encoder_layer_0.mlp.0              to four times the channels
     encoder.layers.encoder_layer_0.mlp.1              GELU
-    encoder.layers.encoder_layer_0.mlp.3              back; the second arm
-    encoder.layers.encoder_layer_0                    the sum of that arm and the first sum
+    encoder.layers.encoder_layer_0.mlp.3              back to the channels of the block; the second arm
+    encoder.layers.encoder_layer_0                    the sum of the second arm and the first sum
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from nst.networks.operations import Context, add, conv, sliding
 from nst.networks.pointwise import freeze, gelu, layer_norm, linear, take_all
 
 _WIDTH, _HEADS, _DEPTH, _PATCH = 768, 12, 12, 16
-_EDGE = 14  # positions along an edge, for which files have embeddings
+_EDGE = 14  # number of positions along an edge for which files have embeddings
 _LAYER = "encoder.layers.encoder_layer_{}"
 STYLE = tuple(_LAYER.format(index) for index in (0, 2, 4, 7, 10))
 
@@ -76,7 +76,7 @@ def _of_tokens(row: Row) -> Row:
 
 
 def _on_each(row: Row) -> Row:
-    """Returns a row whose operation on positions by themselves is applied to the map and the class token."""
+    """Returns a row whose operation is applied to the map and to the class token, each by itself."""
     return _of_tokens(
         row._replace(operation=row.operation._replace(compute=partial(_each, row.operation.compute)))
     )
@@ -90,7 +90,7 @@ def _each(compute: Callable, context: Context, variables: dict, *inputs: Tokens)
 
 
 def _embed(_, variables: dict, patches_BxHxWxC: jax.Array) -> Tokens:
-    """Adds the embeddings of the positions, and the class token with its own."""
+    """Adds the embeddings of the positions to the patches, and makes the class token with its embedding."""
     own, (batch, height, width, channels) = variables["params"], patches_BxHxWxC.shape
     positions_PxC = own["positions"][0]
     grid_HxWxC = positions_PxC[1:].reshape(_EDGE, _EDGE, channels)
@@ -101,7 +101,7 @@ def _embed(_, variables: dict, patches_BxHxWxC: jax.Array) -> Tokens:
 
 
 def _initial_embeddings(shapes: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Returns normal embeddings of deviation 0.02, and a class token of 0, as torchvision does."""
+    """Returns normal embeddings of deviation 0.02 and a class token of 0, as in torchvision."""
     positions = rng.standard_normal(shapes["positions"], np.float32) * np.float32(0.02)
     return {"class": np.zeros(shapes["class"], np.float32), "positions": positions}
 
@@ -162,7 +162,7 @@ def _initial_attention(shapes: dict, rng: np.random.Generator) -> dict[str, np.n
 
 
 def _attend(context: Context, variables: dict, tokens: Tokens) -> Tokens:
-    """Computes softmax(q k^T / sqrt(d)) v for each head, with d channels a head, and maps the heads back."""
+    """Computes softmax(q k^T / sqrt(d)) v for each head of d channels, and applies the map from the heads."""
     own, shape = variables["params"], tokens.map_BxHxWxC.shape
     batch, channels = shape[0], shape[-1]
     dot = partial(jnp.einsum, precision=PRECISION[context.network.precision])

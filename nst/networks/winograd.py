@@ -4,13 +4,14 @@ Four rows of a 3x3 convolution's output are computed from six rows of its input,
 
     y = A^T [(G g) * (B^T d)],
 
-where d are the six rows, y the four, g the kernel's three rows, and * is here, for each of the six, a 1x3
-convolution along the width (Winograd 1980; Lavin & Gray 2016, *Fast Algorithms for Convolutional Neural
-Networks*, section 4.1). That takes 6 * 3 products in place of 4 * 9, half as many.
+where d are the six rows of the input, y the four rows of the output and g the three rows of the kernel. The
+operation * is a 1x3 convolution along the width, for each of the six transformed rows (Winograd 1980; Lavin &
+Gray 2016, *Fast Algorithms for Convolutional Neural Networks*, section 4.1). This takes 6 * 3 products in
+place of 4 * 9, half as many.
 
-Departs from Lavin & Gray: one dimension is transformed, not two, which would take a quarter of the products.
-In two dimensions the transforms (36 arrays of a sixteenth of the picture in place of 6 of a quarter) cost
-more on XLA:CPU than the products save, for layers of 256 channels and fewer, and the error is three times as
+Departs from Lavin & Gray: one dimension is transformed, not two. Two would need only a quarter of the
+products, but for layers of 256 channels and fewer their transforms (36 arrays of a sixteenth of the picture
+in place of 6 of a quarter) take more time on XLA:CPU than the products save, and the error is three times as
 large.
 """
 
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-LEAST = 128  # number of input and output channels from which the transforms pay
+LEAST = 128  # least number of input and output channels for which the transforms save time
 _ROWS = 4  # rows of the output in a tile
 
 # the transforms for the interpolation points 0, 1, -1, 2, -2 and infinity
@@ -45,17 +46,17 @@ _OUTPUT = np.array(  # A^T
 
 
 def pays(inputs: int, outputs: int) -> bool:
-    """Returns whether a layer has so many channels that the transforms cost less than they save."""
+    """Returns whether a layer has enough channels that the transforms take less time than they save."""
     return min(inputs, outputs) >= LEAST
 
 
 def transform(kernel_3x3xIxO: np.ndarray) -> tuple[np.ndarray, ...]:
     """Computes G g for each column of a kernel: six arrays `1x3xIxO`, which replace the kernel.
 
-    They are separate arrays, since XLA would copy a part of one array each time that it is used.
+    They are separate arrays, since XLA would copy a part of a single array each time that the part is used.
     """
     kernel = np.asarray(kernel_3x3xIxO)
-    double = np.ascontiguousarray(kernel, np.float64)  # as tensordot would make it for each row
+    double = np.ascontiguousarray(kernel, np.float64)  # here, since tensordot would convert it for each row
     return tuple(np.tensordot(row, double, 1)[None].astype(kernel.dtype) for row in _KERNEL)
 
 
@@ -65,9 +66,9 @@ def convolve(
 ) -> jax.Array:
     """Computes `convolution.convolve` with the untransformed kernel, within 1e-5 of its largest value."""
     batch, height, width, _ = x_BxHxWxI.shape
-    height += 2 * pad - 2  # of the output
+    height += 2 * pad - 2  # height of the output
     tiles = -(-height // _ROWS)
-    below = pad + tiles * _ROWS - height  # with the rows that the last tile lacks
+    below = pad + tiles * _ROWS - height  # padding below, with rows that complete the last tile
     x = jnp.pad(x_BxHxWxI, ((0, 0), (pad, below), (0, 0), (0, 0)))
     rows = [x[:, row : row + _ROWS * (tiles - 1) + 1 : _ROWS] for row in range(6)]
     products = [
@@ -82,7 +83,7 @@ def convolve(
 
 
 def _combine(matrix: np.ndarray, arrays: list[jax.Array]) -> list[jax.Array]:
-    """Computes matrix @ arrays, as explicit sums, of which XLA computes each in one pass."""
+    """Computes matrix @ arrays as explicit sums, each of which XLA computes in one pass."""
     return [
         sum(float(factor) * array for factor, array in zip(row, arrays, strict=True) if factor)
         for row in matrix

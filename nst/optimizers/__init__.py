@@ -1,11 +1,11 @@
 """The optimisation of one array, an image or any other, as pure functions: `init`, `step` and `run`.
 
     steps    the state of a run, one step, and the compiled loop
-    table    the choices of an optimiser, and its method by name: add an optimiser here
-    method   the protocol of an optimiser, for Optax's and our own
-    lbfgs    the two-loop recursion, by the rules of Torch
-    wolfe    L-BFGS with our own line search
-    bands    the bands of a Laplacian pyramid in place of pixels, and as the metric of L-BFGS
+    table    the choices of an optimiser, and the table of optimisers by name
+    method   the interface of an optimiser, and adapters for Optax's optimisers
+    lbfgs    L-BFGS by the rules of Torch
+    wolfe    L-BFGS with a line search
+    bands    optimisation in the bands of a Laplacian pyramid in place of pixels, and the metric of L-BFGS
 
-Imports nothing of nst but `errors`, `options` and `numerics`.
+May import `errors`, `options` and `numerics`.
 """

@@ -22,7 +22,7 @@ def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
 
     Args:
       shape: shape of the image, BxHxWxC.
-      count: number of bands, with the coarsest.
+      count: number of bands, including the coarsest.
     """
     batch, height, width, channels = shape
     return [
@@ -32,10 +32,10 @@ def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
 
 
 def join(bands: Sequence[jax.Array]) -> jax.Array:
-    """Returns the image that bands add up to, each enlarged bilinearly to the size of the one before.
+    """Returns the sum of the bands, each enlarged bilinearly to the size of the next finer one.
 
     Args:
-      bands: finest first, each BxhxwxC.
+      bands: the bands, finest first, each BxhxwxC.
     """
     *finer, image = bands
     for band in reversed(finer):
@@ -44,30 +44,31 @@ def join(bands: Sequence[jax.Array]) -> jax.Array:
 
 
 def split(image: jax.Array, count: int) -> list[jax.Array]:
-    """Returns the transpose of `join` applied to an image: of a gradient, the gradient of the bands.
+    """Applies the transpose of `join` to an image, which turns a gradient of pixels into one of the bands.
 
     Args:
       image: BxHxWxC.
-      count: number of bands, with the coarsest.
+      count: number of bands, including the coarsest.
     """
     (bands,) = jax.linear_transpose(join, shapes(image.shape, count))(image)
     return bands
 
 
 def metric(count: int) -> Callable[[jax.Array], jax.Array]:
-    """Returns the function of a gradient, a positive definite matrix M, that large areas move faster by.
+    """Returns the function that multiplies a gradient by a matrix M, with which large areas move faster.
 
         M = sum_k 2^-k J_k J_k^T,   J_k z_k: the image of band k alone
 
-    L-BFGS that moves pixels, with gamma M in place of gamma I as its first estimate of the inverse Hessian,
-    makes the iterates of L-BFGS that moves the bands z, with gamma 2^-k in band k: since s = J s_z and
-    y_z = J^T y, the products of its recursion are the same. So its pairs remain those of pixels.
+    M is positive definite. L-BFGS on pixels that takes gamma M in place of gamma I as its first estimate of
+    the inverse Hessian has the same iterates as L-BFGS on the bands z that takes gamma 2^-k in band k: since
+    s = J s_z and y_z = J^T y, the inner products of the two recursions are equal. So pairs of pixels can be
+    kept in place of pairs of bands.
 
-    J_k J_k^T multiplies what band k can hold by about 4^k, so M multiplies a wave whose coarsest band is k by
-    about 2^(k+1), the inverse of its frequency.
+    J_k J_k^T multiplies an image that band k can represent by about 4^k, so M multiplies a wave whose
+    coarsest band is k by about 2^(k+1), the inverse of its frequency.
 
     Args:
-      count: number of bands, with the coarsest; 0 or 1: M is the identity.
+      count: number of bands, including the coarsest; 0 or 1: M is the identity.
     """
     if count <= 1:
         return lambda gradient: gradient
@@ -83,12 +84,12 @@ def in_bands(
 ) -> optax.GradientTransformationExtraArgs:
     """Returns a transformation of an image that applies another one to the image's bands.
 
-    Its `update` raises ValueError if `inner` needs the parameters, as weight decay does: an image does not
-    determine its bands, so they cannot be passed.
+    The transformation's `update` raises ValueError if `inner` needs the parameters, as weight decay does: an
+    image does not determine its bands, so the values of the bands are not known.
 
     Args:
       inner: the transformation of the bands.
-      count: number of bands, with the coarsest.
+      count: number of bands, including the coarsest.
     """
 
     def init(image_BxHxWxC):

@@ -1,7 +1,8 @@
 """L-BFGS by the rules of Torch, with which most published style transfers were made.
 
 Optax and Torch share the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4). They differ in the first
-step and in the pairs that they keep, and these decide the first fifty iterations of a published run.
+step and in the pairs that they keep, and these differences determine the first fifty iterations of a
+published run.
 """
 
 from collections.abc import Callable
@@ -28,12 +29,12 @@ class LBFGSState(NamedTuple):
     gradient: jax.Array  # at the previous update
     steps: jax.Array  # s_i = x_{i+1} - x_i, [memory, *shape]
     changes: jax.Array  # y_i = g_{i+1} - g_i, [memory, *shape]
-    products: jax.Array  # s_i . y_j, [memory, memory], where the pair j is not older than i
-    scale: jax.Array  # gamma = y.s / y.My of the last accepted pair, with the metric M
+    products: jax.Array  # s_i . y_j, [memory, memory], for pairs j that are not older than pair i
+    scale: jax.Array  # gamma = y.s / y.My of the pair accepted last, with the metric M
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Returns a . b of two arrays of one shape, without a reshape, so that they stay sharded."""
+    """Returns a . b of two arrays of the same shape, without a reshape, so that they stay sharded."""
     return jnp.sum(a * b)
 
 
@@ -46,12 +47,13 @@ def inner_each(stack: jax.Array, x: jax.Array) -> jax.Array:
     def at_once(stack, x):
         return jnp.sum(stack * x, axis=range(1, stack.ndim))
 
-    # XLA:CPU would copy the stack or store the products; on a GPU each turn of a loop costs microseconds
+    # at once, XLA:CPU would copy the stack or store the products; on a GPU, each iteration of a loop takes
+    # microseconds to start
     return lax.platform_dependent(stack, x, cpu=one_by_one, default=at_once)
 
 
 def combination(stack: jax.Array, factors_M: jax.Array) -> jax.Array:
-    """Returns the sum of a stack's arrays times the factors, in the factors' dtype."""
+    """Returns the sum of a stack's arrays, each multiplied by its factor, in the dtype of the factors."""
 
     def one_by_one(stack, factors_M):
         zero = jnp.zeros(stack.shape[1:], factors_M.dtype)
@@ -64,7 +66,7 @@ def combination(stack: jax.Array, factors_M: jax.Array) -> jax.Array:
 
 
 def torch_first(gradient: jax.Array) -> jax.Array:
-    """Returns min(1, 1/||g||_1), the scale of Torch's first step; with Optax's 2-norm it is far longer."""
+    """Returns min(1, 1/||g||_1), the scale of Torch's first step; Optax's, with the 2-norm, is far larger."""
     return jnp.minimum(1.0, 1 / jnp.sum(jnp.abs(gradient)))
 
 
@@ -78,22 +80,23 @@ def scale_by_lbfgs(
     """Preconditions the gradient as torch.optim.LBFGS and Torch7's optim.lbfgs do without a line search.
 
     - The first update is the gradient g times `first_scale(g)`; with a metric M, Mg takes the place of g.
-    - A pair with y.s <= `min_curvature` is skipped, and the memory and gamma stay as they were. Optax keeps
-      every pair, and with y.s < 0 the approximation is no longer positive definite.
+    - A pair with y.s <= `min_curvature` is skipped: the memory and gamma stay as they were. Optax keeps every
+      pair, and after one with y.s < 0 the approximation is no longer positive definite.
 
     Args:
       memory_size: number of pairs kept, >= 1; Torch's default is 100.
-      first_scale: function of the first gradient, or of Mg; Torch's by default.
-      min_curvature: a pair is kept if y.s is greater than this.
-      dtype: dtype of the stored pairs; None: that of the parameters. y.s and gamma are computed from the
+      first_scale: function of the first gradient, or of Mg; by default Torch's function.
+      min_curvature: a pair is kept if y.s is greater than this number.
+      dtype: dtype of the stored pairs; None: the dtype of the parameters. y.s and gamma are computed from the
         rounded pairs, so that the approximation stays positive definite.
-      count: bands of the metric that every direction starts from (`bands.metric`); 0: pixels.
+      count: number of bands of the metric M in the first estimate gamma M of the inverse Hessian
+        (`bands.metric`); 0: M is the identity.
 
     Returns:
       A transformation of a single array, of any shape.
 
-    Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua, read for their rules.
-    Departs from them: s is the difference of the parameters, so that it is the step after clamping.
+    Source: the rules are those of pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua.
+    Departs from them: s is the difference of the parameters, and therefore the step after clamping.
     """
     metric = bands.metric(count)
 
@@ -136,7 +139,7 @@ def _remember(
     slot = state.stored % memory_size
 
     def put(buffer, value):
-        # the slot alone is selected, since a select of whole buffers would copy every pair
+        # the select is applied to one slot, since a select of whole buffers would copy every pair
         return buffer.at[slot].set(jnp.where(accept, value, buffer[slot]))
 
     steps = put(state.steps, rounded[0])
@@ -156,17 +159,17 @@ def _two_loop(state: LBFGSState, gradient: jax.Array, memory_size: int, metric: 
     """Returns H g by the two-loop recursion over the stored pairs, from newest to oldest and back.
 
     Each loop is a triangular system for its coefficients. With the pairs as rows of S and Y, the newest
-    first, L_ij = s_i . y_j for j <= i and D the diagonal of L, they are
+    first, with L_ij = s_i . y_j for j <= i and with D the diagonal of L, the systems are
 
         L a = S g,   r = gamma M (g - a Y),   L^T c = D a - Y r,   H g = r + c S.
 
-    So each half of the memory is read twice, in four passes, where the loops would read it as often in a pass
-    for each pair, with the vectors in between, and on a GPU would wait for every turn.
+    So S and Y are each read twice, in four passes. Loops would read them as often, but in one pass for each
+    pair, would write and read a vector after each pair, and on a GPU would wait for each iteration.
     """
     ages = (state.stored - 1 - jnp.arange(memory_size)) % memory_size  # slots, the newest first
     held = jnp.arange(memory_size) < state.stored
     lower_MxM = jnp.tril(state.products[ages][:, ages])
-    # where no pair is held, a row of the identity, so that its coefficient is 0
+    # a row without a pair is set to the row of the identity, so that its coefficient is 0
     lower_MxM = jnp.where(held[:, None], lower_MxM, jnp.eye(memory_size, dtype=lower_MxM.dtype))
 
     def solve(right_M, transposed):

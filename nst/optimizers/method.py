@@ -13,9 +13,9 @@ class Update(NamedTuple):
 
     x: jax.Array
     state: Any
-    evaluations: int | jax.Array  # of the objective with its gradient
-    value: jax.Array  # of the objective at x before the step
-    updated: bool | jax.Array  # False: the step evaluated the objective, and left x where it was
+    evaluations: int | jax.Array  # number of evaluations of the objective with its gradient
+    value: jax.Array  # value of the objective at x before the step
+    updated: bool | jax.Array  # False: the step evaluated the objective and did not change x
 
 
 def _unchanged(state: Any, moved: bool | jax.Array) -> Any:
@@ -27,7 +27,7 @@ class Method(NamedTuple):
 
     init: Callable[[jax.Array], Any]  # x -> state
     step: Callable[[Callable[[jax.Array], jax.Array], jax.Array, Any], Update]  # (objective, x, state)
-    # (state, moved) -> the state after the caller has moved x, as clamping does, where `moved` is true
+    # (state, moved) -> the state, changed where `moved` says that the caller has moved x, as clamping does
     displaced: Callable[[Any, bool | jax.Array], Any] = _unchanged
     carries: bool = True  # whether the state can be used for another size of x or another objective
     # whether updates are proportional to the gradient, so that the learning rate is in units of the loss
@@ -35,11 +35,11 @@ class Method(NamedTuple):
 
 
 def forget_value(state: Any, moved: bool | jax.Array) -> Any:
-    """Marks the objective of x as unknown in a state that keeps it as `value`.
+    """Marks the value of the objective at x as unknown in a state that keeps it as `value`.
 
     Args:
-      state: state of a method that keeps the value at x, so as not to evaluate it again.
-      moved: a boolean scalar: whether x is another point now; if not, the state is returned as it is.
+      state: state of a method that keeps the value at x so that it need not be evaluated again.
+      moved: boolean scalar, whether x has changed; if not, the state is returned as it is.
     """
     value = jnp.where(moved, jnp.inf, optax.tree.get(state, "value"))
     return optax.tree.set(state, value=value)
@@ -52,7 +52,7 @@ def from_optax(
 
     Args:
       transformation: an Optax transformation, whose update may use `value`, the objective at x.
-      carries, proportional: as in `Method`.
+      carries, proportional: fields of `Method`.
     """
     transformation = optax.with_extra_args_support(transformation)
 
@@ -67,8 +67,8 @@ def from_optax(
 def from_optax_search(transformation: optax.GradientTransformation) -> Method:
     """Returns a method for a `transformation` that ends in one of Optax's line searches.
 
-    The search evaluates the objective inside the update, and leaves its value and gradient at the accepted
-    point in the state, so that the next step need not evaluate them again.
+    The search evaluates the objective inside the update, and stores the value and the gradient at the
+    accepted point in the state, so that the next step need not evaluate them again.
     """
     transformation = optax.with_extra_args_support(transformation)
 

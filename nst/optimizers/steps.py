@@ -1,9 +1,9 @@
 """init / step / run: the optimisation of one array, as pure functions around a `Method`.
 
-The array may be an image, a sound or a block of voxels; it is used only through an objective, a function of
-the problem, the array and the step. `run` is a loop on the device with a variable number of steps. There is
-one compiled program for each (objective, optimizer, shapes), however many calls the steps are divided into,
-so an interrupted run that is continued gives the same bytes.
+The array may be an image, a sound or a block of voxels; it is used only through an objective, which is a
+function of the problem, the array and the step. `run` is a loop on the device with a variable number of
+steps. There is one compiled program for each (objective, optimizer, shapes), even if the steps are divided
+into several calls, so an interrupted run that is continued gives the same bytes.
 """
 
 import math
@@ -21,19 +21,19 @@ from nst.optimizers.method import Update
 from nst.optimizers.table import Optimizer, method
 
 # (problem, image, step) -> the scalar to be minimised. The problem is a pytree of arrays; the image is an
-# array of any shape, that of `init`. An objective is a static argument, so it is hashable and compared by
-# equality: a function of a module, or a frozen dataclass with a method `__call__`.
+# array of any shape, the one that `init` got. An objective is a static argument, so it must be hashable and
+# compared by equality: a function of a module, or a frozen dataclass with a method `__call__`.
 Objective = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
-# Updates over which the change of the loss is measured: the losses of L-BFGS fall unevenly, and those of
-# first-order optimisers also rise
+# Number of updates over which the change of the loss is measured. It is more than one, because the loss falls
+# unevenly with L-BFGS and sometimes rises with first-order optimisers.
 WINDOW = 10
 
 
 @flax.struct.dataclass
 class Window:
-    """The losses of the present `WINDOW` updates, and how much those of the one before differed."""
+    """The range of the losses in the current `WINDOW` updates, and the change in the `WINDOW` before them."""
 
     low: jax.Array  # the least loss so far
     high: jax.Array  # the greatest loss so far
@@ -42,43 +42,43 @@ class Window:
 
 @flax.struct.dataclass
 class State:
-    """Everything that a run carries from step to step; a run continued from it gives the same bytes."""
+    """The complete state of a run between two steps; a run continued from it gives the same bytes."""
 
-    pixels: jax.Array  # the present iterate, in units of 1 / pixel_range
-    optimizer: optax.OptState  # of the loss times `scale`
+    pixels: jax.Array  # the current iterate, in units of 1 / pixel_range
+    optimizer: optax.OptState  # the optimiser's state; the optimiser minimises the loss times `scale`
     scale: jax.Array  # a power of two, see the function `scale`
-    step: jax.Array  # int32, updates made
-    evaluations: jax.Array  # int32, evaluations of the loss with its gradient
+    step: jax.Array  # int32, number of updates made
+    evaluations: jax.Array  # int32, number of evaluations of the loss with its gradient
     ema: jax.Array | None  # moving average of the iterates, before bias correction
     window: Window | None  # None: `tolerance` is 0
 
 
 class Carried(NamedTuple):
-    """What a run takes over from the end of another one."""
+    """The part of the state that a run takes over from the end of another run."""
 
     optimizer: optax.OptState
     scale: jax.Array
 
 
-# The range of losses, at the start, that are minimised as they are. The losses of the published programs lie
-# in it, so that Adam's epsilon and Torch's thresholds mean what they mean there. Squares of a gradient leave
-# the range of float32 at about 1e19 and 1e-19; the rest is a margin for single pixels, for steps that
-# overshoot, and for losses that have fallen far.
+# A loss that lies in this range at the start is minimised as it is. The losses of the published programs lie
+# in the range, so Adam's epsilon and Torch's thresholds have the same effect as in those programs. Squares of
+# a gradient leave the range of float32 where the gradient is about 1e19 or 1e-19; the rest is a margin for
+# single pixels, for steps that overshoot, and for losses that have fallen far.
 _LEAST, _MOST = 2.0**-20, 2.0**40
 
 
 def scale(optimizer: Optimizer, loss: float) -> float:
-    """Returns the power of two by which a run multiplies its loss while it minimises it.
+    """Returns the power of two by which a run multiplies the loss that it minimises.
 
     Gradients and their squares then stay in the range of float32, however large or small the weights of the
-    loss are. The factor is 1 for losses in a wide range, and brings others to the nearer end of it. A power
-    of two changes no rounding: L-BFGS with line_search = wolfe makes the same iterates, bit for bit, for all
-    losses that differ by one. Where updates are proportional to the gradient, the learning rate is meant for
-    the loss as it is, and the factor is always 1.
+    loss are. The factor is 1 for losses in a wide range, and brings any other loss to the nearer end of that
+    range. A power of two does not change rounding: L-BFGS with line_search = wolfe has the same iterates, bit
+    for bit, for all losses that differ by a power of two. If updates are proportional to the gradient, the
+    learning rate is meant for the loss as it is, and the factor is always 1.
 
     Args:
       optimizer: static choices.
-      loss: at the start of the run.
+      loss: the loss at the start of the run.
     """
     loss = abs(loss)
     if method(optimizer).proportional or not 0 < loss < math.inf:
@@ -92,8 +92,8 @@ def init(optimizer: Optimizer, image: jax.Array, carried: Carried | None = None)
 
     Args:
       optimizer: static choices.
-      image: the start, of any shape; an image `1xHxWx3` in [0, 1].
-      carried: from another run, in this image's shape; None: the optimiser's state is a new one, and
+      image: the start, an image `1xHxWx3` in [0, 1], or any other array.
+      carried: state from another run, in the shape of `image`; None: the optimiser's state is new, and
         `State.scale` is 1.
     """
     pixels = optimizer.pixel_range * jnp.asarray(image, jnp.float32)
@@ -114,15 +114,15 @@ def init(optimizer: Optimizer, image: jax.Array, carried: Carried | None = None)
 def image(optimizer: Optimizer, state: State) -> jax.Array:
     """Returns the result of a state: the iterate, or the average of the iterates.
 
-    With `ema` d > 0 it is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates x_i of all steps and, with
-    `ema_start`, the start (Kingma & Ba 2014, section 3, bias correction).
+    With `ema` d > 0, the average is sum_i d^(t-i) x_i / sum_i d^(t-i) over the iterates x_i of all steps and,
+    with `ema_start`, the start (Kingma & Ba 2014, section 3, bias correction).
 
     Args:
       optimizer: static choices, as for `init`.
-      state: at any step.
+      state: the state at any step.
 
     Returns:
-      The image, of the shape and in the units of `init`'s, not clipped.
+      The image, with the shape and the units of the image that `init` got, not clipped.
     """
     pixels = state.pixels
     if optimizer.ema:
@@ -133,19 +133,19 @@ def image(optimizer: Optimizer, state: State) -> jax.Array:
 
 
 def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State) -> tuple[State, jax.Array]:
-    """Makes one step of the optimiser.
+    """Makes one step of the optimiser, which is usually one update of the image.
 
-    That is an update of the image. A line search that does not know the loss at its point yet only evaluates
-    it, and `state.step` stays.
+    If a line search does not know the loss at the current image yet, the step only evaluates it, and
+    `state.step` does not change.
 
     Args:
-      objective: what is minimised.
+      objective: the function that is minimised.
       optimizer: static choices.
       problem: first argument of the objective, a pytree of arrays.
-      state: from `init` or from an earlier step.
+      state: the state from `init` or from an earlier step.
 
     Returns:
-      The new state, and the loss at the old one.
+      The new state, and the loss at the old state.
     """
 
     def loss(pixels):
@@ -166,13 +166,13 @@ def step(objective: Objective, optimizer: Optimizer, problem: Any, state: State)
         ema=_averaged(optimizer, update, state.ema),
         window=_widened(state, update),
     )
-    # the state of a loop must keep its dtypes, and some of Optax's optimisers return other ones
+    # the state of a loop must keep its dtypes, and some optimisers of Optax change them
     new = jax.tree.map(lambda leaf, old: lax.convert_element_type(leaf, old.dtype), new, state)
     return new, update.value / state.scale
 
 
 def _averaged(optimizer: Optimizer, update: Update, ema: jax.Array | None) -> jax.Array | None:
-    """Returns the moving average of the iterates with the new one, if there is a new one."""
+    """Returns the moving average of the iterates, updated with the new iterate if there is one."""
     if not optimizer.ema:
         return None
     return jnp.where(update.updated, optimizer.ema * ema + (1 - optimizer.ema) * update.x, ema)
@@ -183,7 +183,7 @@ def _empty(change: jax.Array) -> Window:
 
 
 def _widened(state: State, update: Update) -> Window | None:
-    """Returns the window with the loss before an update; a full one begins anew."""
+    """Returns the window that includes the loss before an update; a window that is full is started anew."""
     if state.window is None:
         return None
     low, high = jnp.minimum(state.window.low, update.value), jnp.maximum(state.window.high, update.value)
@@ -197,18 +197,18 @@ def _widened(state: State, update: Update) -> Window | None:
 def settled(optimizer: Optimizer, state: State) -> jax.Array | bool:
     """Returns whether a run has ended because its loss hardly changes any more.
 
-    The updates are taken ten at a time, as one to ten, eleven to twenty. A run has ended after ten at whose
-    starts the losses f differed by no more than `optimizer.tolerance`:
+    The updates are divided into groups of ten: one to ten, eleven to twenty, and so on. A run has ended after
+    a group in which the losses f at the starts of the updates differed by no more than `optimizer.tolerance`:
 
         max f - min f <= tolerance max |f|
 
-    Unlike a loss that falls, one that rises for a while, as after a step that was too long, has not settled.
-    Compared are ten losses, not two as with SciPy's `ftol`, and no absolute number, so that the weights of
-    the loss do not matter.
+    A loss that rises for a while, as after a step that was too long, does not end the run. Ten losses are
+    compared, not two as with SciPy's `ftol`, and the change is relative, so that the weights of the loss do
+    not matter.
 
     Args:
-      optimizer: static choices, as for `init`; with `tolerance` 0, no run ends so.
-      state: at any step.
+      optimizer: static choices, as for `init`; with `tolerance` 0, the result is always False.
+      state: the state at any step.
     """
     return False if state.window is None else state.window.change <= optimizer.tolerance
 
@@ -217,19 +217,20 @@ def settled(optimizer: Optimizer, state: State) -> jax.Array | bool:
 def run(
     objective: Objective, optimizer: Optimizer, problem: Any, state: State, count: jax.Array
 ) -> tuple[State, jax.Array]:
-    """Makes `count` updates on the device; it stops early where the loss has settled or is not finite.
+    """Makes `count` updates on the device; stops earlier if the loss has settled or is not finite.
+
+    If the loss is not finite, the update that started from it is the last one.
 
     Args:
-      objective: what is minimised; static, so equal objectives share a compiled program.
+      objective: the function that is minimised; static, so equal objectives share a compiled program.
       optimizer: static choices.
       problem: first argument of the objective, a pytree of arrays.
-      state: from `init` or from an earlier run. It is donated: its arrays cannot be used afterwards.
-      count: int32, >= 0; not static, so chunks of any length share a compiled program.
+      state: the state from `init` or from an earlier call. It is donated: its arrays cannot be used
+        afterwards.
+      count: number of updates, int32, >= 0; not static, so calls with any count share a compiled program.
 
     Returns:
-      The new state, and the loss at the start of the last step made (0 if none was).
-
-    Where the loss is not finite, the update that began there is the last one.
+      The new state, and the loss at the start of the last step (0 if no step was made).
     """
     last = state.step + count
 

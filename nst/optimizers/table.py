@@ -17,14 +17,14 @@ from nst.optimizers.lbfgs import scale_by_lbfgs
 from nst.optimizers.method import Method, from_optax, from_optax_search
 
 HISTORY_DTYPES = ("float32", "bfloat16")
-# optimisers whose updates (the first five of radam) are proportional to the gradient; those of all others are
-# the same for any multiple of it that is large beside their epsilon
+# optimisers whose updates (of radam, the first five) are proportional to the gradient; the updates of all
+# others are the same for any multiple of the gradient that is large compared with their epsilon
 PROPORTIONAL = ("gradient_descent", "sgd", "optimistic_gradient_descent", "radam")
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """The static choices of the optimisation: fields of the config, which are checked here; hashable."""
+    """The static choices of the optimisation, as fields of the config; constructing it checks them."""
 
     name: str = "lbfgs"
     learning_rate: float = 1.0
@@ -35,7 +35,7 @@ class Optimizer:
     options: str = ""  # "b1=0.9,b2=0.99": keyword arguments of the optax optimiser
     schedule: str = ""  # an optax schedule by name; "" is a constant learning rate
     schedule_options: str = ""
-    pixel_range: float = 1.0  # the optimiser sees values in [0, pixel_range]
+    pixel_range: float = 1.0  # the optimiser works on values in [0, pixel_range]
     bands: int = 0  # bands of a Laplacian pyramid that are optimised in place of pixels; 0: pixels
     clamp: bool = False  # whether each step is clipped to [0, pixel_range]
     ema: float = 0.0  # decay of the average of the iterates; 0: no average
@@ -82,7 +82,7 @@ class Optimizer:
             )
 
     def _check_history(self) -> None:
-        """Raises UserError if Optax keeps the pairs, whose dtype is then that of the parameters."""
+        """Raises UserError if `history_dtype` is set but Optax keeps the pairs, which ignores it."""
         ours = self.name == "lbfgs_torch" or (self.name == "lbfgs" and self.line_search == "wolfe")
         if self.history_dtype != "float32" and not ours:
             raise UserError(
@@ -91,7 +91,7 @@ class Optimizer:
             )
 
     def _check_step(self, built: Method) -> None:
-        """Raises UserError for a method that cannot make a step: Optax checks some options only then."""
+        """Raises UserError for a method that cannot make a step; Optax checks some options only in a step."""
         wolfe_search = self.name == "lbfgs" and self.line_search == "wolfe"
         if not built.carries and not wolfe_search:
             search = f" with line_search = {self.line_search}" if self.name == "lbfgs" else ""
@@ -114,7 +114,7 @@ class Optimizer:
 
 
 def _failure(function: Callable, argument: jax.ShapeDtypeStruct) -> str:
-    """Returns why a function of Optax cannot be applied to an argument of this shape; "" if it can."""
+    """Returns the reason why a function of Optax cannot be applied to an argument, or "" if it can."""
     try:
         jax.eval_shape(function, argument)
     except Exception as error:  # whatever Optax or JAX raises for an option that does not fit
@@ -129,29 +129,29 @@ def method(optimizer: Optimizer) -> Method:
       optimizer: the choices of the config.
 
     Returns:
-      The method. It works in units of `pixel_range`. Clamping and averaging are not part of it:
+      The method, which works on pixels in [0, pixel_range]. Clamping and averaging are not part of it:
       nst/optimizers/steps.py does both, for every method.
 
     Raises:
-      UserError: `options` or `schedule_options` do not fit.
+      UserError: the optimiser or the schedule does not accept `options` or `schedule_options`.
     """
     return METHODS.get(optimizer.name, _named_in_optax)(optimizer)
 
 
 def optimizer_names() -> tuple[str, ...]:
-    """Returns the names that `Optimizer.name` may have.
+    """Returns the values that `Optimizer.name` may have.
 
     Returns:
-      Those of METHODS, and of Optax's optimisers.
+      The keys of METHODS and the names of Optax's optimisers.
     """
     return (*METHODS, *filter(_is_optimizer, dir(optax)))
 
 
 def schedule_names() -> tuple[str, ...]:
-    """Returns the names that `Optimizer.schedule` may have.
+    """Returns the values that `Optimizer.schedule` may have.
 
     Returns:
-      Those of Optax's schedules.
+      The names of Optax's schedules.
     """
     return tuple(
         name for name in dir(optax) if name.endswith("_schedule") and not name.startswith("scale_by")
@@ -162,8 +162,8 @@ def schedule_names() -> tuple[str, ...]:
 def _is_optimizer(name: str) -> bool:
     """Returns whether optax.`name` is an optimiser that can be chosen.
 
-    Its first argument is the learning rate. One with a random key is left out, since its state cannot be
-    written to a checkpoint.
+    The first argument of an optimiser is the learning rate. Optimisers with a random key cannot be chosen,
+    since a checkpoint cannot hold their state.
     """
     function = getattr(optax, name)
     if not inspect.isfunction(function) or name in METHODS or name.startswith(("_", "scale_by_")):
@@ -173,7 +173,7 @@ def _is_optimizer(name: str) -> bool:
 
 
 def _learning_rate(optimizer: Optimizer):
-    """Returns a number, or an optax schedule of the step that starts at (or peaks at) `learning_rate`."""
+    """Returns the learning rate, or an Optax schedule that starts at it or has it as its peak."""
     if not optimizer.schedule:
         return optimizer.learning_rate
     function = getattr(optax, choose("optimizer.schedule", optimizer.schedule, schedule_names()))
@@ -187,7 +187,7 @@ def _learning_rate(optimizer: Optimizer):
 
 
 def _first_order(optimizer: Optimizer, transformation: optax.GradientTransformation) -> Method:
-    """Returns the method of a transformation of the pixels or, if `bands` > 0, of the bands."""
+    """Returns the method that applies a transformation to the pixels or, if `bands` > 0, to the bands."""
     extended = optax.with_extra_args_support(transformation)
     moved = in_bands(extended, optimizer.bands) if optimizer.bands else extended
     return from_optax(moved, proportional=optimizer.name in PROPORTIONAL)

@@ -7,7 +7,7 @@ Methods*, algorithm 2.6):
 
     f(x + t d) <= f(x) + c1 t g.d     and     g(x + t d).d >= c2 g.d
 
-The second implies y.s > 0 for every pair, which is all that L-BFGS requires of a line search.
+The second condition implies y.s > 0 for every pair, which is all that L-BFGS requires of a line search.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,14 @@ from jax import lax
 from nst.optimizers.lbfgs import LBFGSState, inner, scale_by_lbfgs
 from nst.optimizers.method import Method, Update, forget_value
 
-# c1 and c2 above, the values that Nocedal & Wright recommend for quasi-Newton methods
+# c1 and c2 of the conditions, with the values that Nocedal & Wright recommend for quasi-Newton methods
 C1, C2 = 1e-4, 0.9
-# The first step changes no value by more than this share of the range of values. A gradient depends on the
-# scale of the loss, so it does not say how long a step should be; ten of 255 levels are a visible but small
-# change.
+# The first step changes no value by more than this share of the range of values. The length of a gradient
+# depends on the scale of the loss, so it is no guide to the length of a step; ten of 255 levels are a visible
+# but small change.
 _FIRST = 10 / 255
-# Where float32 cannot tell f(x + t d) from f(x), the slope decides (Hager & Zhang 2005, "approximate Wolfe")
+# Where f(x + t d) and f(x) differ by less than this share, which rounding in float32 may cause, the slopes
+# decide whether a point is accepted (Hager & Zhang 2005, "approximate Wolfe")
 _ROUNDING = 1e-6
 
 
@@ -37,9 +38,9 @@ class Settings(NamedTuple):
 
     memory: int  # number of pairs that are kept
     dtype: str  # dtype of the pairs
-    value_range: float  # of x, the unit of the first step
-    max_evaluations: int  # per update
-    bands: int = 0  # of the metric that directions start from; 0: pixels
+    value_range: float  # range of the values of x, which limits the first step
+    max_evaluations: int  # most evaluations in one update
+    bands: int = 0  # number of bands of the metric (`bands.metric`); 0: the identity
 
 
 class SearchState(NamedTuple):
@@ -54,12 +55,15 @@ class _Trial(NamedTuple):
     """The state of a line search along a direction d: its bracket, and the point evaluated last."""
 
     length: jax.Array  # t of the next point, x + t d
-    low: jax.Array  # the longest step known to be not too long, its loss and slope
+    # the longest step that is known not to be too long, with its loss and slope
+    low: jax.Array
     low_value: jax.Array
     low_slope: jax.Array
-    high: jax.Array  # the shortest step known to be too long, and its loss; inf: none
+    # the shortest step that is known to be too long, with its loss; inf: none is known
+    high: jax.Array
     high_value: jax.Array
-    x: jax.Array  # the last point evaluated, with its loss and gradient
+    # the point evaluated last, with its loss and gradient
+    x: jax.Array
     value: jax.Array
     gradient: jax.Array
     evaluations: jax.Array
@@ -67,7 +71,7 @@ class _Trial(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """A point that was evaluated."""
+    """A point at which the loss and its gradient have been evaluated."""
 
     x: jax.Array
     value: jax.Array
@@ -80,15 +84,16 @@ class _Start(NamedTuple):
 
     value: jax.Array
     slope: jax.Array
-    unknown: jax.Array  # whether its value is still to be evaluated
-    ended: jax.Array  # whether no search can lower it
+    unknown: jax.Array  # whether the loss at this point has not been evaluated yet
+    ended: jax.Array  # whether no search can lower the loss
 
 
 def method(settings: Settings) -> Method:
     """Returns L-BFGS with this search as a method of nst/optimizers/method.py.
 
-    A step is one update of x or, if the loss at x is not known, the evaluation of it alone. That is so at the
-    first step, and after clamping has moved x; the program then needs no second copy of the network.
+    A step is one update of x or, if the loss at x is not known, only its evaluation. The loss is not known at
+    the first step and after clamping has moved x. Such a step uses the same loop as an update, so that the
+    program contains the network only once.
 
     Args:
       settings: the static choices.
@@ -108,7 +113,7 @@ def _first_scale(settings: Settings, gradient: jax.Array) -> jax.Array:
 
 
 def _lbfgs(settings: Settings) -> optax.GradientTransformation:
-    # any y.s > 0 is enough to keep a pair, since the second condition bounds it from below
+    # a pair is kept for any y.s > 0, since the second condition bounds y.s from below
     first = partial(_first_scale, settings)
     return scale_by_lbfgs(
         settings.memory, first, min_curvature=0.0, dtype=settings.dtype, count=settings.bands
@@ -125,9 +130,10 @@ def step(
 ) -> Update:
     """Makes one update of x or, if the loss at x is not known yet, evaluates it.
 
-    If the search finds no better point in `max_evaluations`, x stays where it was and the pairs are dropped,
-    so that the next search follows the gradient. If that finds none either, it would find none again: from
-    then on, as where the gradient is 0, steps evaluate nothing and leave x where it is.
+    If the search finds no better point in `max_evaluations`, x does not change and the pairs are dropped, so
+    that the next search follows the gradient. If the search along the gradient fails too, later ones would
+    fail in the same way. From then on, and wherever the gradient is 0, steps evaluate nothing and do not
+    change x.
     """
     unknown = ~jnp.isfinite(state.value)
     slope = inner(state.memory.gradient, state.direction)
@@ -141,9 +147,9 @@ def step(
     downhill = inner(scaled, trial.gradient) > 0
     direction = -jnp.where(downhill, scaled, _first_scale(settings, trial.gradient) * trial.gradient)
     ended = start.ended | (~good & (state.memory.count == 1))  # 1: the direction was the gradient's
-    # pairs that have led to a failed search would lead to it again
+    # with the same pairs, the next search would fail in the same way
     memory = memory._replace(count=jnp.where(good, memory.count, 0), stored=jnp.where(good, memory.stored, 0))
-    # after a failure x is not the point evaluated last, so its gradient has to be evaluated again
+    # after a failed search, x is not the point evaluated last, so its gradient has to be evaluated again
     found = jnp.where(ended, start.value, jnp.where(good, trial.value, jnp.inf))
     state = SearchState(memory, found, jnp.where(ended, 0, direction))
     value = jnp.where(unknown, trial.value, start.value)
@@ -158,13 +164,13 @@ def _search(
     evaluate = jax.value_and_grad(objective)
 
     def turn(trial: _Trial) -> _Trial:
-        # x itself is evaluated by the same code, so that the program holds the objective once
+        # x itself is evaluated by the same code, so that the program contains the objective only once
         point = jnp.where(start.unknown, x, x + trial.length * direction)
         value, gradient = evaluate(point)
         return _judge(trial, _Point(point, value, gradient, inner(gradient, direction)), start)
 
     zero, infinite = jnp.zeros_like(start.slope), jnp.full_like(start.slope, jnp.inf)
-    # a quasi-Newton direction has its length already, so a step of 1 is tried first
+    # a quasi-Newton direction already has the right length, so a step of 1 is tried first
     first = _Trial(
         length=jnp.ones_like(start.slope),
         low=zero,
@@ -185,7 +191,7 @@ def _search(
 
 def _judge(trial: _Trial, point: _Point, start: _Start) -> _Trial:
     """Returns the search after an evaluation: accepted, or with the next length to try."""
-    # the first condition or, where rounding hides it, that of Hager & Zhang: slope <= (2 c1 - 1) g.d
+    # the first condition or, where rounding hides it, the condition of Hager & Zhang: slope <= (2 c1 - 1) g.d
     near = (point.value <= start.value + _ROUNDING * jnp.abs(start.value)) & (
         point.slope <= (2 * C1 - 1) * start.slope
     )
@@ -217,10 +223,10 @@ def _judge(trial: _Trial, point: _Point, start: _Start) -> _Trial:
 
 
 def _beyond(before: jax.Array, slope_before: jax.Array, low: jax.Array, slope: jax.Array) -> jax.Array:
-    """Returns the next length if no step was too long yet: where the secant of the slope is 0.
+    """Returns the next length if no step has been too long yet: the length at which the slope's secant is 0.
 
-    It is at least 2 times `low`, so that few evaluations reach a step of any length, and at most 10 times,
-    since the secant of two nearly equal slopes may lead anywhere.
+    The length is at least 2 times `low`, so that few evaluations are needed to reach a step of any length,
+    and at most 10 times `low`, since the secant of two nearly equal slopes may give any length.
     """
     secant = low + (low - before) * slope / (slope_before - slope)
     return jnp.where(jnp.isfinite(secant), jnp.clip(secant, 2 * low, 10 * low), 2 * low)
@@ -232,8 +238,8 @@ def _between(
     """Returns the next length inside the bracket: the minimum of a parabola.
 
     The parabola has the losses of both ends and the slope of the lower one. The length stays a tenth of the
-    bracket away from either end, so that every evaluation shrinks the bracket. It is the middle where the
-    loss of the upper end is not finite.
+    bracket away from either end, so that every evaluation shrinks the bracket. If the loss at the upper end
+    is not finite, the length is the middle of the bracket.
     """
     width = high - low
     curve = high_value - low_value - low_slope * width

@@ -1,4 +1,4 @@
-"""The files beside the page: a file is written only if its content is new, and removed once it is unused."""
+"""The files beside the page: a file is written only if its content is new, and removed if it is not used."""
 
 import contextlib
 import hashlib
@@ -25,15 +25,15 @@ def add(
     """Writes a file that is made from `source`, unless it exists; returns its address relative to the page.
 
     The digest of the source is part of the file's name: another source makes another file, so that a page
-    that was written earlier never shows a file of a later one.
+    never shows a file of a page that was written later.
 
     Args:
-      assets: of the report; the file is noted as used.
+      assets: the files of the report; the file is noted as used.
       kind: one of FOLDERS, in which the file lies.
-      name: a readable name; characters that a file's name cannot hold are replaced.
-      suffix: of the file, with its dot.
+      name: a readable name; characters that the name of a file cannot have are replaced.
+      suffix: suffix of the file, with its dot.
       source: the bytes that the file depends on.
-      make: returns the file's bytes; None: they are the source.
+      make: returns the bytes of the file; None: they are the source.
     """
     stem = re.sub(r"[^A-Za-z0-9._=-]+", "_", name)[:60]
     path = assets.folder / kind / f"{stem}.{hashlib.sha256(source).hexdigest()[:12]}{suffix}"
@@ -43,14 +43,14 @@ def add(
         with replacing(path) as file:
             file.write(content)
     assets.used.add(path)
-    return f"{kind}/{path.name}"  # it has no character that an address would have to escape
+    return f"{kind}/{path.name}"  # it has no characters that an address would have to escape
 
 
 def remove_unused(assets: Assets) -> None:
-    """Removes the files that the page does not use, such as those of points that are gone.
+    """Removes the files that the page does not use, such as those of points that no longer exist.
 
     Args:
-      assets: of the report, after all its files were added.
+      assets: the files of the report, after all of them were added.
     """
     for kind in FOLDERS:
         for path in (assets.folder / kind).glob("*"):

@@ -4,18 +4,18 @@ import shlex
 
 from nst.report.fields import flatten
 
-# the types whose values a flag of the config gives exactly
+# the types whose values a flag of the config can give exactly
 _SCALARS = (bool, int, float, str)
-# flags of nst sweep, besides those of the config, that the values of a row depend on
+# flags of nst sweep, besides those of the config, on which the values of a row depend
 _SWEEP_FLAGS = ("instrument", "target_loss")
 
 
 def sweep_command(sweep: dict, workdir: str, row: dict) -> str:
-    """Returns the command that runs one point of a sweep again, in its folder.
+    """Returns the command that runs one point of a sweep again, in the folder of the sweep.
 
     Args:
       sweep: the content of sweep.json.
-      workdir: the sweep's folder, as the user names it.
+      workdir: the sweep's folder, as the user has written it.
       row: the point's row of the table.
     """
     words = ["nst", "sweep", f"--config={sweep['config']}"]
@@ -28,7 +28,7 @@ def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
 
     Args:
       sweep: the content of sweep.json.
-      workdir: the sweep's folder, as the user names it.
+      workdir: the sweep's folder, as the user has written it.
       point: one of the sweep's `points`.
 
     Returns:
@@ -46,7 +46,7 @@ def stylize_command(sweep: dict, workdir: str, point: dict) -> str | None:
 
 
 def config_flags(sweep: dict, names: tuple[str, ...] = ()) -> list[str]:
-    """Returns the flags of the sweep's own command that set config fields, and those with one of `names`."""
+    """Returns the flags of the sweep's command that set config fields or have one of `names`."""
     base, words, flags = flatten(sweep["base"]), list(sweep.get("command") or ()), []
     while words:
         word = words.pop(0)
@@ -63,11 +63,11 @@ def config_flags(sweep: dict, names: tuple[str, ...] = ()) -> list[str]:
 
 
 def flag_value(base, value) -> str | None:
-    """Returns the text that gives a config field a value after `--config.field=`, or None if no text does.
+    """Returns the text after `--config.field=` that sets a field to a value, or None if there is none.
 
     Args:
-      base: the field's value in the base config, whose type decides how the flag is parsed.
-      value: the value that the flag is to give.
+      base: the field's value in the base config; its type decides how the flag is parsed.
+      value: the value to which the flag is to set the field.
     """
     if isinstance(base, list) and isinstance(value, list | str):
         # in a sweep, a single name stands for a sequence of one

@@ -8,7 +8,7 @@ from nst.errors import UserError
 from nst.report.assets import Assets, add
 from nst.runs.folder import read_metrics
 
-POINTS = 400  # of a curve, at most: more would not be visible in a plot of this width
+POINTS = 400  # most points of a curve; more would not be visible in a plot of this width
 
 
 def read(folder: Path) -> dict[str, list]:
@@ -18,8 +18,8 @@ def read(folder: Path) -> dict[str, list]:
       folder: the run folder.
 
     Returns:
-      {name: its values}, a value for each of at most `POINTS` records; None where a value is not a finite
-      number. Empty if there are no records.
+      {name: values}, with a value for each of at most `POINTS` records, or None if the value is not a finite
+      number. The dict is empty if there are no records.
     """
     try:
         records = read_metrics(folder)
@@ -36,8 +36,8 @@ def write(assets: Assets, name: str, folder: Path) -> str | None:
     """Writes a run's curves beside the page.
 
     Args:
-      assets: of the report.
-      name: under which the page looks for the curves.
+      assets: the files of the report.
+      name: the name under which the page looks for the curves.
       folder: the run folder.
 
     Returns:
@@ -46,7 +46,7 @@ def write(assets: Assets, name: str, folder: Path) -> str | None:
     curves = read(folder)
     if not curves:
         return None
-    # a page that was opened from the disk may load scripts, but no data
+    # a page that was opened from the disk may load scripts, but not data
     script = f"addCurves({json.dumps(name)}, {json.dumps(curves, allow_nan=False)});\n"
     return add(assets, "curves", name, ".js", script.encode())
 

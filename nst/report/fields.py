@@ -1,4 +1,4 @@
-"""The columns of a report: which of them are measures, and what the measures mean."""
+"""The columns of a report: which of them are measures, and the meaning of the measures."""
 
 import math
 
@@ -74,7 +74,7 @@ def measures(names: list[str], fields: list[str]) -> list[dict]:
     """Describes the columns that are measures.
 
     Args:
-      names: of all columns.
+      names: names of all columns.
       fields: the columns that hold fields of the config.
 
     Returns:
@@ -89,7 +89,7 @@ def measures(names: list[str], fields: list[str]) -> list[dict]:
 
 
 def json_value(value):
-    """Returns a value as JSON can hold it: tuples are lists, and numbers that are not finite are None."""
+    """Returns a value that JSON can hold: tuples become lists, numbers that are not finite become None."""
     if isinstance(value, dict):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

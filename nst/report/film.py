@@ -10,31 +10,31 @@ from nst import images
 from nst.errors import UserError, choose, optional
 from nst.files import replacing
 
-_RATE = 30  # pictures a second of an MP4; each frame is repeated as often as it lasts
+_RATE = 30  # pictures per second of an MP4; a frame that lasts longer is repeated
 
 
 def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width: int = 0) -> int:
     """Writes a film.
 
     Args:
-      path: of the film, whose suffix chooses the format: .gif, .webp or .mp4.
+      path: path of the film; the suffix chooses the format: .gif, .webp or .mp4.
       frames: the pictures in their order; smaller ones are enlarged to the size of the last.
-      seconds: the length of the film without the time that the last picture is held.
-      hold: the seconds for which the last picture stays.
-      width: in pixels; 0: that of the last picture.
+      seconds: the length of the film before the last picture.
+      hold: the seconds for which the last picture is shown.
+      width: width in pixels; 0: the width of the last picture.
 
     Returns:
       The number of pictures.
 
     Raises:
-      UserError: an unknown suffix, a picture that cannot be read, a file that cannot be written, or MP4
-        without PyAV.
+      UserError: the suffix is unknown, a picture cannot be read, the film cannot be written, or PyAV, which
+        MP4 needs, is not installed.
     """
     encode = _FORMATS[choose(f"{path}: suffix", path.suffix.lower(), _FORMATS)]
     last = images.read(frames[-1]).rgb_HxWx3
     width = width or last.shape[1]
     height = round(last.shape[0] * width / last.shape[1])
-    # an MP4 has half as many values of colour along both edges
+    # edges must be even, since an MP4 has half as many values of colour along both edges
     height, width = max(2, height - height % 2), max(2, width - width % 2)
     pictures = [_frame(images.read(frame).rgb_HxWx3, height, width) for frame in frames]
     durations = [seconds / max(1, len(pictures) - 1)] * (len(pictures) - 1) + [hold]

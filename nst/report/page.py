@@ -1,4 +1,4 @@
-"""The page of a report: everything that is known about a sweep, in one file that works offline."""
+"""The page of a report: everything that is known about a sweep, on a page that works offline."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from nst.report.assets import Assets, remove_unused
 from nst.sweeps.points import varied_fields
 
 HERE = Path(__file__).parent
-# in the order in which the browser runs them: each uses what the ones before it define
+# in the order in which the browser runs them: each script uses definitions of those before it
 SCRIPTS = (
     "dom.js", "runs.js", "cards.js", "grid.js", "axes.js", "scatter.js", "table.js", "curves.js",
     "compare.js", "main.js",
@@ -23,9 +23,9 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
     """Writes the report of a sweep, finished or running, into `<workdir>/report`.
 
     Args:
-      workdir: the sweep's folder, as the user names it.
+      workdir: the sweep's folder, as the user has written it.
       sweep: the content of sweep.json.
-      rows: the table of nst.sweeps.results.rows, in the order of the sweep's points.
+      rows: the table from nst.sweeps.results.rows, in the order of the sweep's points.
 
     Returns:
       The path of the page, index.html.
@@ -41,7 +41,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
             page = render(contents(assets, Path(workdir), sweep, rows))
             with replacing(folder / "index.html") as file:
                 file.write(page)
-            remove_unused(assets)  # after the page, so that it never shows a file that is gone
+            remove_unused(assets)  # after the page is written, so that it never refers to a removed file
     except OSError as error:
         raise UserError(
             f"{folder}: cannot write the report ({error.strerror or error}); free some space, or repair the "
@@ -51,7 +51,7 @@ def write(workdir: str | Path, sweep: dict, rows: list[dict]) -> Path:
 
 
 def contents(assets: Assets, workdir: Path, sweep: dict, rows: list[dict]) -> dict:
-    """Returns all that the page shows, as JSON values, and writes the files beside the page."""
+    """Returns the data of the page as JSON values, and writes the files beside the page."""
     names, varied = fields.columns(rows), varied_fields(point["overrides"] for point in sweep["points"])
     field_columns = [f"config.{field}" for field in varied]  # as nst/sweeps/results.py names them
     base = fields.flatten(sweep["base"])
@@ -89,7 +89,7 @@ def render(data: dict) -> bytes:
 
 
 def _run(assets: Assets, workdir: Path, sweep: dict, point: dict, row: dict) -> dict:
-    """Returns what the page shows of one run."""
+    """Returns the data of one run."""
     folder = workdir / (row.get("folder") or point["name"])
     name = f"{point['index']:04}_{point['name']}"
     return {

@@ -9,8 +9,8 @@ from PIL import Image
 from nst import images
 from nst.report.assets import Assets, add
 
-THUMBNAIL = 256  # pixels of the long edge
-QUALITY = 82  # of WebP
+THUMBNAIL = 256  # pixels of the long edge of a thumbnail
+QUALITY = 82  # quality of WebP
 SHOWN = (".png", ".jpg", ".jpeg", ".webp")  # every browser shows these; other formats are converted to PNG
 
 
@@ -34,13 +34,14 @@ def write(assets: Assets, name: str, folder: Path) -> dict | None:
     """Writes a run's picture and its thumbnail beside the page.
 
     Args:
-      assets: of the report.
-      name: of the run.
+      assets: the files of the report.
+      name: name of the run.
       folder: the run folder.
 
     Returns:
       {"full", "thumbnail": addresses, "width", "height": pixels of the full picture, "label": the step of a
-      preview, "" of a result}, or {"problem": why the picture cannot be shown}, or None if there is none yet.
+      preview, or "" for a result}; {"problem": the reason} if the picture cannot be shown; None if there is
+      no picture yet.
     """
     try:
         found = find(folder)
@@ -57,9 +58,9 @@ def write_thumbnail(assets: Assets, name: str, path: Path) -> str | None:
     """Writes the thumbnail of a picture beside the page.
 
     Args:
-      assets: of the report.
+      assets: the files of the report.
       name: a readable name of the thumbnail.
-      path: of the picture.
+      path: path of the picture.
 
     Returns:
       The address of the thumbnail, relative to the page; None if the picture cannot be read.

@@ -10,14 +10,14 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from nst import images
 from nst.errors import UserError
 
-CELL = 256  # pixels: longest edge of a picture
-_GAP, _LINE = 6, 18  # pixels: between pictures, and height of a line of text
+CELL = 256  # longest edge of a picture, in pixels
+_GAP, _LINE = 6, 18  # pixels between pictures, and height of a line of text
 
 
 class Cell(NamedTuple):
     """A picture and the label under it."""
 
-    path: Path | None  # None: there is none
+    path: Path | None  # None: there is no picture
     label: str
 
 
@@ -27,9 +27,10 @@ def draw(
     """Draws a contact sheet.
 
     Args:
-      rows: a cell for each column; None leaves its place empty. Rows may be shorter than the first.
-      title: over the sheet; "": none.
-      head: the names of the columns; (): none.
+      rows: rows of cells, one for each column; None leaves the place empty. Rows may be shorter than the
+        first.
+      title: text above the sheet.
+      head: the names of the columns.
       edge: longest edge of a picture, in pixels.
     """
     font, step = ImageFont.load_default(13), edge + _GAP
@@ -55,7 +56,7 @@ def draw(
 
 
 def _shortened(label: str, font, width: int) -> str:
-    """Returns the beginning of a label that is too long for its picture."""
+    """Returns a label, or the beginning of one that is too long for its picture."""
     if font.getlength(label) <= width:
         return label
     while label and font.getlength(f"{label}...") > width:

@@ -19,7 +19,7 @@ from nst.runs.identity import Identity
 NAME = "checkpoint.npz"
 ELSEWHERE = "use another --workdir"
 _LONGEST_IDENTITY = 1 << 20  # bytes
-# what zipfile and NumPy raise for bytes that are not what they should be
+# the exceptions that zipfile and NumPy raise for a damaged file
 _DAMAGE = (
     ValueError, TypeError, KeyError, EOFError, OSError, RuntimeError, NotImplementedError, OverflowError,
     MemoryError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error,
@@ -28,12 +28,12 @@ _DAMAGE = (
 
 @processes.on_primary
 def save(workdir: Path, state, seconds: float, whose: Identity) -> None:
-    """Writes a state, one array for each leaf, once the records of metrics.jsonl up to it are on the disk.
+    """Writes a state, one array for each leaf, after the records of metrics.jsonl are on the disk.
 
     Args:
       workdir: the run folder.
       state: any pytree of arrays.
-      seconds: of work so far.
+      seconds: seconds of work so far.
       whose: the identity of the run.
     """
     leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
@@ -45,12 +45,11 @@ def save(workdir: Path, state, seconds: float, whose: Identity) -> None:
 
 
 def load(workdir: Path, template, whose: Identity):
-    """Reads the state that checkpoint.npz holds; of the file, only what fits the template is read.
+    """Reads the state in checkpoint.npz; an array is read only if it fits the template.
 
     Args:
       workdir: the run folder.
-      template: a state or its shapes; it also says how the arrays are divided over devices
-        (nst/devices/mesh.py).
+      template: a state or its shapes, with the division of the arrays over devices (nst/devices/mesh.py).
       whose: the identity of the run that is to be continued.
 
     Returns:
@@ -65,7 +64,7 @@ def load(workdir: Path, template, whose: Identity):
         return None
     leaves, treedef = jax.tree.flatten_with_path(template)
     try:
-        if not path.is_file():  # a pipe would have to be waited for
+        if not path.is_file():  # opening a pipe would wait for a writer
             raise UserError(f"{path}: not an ordinary file; move it away or use another folder")
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             _check_identity(path, archive, whose)
@@ -103,7 +102,7 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str, like: jax.ShapeDtypeS
     if f"{name}.npy" not in archive.namelist() or _header(archive, name) != (like.shape, like.dtype):
         raise UserError(
             f"{path}: does not fit this version of nst, or this number of devices, for which the height "
-            "is rounded; use the old one, or delete the file to begin this run again"
+            "is rounded; use the same as before, or delete the file to begin this run again"
         )
     return _array(archive, name)
 

@@ -1,4 +1,4 @@
-"""Compiles the loop of a run from shapes alone: jobs with the same choices and shapes share one program."""
+"""Compiling of the loop of a run, from shapes alone: jobs with equal choices and shapes share one program."""
 
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -28,8 +28,8 @@ class _Shapes(NamedTuple):
     styles: tuple[Size, ...]
     guided: tuple[bool, ...]  # for each region: whether it is only a part of the photograph
     style_guided: tuple[tuple[int, ...], ...]  # for each region: the paintings of which only a part counts
-    structure: Any  # of the tree of the network's variables and the weights of the loss
-    leaves: tuple  # of that tree: (shape, dtype)
+    structure: Any  # structure of the tree of the network's variables and the weights of the loss
+    leaves: tuple  # (shape, dtype) of each leaf of that tree
 
 
 def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
@@ -37,16 +37,16 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
 
     Args:
       job: from `prepare`.
-      size: height and width of the image, instead of the job's own.
+      size: height and width of the image; None: those of the job.
     """
     shapes = _shapes(job, size)
-    # paintings of other sizes may have targets of the same shapes, as Gram matrices are
+    # targets such as Gram matrices have the same shapes for paintings of all sizes
     leaves, structure = jax.tree.flatten(_problem(job.spec, shapes))
     return _compiled(job.spec, job.optimizer, job.mesh, shapes.content, structure, tuple(leaves))
 
 
 def check(job: Job) -> None:
-    """Checks that the loss can be computed for pictures of these sizes; nothing is computed or compiled.
+    """Checks, by shapes alone, that the loss can be computed for pictures of these sizes.
 
     Args:
       job: from `prepare`.
@@ -88,7 +88,7 @@ def _problem(spec: Spec, shapes: _Shapes) -> Problem:
     return programs.shapes(problem.make_problem, spec, variables, content, styles, loss_weights, regions)
 
 
-@lru_cache(maxsize=16)  # more than most pyramids have sizes
+@lru_cache(maxsize=16)  # most pyramids have fewer sizes
 def _compiled(
     spec: Spec, optimizer: Optimizer, mesh: Mesh | None, size: Size, structure: Any, leaves: tuple
 ) -> jax.stages.Compiled:
@@ -113,7 +113,7 @@ def _compiled(
 
 
 def drop_programs() -> None:
-    """Drops every compiled program from memory; those on disk (nst/devices/compilation_cache.py) stay."""
+    """Drops all compiled programs from memory, but not those on disk (nst/devices/compilation_cache.py)."""
     jax.clear_caches()
     _compiled.cache_clear()
     programs.drop()

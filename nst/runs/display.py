@@ -1,4 +1,4 @@
-"""What is shown of a run while it is made: a bar in a terminal, a bar and the picture in a notebook."""
+"""The display of a run's progress: a bar in a terminal, a bar and the picture in a notebook."""
 
 import base64
 import contextlib
@@ -19,25 +19,26 @@ from nst.runs.hooks import Progress
 
 Show = Callable[[Progress], None]
 
-_EDGE = 512  # pixels of the picture in a notebook
-_SHARE = 0.1  # of the time that showing it may take
+_EDGE = 512  # longest edge, in pixels, of the picture in a notebook
+_SHARE = 0.1  # largest share of the time that showing the picture may take
 
 
 @contextlib.contextmanager
 def following(progress: Show | bool | None) -> Iterator[tuple[Show | None, Callable[[], bool]]]:
     """Shows a run until the end of the `with` block.
 
-    An exception in the middle of a run would lose the steps since its last checkpoint. One of the function
-    that shows the run is therefore a wish to stop, and is raised at the end of the block.
+    An exception in the middle of a run would lose the steps since its last checkpoint. If the function that
+    shows the run raises an exception, this is therefore a request to stop, and the exception is raised again
+    at the end of the block.
 
     Args:
-      progress: a function that shows the run; None: the one that suits the place; False: none.
+      progress: a function that shows the run; None: the function for a terminal or a notebook; False: none.
 
     Yields:
-      The function to call, or None; and one that returns whether the first has raised an exception.
+      The function to call, or None; and a function that returns whether the first has raised an exception.
 
     Raises:
-      UserError: `progress` is something else.
+      UserError: `progress` has another value.
     """
     if not (callable(progress) or progress is None or isinstance(progress, bool)):
         raise UserError(f"progress = {progress!r}: give a function that takes a nst.Progress, None or False")
@@ -57,9 +58,10 @@ def following(progress: Show | bool | None) -> Iterator[tuple[Show | None, Calla
 
 
 def _usual(wanted: bool | None) -> contextlib.AbstractContextManager[Show | None]:
-    """Returns a context of the function that suits the place, or of None."""
+    """Returns a context that yields the function for a notebook or a terminal, or None."""
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None: it was closed
-    if wanted is not False and _in_notebook() and jax.process_count() == 1:  # else all would fetch the image
+    # several processes would all have to fetch the image
+    if wanted is not False and _in_notebook() and jax.process_count() == 1:
         return _notebook()
     if wanted is not False and terminal and processes.is_primary():
         return _bars(dynamic_ncols=True)
@@ -67,14 +69,14 @@ def _usual(wanted: bool | None) -> contextlib.AbstractContextManager[Show | None
 
 
 def _in_notebook() -> bool:
-    """Returns whether this is the kernel of a notebook, which has imported IPython."""
+    """Returns whether this process is the kernel of a notebook."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
     return getattr(get_ipython(), "kernel", None) is not None
 
 
 @contextlib.contextmanager
 def _notebook() -> Iterator[Show]:
-    """Yields a function that shows a bar and the picture in one place; at the end the bar is left there."""
+    """Yields a function that shows a bar and the picture in one place; at the end only the bar stays."""
     from IPython.display import display
 
     handle, text, due = None, "", 0.0
@@ -111,7 +113,7 @@ def _picture(rgb_HxWx3: np.ndarray) -> str:
 
 @contextlib.contextmanager
 def _bars(**options) -> Iterator[Callable[[Progress], str]]:
-    """Yields a function that moves a bar and returns it as text; at each size it begins anew in its line."""
+    """Yields a function that moves a bar and returns it as text; each size has a new bar in the same line."""
     bar, size = None, None
 
     def advance(now: Progress) -> str:
@@ -124,7 +126,7 @@ def _bars(**options) -> Iterator[Callable[[Progress], str]]:
         bar.set_postfix_str(f"loss {now.loss:.4g}", refresh=False)
         bar.update(now.step - bar.n)
         if now.step == now.steps:
-            bar.refresh()  # whatever the time since it was drawn
+            bar.refresh()  # tqdm alone would draw it only after some time
         return str(bar)
 
     with contextlib.ExitStack() as stack:

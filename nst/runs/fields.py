@@ -1,8 +1,8 @@
-"""The table of a config's fields: what each of configs/default.py may hold.
+"""The table of a config's fields: the values that each field of configs/default.py may hold.
 
 `settings.resolve` brings every field to its normal form by this table, before anything else is done. A new
-field of configs/default.py needs a row here. Choices are the keys of the tables that the numeric packages
-have; what depends on several fields at once is checked where it is used.
+field of configs/default.py needs a row here. Choices are the keys of tables in the numeric packages.
+Conditions on several fields at once are checked where the fields are used.
 """
 
 from nst import images
@@ -138,7 +138,7 @@ FIELDS: dict[str, Kind] = {
     "optimizer.schedule": choice(("", *schedule_names())),
     "optimizer.schedule_options": text(),
     "optimizer.pixel_range": _POSITIVE,
-    "optimizer.bands": whole(most=31),  # each has half the edges of the one before
+    "optimizer.bands": whole(most=31),  # each band has half the height and width of the one before
     "optimizer.clamp": switch(),
     "optimizer.ema": number(least=0, below=1),
     "optimizer.ema_start": switch(),

@@ -1,4 +1,4 @@
-"""Chooses the size for `size = auto`, and checks that a run fits into memory."""
+"""The choice of the size for `size = auto`, and the check that a run fits into memory."""
 
 import dataclasses
 import math
@@ -23,7 +23,8 @@ from nst.runs.log import Detail
 from nst.runs.network import LoadNetwork
 from nst.runs.settings import AUTO
 
-_GRAIN = 8  # pixels: sizes are rounded down to a multiple, which leaves a margin for rounding the other edge
+# sizes are rounded down to a multiple of this many pixels, which leaves a margin for rounding the other edge
+_GRAIN = 8
 
 
 def choose_size(
@@ -35,10 +36,11 @@ def choose_size(
     log: Callable[[str], None],
     load: LoadNetwork,
 ) -> ConfigDict:
-    """Returns a config whose size is a number: its own, that of the run to continue, or the largest fitting.
+    """Returns a config whose size is a number.
 
-    The size never exceeds the photograph's own. While smaller sizes are tried, the paintings stay as large as
-    at the photograph's own size, so the result may be smaller than necessary if their size follows `size`.
+    With `size = auto`, it is the size of the run to continue or, for a new run, the largest size that fits
+    into memory, up to the photograph's own. While smaller sizes are tried, the paintings stay as large as at
+    the photograph's own size, so the result may be smaller than necessary if their size follows `size`.
 
     Args:
       content, style: as for `prepare`.
@@ -67,7 +69,7 @@ def _with_size(config: ConfigDict, size: int) -> ConfigDict:
 
 
 def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
-    """The largest size that fits, up to the photograph's own."""
+    """Returns the largest size that fits, up to the photograph's own."""
     photo, _ = pictures.sources(content, style, config)
     shape = images.read(photo, config.max_megapixels).rgb_HxWx3.shape[:2]
     own, limit = images.measure(*shape, config.size_mode), memory.limit(config.memory_limit_gb)
@@ -92,22 +94,22 @@ def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork)
 
 
 def _recorded_size(workdir: Path | None) -> int | None:
-    """Returns the size of the run in a folder, if the run or a smaller size of it was begun; else None."""
+    """Returns the size of the run in a folder, or None if the run has not been begun."""
     if workdir is None or not folder.begun(workdir):
         return None
     return (read_json(workdir / "config.json", {"size": int}) or {}).get("size")
 
 
 def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:
-    """Returns about the largest size at which a job fits into memory, up to its own.
+    """Returns about the largest size, up to the job's own, at which a job fits into memory.
 
     Args:
       job: from `prepare`.
-      compiled: its loop, at its own size.
-      limit: bytes.
+      compiled: the loop of the job, at its own size.
+      limit: bytes that the run may use.
 
     Returns:
-      Height and width, checked by compiling the loop for them; None if no size fits.
+      Height and width, which were checked by compiling the loop for them; None if no size fits.
     """
     height, width = job.content.rgb_HxWx3.shape[:2]
     least = minimum_size(job.spec.network, job.spec.layers)
@@ -115,7 +117,7 @@ def largest(job: Job, compiled: jax.stages.Compiled, limit: int) -> Size | None:
     rows, weights_bytes = math.lcm(rows, sharding.height_multiple(job.spec, job.mesh)), _weights_bytes(job)
     need, size, scale = memory.forecast(compiled, weights_bytes), (height, width), 1.0
     if need > limit:
-        # everything grows with the pixels, except for the network's weights and the process's own memory
+        # the memory grows with the pixels, except for the network's weights and the process's own memory
         constant = need - memory.program_bytes(compiled) + weights_bytes
         scale = math.sqrt(max(limit - constant, 0) / (need - constant)) if need > constant else 0.0
     while min(height, width) * scale >= least:
@@ -131,16 +133,16 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
 
     Args:
       job: from `prepare`.
-      compiled: its loop.
-      limit: bytes that it may use.
+      compiled: the loop of the job.
+      limit: bytes that the run may use.
 
     Raises:
-      UserError: the run needs more than `limit`; names the largest size and the highest strips that fit, or
-        the painting that is too large.
+      UserError: the run needs more than `limit`; the message names the largest size and the highest strips
+        that fit, or the painting that is too large.
     """
     need = memory.forecast(compiled, _weights_bytes(job))
     if need <= limit:
-        for index, style in enumerate(job.styles):  # they may be larger than the image
+        for index, style in enumerate(job.styles):  # paintings may be larger than the image
             shape = style.rgb_HxWx3.shape[:2]
             forecast.check_painting(
                 job.spec, f"style {index}", shape, job.mesh.size if job.mesh else 1, limit
@@ -158,7 +160,7 @@ def check_memory(job: Job, compiled: jax.stages.Compiled, limit: int) -> int:
 
 
 def _fitting_strip(job: Job, limit: int) -> int:
-    """Returns the height of the highest strips that fit and are lower than the job's own; 0: none fit."""
+    """Returns the greatest height of strips that fits and is less than the job's own; 0 if none fits."""
     height = job.content.rgb_HxWx3.shape[0]
     for strip in (512, 256, 128, 64):
         try:
@@ -173,7 +175,7 @@ def _fitting_strip(job: Job, limit: int) -> int:
 
 
 def _weights_bytes(job: Job) -> int:
-    """Bytes of the network's weights, which do not grow with the image."""
+    """Returns the bytes of the network's weights, which do not grow with the image."""
     return sum(leaf.nbytes for leaf in jax.tree.leaves(job.variables))
 
 
@@ -182,7 +184,7 @@ def description(job: Job, need: int) -> str:
 
     Args:
       job: from `prepare`.
-      need: bytes, from `check_memory`.
+      need: bytes that the run needs, from `check_memory`.
     """
     device, count = jax.devices()[0], job.mesh.size if job.mesh else 1
     parameters = f"{parameter_count(job.variables) / 1e6:.1f} M parameters"

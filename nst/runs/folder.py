@@ -1,12 +1,12 @@
-"""The run folder: what is needed to understand a run, and to continue it.
+"""The run folder: the files from which a run can be understood and continued.
 
 config.json       every field in its normal form
 manifest.json     hashes of the inputs, and for each session its versions, device, command and commit
 metrics.jsonl     one line per record: step, evaluations, seconds, loss, each weighted term; with
-                  optimizer.tolerance > 0, also the change of the loss that it is compared with
-previews/         images of the steps in between
-checkpoint.npz    the whole state, the optimiser's memory included, and the identity of the run
-result.png        the result (or as output.format says)
+                  optimizer.tolerance > 0, also the change of the loss that is compared with the tolerance
+previews/         images of intermediate steps
+checkpoint.npz    the whole state, including the optimiser's memory, and the identity of the run
+result.png        the result, in the format that output.format says
 size_N/           a smaller size of a pyramid, as a run folder of its own
 """
 
@@ -25,7 +25,7 @@ from nst.runs import checkpoint, identity, session, settings
 from nst.runs.checkpoint import ELSEWHERE
 from nst.runs.identity import Identity
 
-# what the files hold, as far as other code relies on it (nst/files.py says how it is written)
+# schemas (nst/files.py) of the content on which other code relies
 MANIFEST = {
     "config_digest": str,
     "inputs": {str: str},
@@ -71,26 +71,26 @@ def _lock(workdir: Path) -> filelock.FileLock:
 
 @processes.on_primary
 def check(workdir: Path, whose: Identity) -> None:
-    """Checks that a folder holds no other run, and changes nothing in it.
+    """Checks that a folder holds no other run, without changing anything in it.
 
     Args:
       workdir: the locked folder.
       whose: the identity of the run that is to be begun or continued there.
 
     Raises:
-      OtherRun: the folder holds another run; names every field and file that differs.
+      OtherRun: the folder holds another run; the message names every field and file that differs.
       UserError: a file cannot be read.
     """
     if not begun(workdir):
         return
-    read_metrics(workdir)  # raises for a damaged file now, not when the first files have been written
+    read_metrics(workdir)  # a damaged file is an error now, and not after the first files have been written
     config = read_json(workdir / "config.json", dict)
     manifest = read_json(workdir / "manifest.json", MANIFEST)
     if config is not None and manifest is not None:
         found = identity.make(config, manifest["inputs"], manifest.get("start", ""))
         if differences := identity.differences(found, whose):
             raise OtherRun(f"{workdir} holds another run: {'; '.join(differences)}", ELSEWHERE)
-    # a checkpoint says itself whose it is, and so do those of the smaller sizes
+    # each checkpoint, also of a smaller size, holds the identity of its own run
     elif (results := [*workdir.glob("result.*")]) and not (workdir / checkpoint.NAME).exists():
         raise UserError(
             f"{results[0]}: config.json or manifest.json is missing, so it is not known which run made this; "
@@ -99,7 +99,7 @@ def check(workdir: Path, whose: Identity) -> None:
 
 
 def begun(workdir: Path) -> bool:
-    """Returns whether a folder holds something that a run can continue from, or that it would overwrite.
+    """Returns whether a folder holds a checkpoint or a result, from which a run continues.
 
     Args:
       workdir: a run folder.
@@ -110,20 +110,20 @@ def begun(workdir: Path) -> bool:
 
 @processes.on_primary
 def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sharing: int = 1) -> list[str]:
-    """Begins or continues the run of a folder: writes its config and manifest, and removes what is left over.
+    """Begins or continues the run of a folder: writes its config and manifest, and removes leftovers.
 
-    A run that was killed before its first checkpoint has left nothing to continue from, but perhaps previews,
-    which would stand among those of the run that begins.
+    A run that was killed before its first checkpoint cannot be continued, but may have left previews, which
+    would be mixed with those of the run that begins.
 
     Args:
-      workdir: the locked folder, which `check` has found fit.
+      workdir: the locked folder, after `check`.
       config: from nst.runs.settings.as_dict.
       whose: the identity of the run.
       notes: lines about the inputs, for the manifest.
       sharing: the number of devices that share the work.
 
     Returns:
-      Warnings for the user; None in processes other than the primary one.
+      Warnings for the user; None in all processes but the primary one.
     """
     if _abandoned(workdir):
         _empty(workdir)
@@ -150,10 +150,10 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
 
 
 def remove(workdir: Path) -> None:
-    """Removes what a run has written into a folder, and the folder if there is nothing else in it.
+    """Removes the files that a run has written into a folder, and the folder if nothing else is in it.
 
     Args:
-      workdir: the run folder; if there is none, there is nothing to do.
+      workdir: the run folder, which need not exist.
 
     Raises:
       Busy: another process has locked the folder.
@@ -168,16 +168,16 @@ def remove(workdir: Path) -> None:
 
 
 def _abandoned(workdir: Path) -> bool:
-    """Returns whether a run of ours has written into a folder, and has left nothing to continue from."""
+    """Returns whether a run of nst has written into a folder, but left nothing to continue from."""
     try:
         return not begun(workdir) and read_json(workdir / "manifest.json", MANIFEST) is not None
-    except UserError:  # of another program
+    except UserError:  # another program has written a file of that name
         return False
 
 
 def _empty(workdir: Path) -> None:
-    """Removes what a run has written into a folder."""
-    # the checkpoints first: without them, `begun` does not take what a killed process leaves for a run
+    """Removes the files that a run has written into a folder."""
+    # checkpoints are removed first: if the process is then killed, `begun` is False for what is left
     for name in (checkpoint.NAME, "result.*", "size_*", *_OTHERS):
         for path in workdir.glob(name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -210,11 +210,11 @@ def append_metrics(workdir: Path, record: Mapping[str, float]) -> None:
 
 
 def read_metrics(workdir: Path, schema: dict = RECORD) -> list[dict]:
-    """Returns the records of metrics.jsonl in their order; a last line that is half written is left out.
+    """Returns the records of metrics.jsonl in order; a last line that was not written to its end is left out.
 
     Args:
       workdir: the run folder.
-      schema: of a record (nst/files.py).
+      schema: schema of a record (nst/files.py).
 
     Raises:
       UserError: the file cannot be read, or a line is not a record.
@@ -223,11 +223,11 @@ def read_metrics(workdir: Path, schema: dict = RECORD) -> list[dict]:
 
 
 def rewind_metrics(workdir: Path, step: int) -> list[dict]:
-    """Drops the records after a step, and a half-written line, from metrics.jsonl.
+    """Drops the records after a step from metrics.jsonl, and a line that was not written to its end.
 
     Args:
       workdir: the run folder.
-      step: of the last record that may stay.
+      step: step of the last record that may stay.
 
     Returns:
       The records that stay.
@@ -244,7 +244,7 @@ def _write_metrics(path: Path, records: Sequence[Mapping]) -> None:
 
 
 def tensorboard() -> Callable:
-    """Returns tensorboardX's SummaryWriter; events of steps from its `purge_step` on are dropped.
+    """Returns the class SummaryWriter of tensorboardX, which drops the events from `purge_step` on.
 
     Raises:
       UserError: tensorboardX is not installed.

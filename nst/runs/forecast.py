@@ -1,7 +1,7 @@
 """Lower bounds of the memory of a run, from shapes alone, before a picture is resized.
 
-`fitting.check_memory` knows the exact number, but only after the pictures have been resized and the loop has
-been compiled, which may itself need more memory than there is.
+`fitting.check_memory` computes the exact number, but only after the pictures have been resized and the loop
+has been compiled, which may itself need more memory than is available.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from nst.networks.table import layers_to, positions
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
 
-# What needs less than this many times the limit is left to `fitting.check_memory`, which names the largest
-# size that fits. The pictures themselves take a small part of what a run needs.
+# A run whose lower bound is less than this many times the limit is left to `fitting.check_memory`, whose
+# error names the largest size that fits. The pictures themselves are a small part of the memory of a run.
 _SLACK = 2
 
 
@@ -29,8 +29,8 @@ def make_check(
     """Returns a function (role, height, width) that raises UserError for a picture that cannot fit.
 
     Args:
-      spec: of the loss.
-      optimizer: of the run.
+      spec: the static choices of the loss.
+      optimizer: the static choices of the optimisation.
       mesh: the devices that share the height; None: one device.
       gigabytes: `config.memory_limit_gb`.
     """
@@ -56,17 +56,17 @@ def make_check(
 
 
 def check_painting(spec: Spec, role: str, shape: tuple[int, int], share: int, limit: int) -> None:
-    """Checks that the targets of a painting can be computed.
+    """Checks that the memory suffices to compute the targets of a painting.
 
     Args:
-      spec: of the loss.
-      role: such as "style 0", for the error.
+      spec: the static choices of the loss.
+      role: name of the painting for error messages, such as "style 0".
       shape: height and width of the painting.
       share: the number of devices that divide the height.
-      limit: bytes.
+      limit: bytes that may be used.
 
     Raises:
-      UserError: they need more than the limit.
+      UserError: the targets need more than the limit.
     """
     need = memory.of_run(picture_bytes(spec, *shape) // share, 0)
     if need > limit:
@@ -77,22 +77,22 @@ def check_painting(spec: Spec, role: str, shape: tuple[int, int], share: int, li
 
 
 def largest_scale(pixels_bytes: int, limit: int) -> float:
-    """Returns the factor on the edges of an image at which it needs at least the limit.
+    """Returns the factor on the edges of an image at which its lower bound reaches the limit.
 
     Args:
-      pixels_bytes: from `image_bytes`, which grows with the pixels.
-      limit: bytes; 0 is returned if they are not enough for any image.
+      pixels_bytes: the lower bound, from `image_bytes`, which grows with the number of pixels.
+      limit: bytes that may be used; if they are not enough for any image, the function returns 0.
     """
     return (memory.most_for_program(limit) / max(1, pixels_bytes)) ** 0.5
 
 
 def image_bytes(spec: Spec, optimizer: Optimizer, height: int, width: int) -> int:
-    """Returns the bytes that the loop needs at least: the optimiser's state, and the largest activation.
+    """Returns a lower bound of the bytes of the loop: the optimiser's state and the largest activation.
 
     Args:
-      spec: of the loss.
-      optimizer: of the run.
-      height, width: pixels.
+      spec: the static choices of the loss.
+      optimizer: the static choices of the optimisation.
+      height, width: size of the image in pixels.
     """
     image = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
     state = jax.eval_shape(partial(steps.init, optimizer), image)
@@ -102,17 +102,17 @@ def image_bytes(spec: Spec, optimizer: Optimizer, height: int, width: int) -> in
 
 
 def picture_bytes(spec: Spec, height: int, width: int) -> int:
-    """Returns the bytes that the targets of a painting need at least: its pixels and the largest activation.
+    """Returns a lower bound of the bytes for a painting's targets: its pixels and the largest activation.
 
     Args:
-      spec: of the loss.
-      height, width: pixels.
+      spec: the static choices of the loss.
+      height, width: size of the painting in pixels.
     """
     return 12 * height * width + _activation(spec, height, width)
 
 
 def _activation(spec: Spec, height: int, width: int) -> int:
-    """Returns the bytes of the largest output of a convolution; of strips, which may be low, 0."""
+    """Returns the bytes of the largest output of a convolution, or 0 if the image is computed in strips."""
     network = spec.network
     convolutions = [each for each in layers_to(network.architecture, spec.layers) if each.kind == "conv"]
     channels = network.widths or [each.channels for each in convolutions]

@@ -1,4 +1,4 @@
-"""The functions by which the caller of a run follows it and stops it."""
+"""The functions with which the caller of a run follows it and stops it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,22 +10,23 @@ from nst.runs.network import LoadNetwork
 
 
 class Progress(NamedTuple):
-    """How far a run has come at one of its sizes."""
+    """The progress of a run at one of its sizes."""
 
-    step: int  # steps made at this size
-    steps: int  # of this size
-    height: int  # of the image at this size, in pixels
+    step: int  # number of steps made at this size
+    steps: int  # number of steps that are to be made at this size
+    height: int  # height of the image at this size, in pixels
     width: int
-    loss: float  # at the start of the last step
-    image: Callable[[], np.ndarray]  # fetches the image, HxWx3 in [0, 1]; it works during the call only
+    loss: float  # loss at the start of the last step
+    # fetches the image, HxWx3 in [0, 1]; it can be called only while the progress function runs
+    image: Callable[[], np.ndarray]
 
 
 class Hooks(NamedTuple):
-    """What a run calls while it is made."""
+    """The functions of the caller that a run calls."""
 
-    stop: Callable[[], bool]  # called between steps; True ends the run
+    stop: Callable[[], bool]  # called between steps; if it returns True, the run ends
     log: Log
     load: LoadNetwork  # loads the network
     progress: Callable[[Progress], None] | None = None  # called after every few steps
-    lines: bool = True  # whether the log receives a line for each record, too
+    lines: bool = True  # whether the log also receives a line for each record
     describe: Log = lambda line: None  # receives the lines that describe the run at each of its sizes

@@ -1,8 +1,7 @@
 """The identity of a run: everything that its pixels depend on, apart from the number of its steps.
 
-Whatever a run can be continued from says which run it belongs to: `checkpoint.npz` holds the identity of its
-run (nst/runs/checkpoint.py), and config.json and manifest.json together hold the same. A run continues only
-from what has its own identity.
+A run continues only from files that have its own identity. checkpoint.npz holds the identity of its run
+(nst/runs/checkpoint.py), and config.json and manifest.json together hold the same.
 """
 
 import hashlib
@@ -12,17 +11,17 @@ from typing import NamedTuple
 
 from nst.runs import settings
 
-# these may differ when a run is continued: files are compared by their content, and the numbers of steps at
-# the smaller sizes are part of `Identity.start`
+# fields that may differ when a run is continued: files are compared by their content, and the numbers of
+# steps at the smaller sizes are part of `Identity.start`
 _FREE = {*settings.HOST, *settings.FILES, "steps", "output", "pyramid.steps"}
 
 
 class Identity(NamedTuple):
-    """What a run's pixels depend on; JSON values."""
+    """Everything that a run's pixels depend on, as JSON values."""
 
-    config: dict  # the fields that decide the pixels
+    config: dict  # the fields that the pixels depend on
     inputs: dict[str, str]  # role -> sha256 of every file or array that was read
-    start: str  # the smaller sizes that came before, from `handed_on`; "": the run starts from `config.init`
+    start: str  # the smaller sizes before this one, from `handed_on`; "": the run starts from `config.init`
 
 
 def make(config: dict, inputs: Mapping[str, str], start: str = "") -> Identity:
@@ -31,13 +30,13 @@ def make(config: dict, inputs: Mapping[str, str], start: str = "") -> Identity:
     Args:
       config: every field, from `settings.as_dict`.
       inputs: {role: sha256} of every file that the result depends on.
-      start: what the run starts from, from `handed_on`; "": `config.init`.
+      start: the smaller sizes before this run, from `handed_on`; "": the run starts from `config.init`.
     """
     return Identity(_deciding(config), dict(inputs), start)
 
 
 def _deciding(config: dict, free: Collection[str] = _FREE, prefix: str = "") -> dict:
-    """Returns the fields that decide the pixels of a run with any given number of steps."""
+    """Returns the fields on which the pixels of a run depend, leaving out those in `free`."""
     return {
         name: _deciding(value, free, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in config.items()
@@ -46,10 +45,10 @@ def _deciding(config: dict, free: Collection[str] = _FREE, prefix: str = "") -> 
 
 
 def of_picture(config: dict, inputs: Mapping[str, str]) -> str:
-    """Returns a line that identifies a finished picture, wherever the files that it was made from lie.
+    """Returns a line that identifies a finished picture; it does not depend on where the input files lie.
 
     Args:
-      config: every field, from `settings.as_dict`; the number of steps and the format of the file count, too.
+      config: every field, from `settings.as_dict`, including the number of steps and the output format.
       inputs: {role: sha256} of every file that the result depends on.
     """
     parts = {"settings": _deciding(config, {*settings.HOST, *settings.FILES}), "inputs": dict(inputs)}
@@ -60,11 +59,11 @@ def of_picture(config: dict, inputs: Mapping[str, str]) -> str:
 
 
 def handed_on(identity: Identity, steps: int) -> str:
-    """Returns the `start` of the run that begins with the result of another one.
+    """Returns `Identity.start` of a run that starts from the result of another run.
 
     Args:
-      identity: of the other run, which is at a smaller size.
-      steps: that the other run makes.
+      identity: the identity of the other run, which has a smaller size.
+      steps: number of steps of the other run.
     """
     text = json.dumps([*identity, steps], sort_keys=True)
     before = identity.start.partition(" (")[0]
@@ -73,7 +72,7 @@ def handed_on(identity: Identity, steps: int) -> str:
 
 
 def differences(old: Identity, new: Identity) -> list[str]:
-    """Returns a line for each field, file and smaller size in which two runs differ; [] if they are the same.
+    """Returns a line for each difference of two runs in fields, files and smaller sizes; [] if there is none.
 
     Args:
       old, new: the identities.

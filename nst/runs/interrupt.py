@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop: the run ends after the steps in progress, and its picture is not lost."""
+"""Ctrl-C as a request to stop: the run ends after the steps in progress, and its picture is not lost."""
 
 import contextlib
 import signal
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C inside the `with` block into a wish to stop; the second one is Python's own.
+    """Turns the first Ctrl-C inside the `with` block into a request to stop; a second one acts as usual.
 
-    An exception in the middle of a step would lose the image, whose buffers the step takes over. A program
-    that handles Ctrl-C itself keeps its handler. In a thread other than the main one nothing changes, since
-    Python raises KeyboardInterrupt in the main one only.
+    An exception in the middle of a step would lose the image, whose buffers are donated to the step. A
+    program that handles Ctrl-C itself keeps its handler. In threads other than the main one nothing changes,
+    since Python raises KeyboardInterrupt in the main thread only.
 
     Yields:
       A function that returns whether Ctrl-C was pressed.

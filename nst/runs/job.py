@@ -33,12 +33,12 @@ from nst.runs.pictures import Recolor
 class Job(NamedTuple):
     """A run before its first step."""
 
-    # what decides the compiled program, together with the shapes of the arrays
+    # the static choices, which determine the compiled program together with the shapes of the arrays
     spec: Spec
     optimizer: Optimizer
     mesh: Mesh | None  # the devices that share the image's height; None: one device
     # the arrays of the loss
-    variables: dict  # of the frozen network
+    variables: dict  # variables of the frozen network
     loss_weights: Weights
     content: Picture  # the photograph, at the size of the result
     styles: tuple[Picture, ...]
@@ -46,11 +46,11 @@ class Job(NamedTuple):
     # the start
     seed: int
     start: np.ndarray  # 1xHxWx3, the initial image
-    carried: Carried | None  # taken over from another size; None: the state of the optimiser is a new one
+    carried: Carried | None  # state from another size; None: the state of the optimiser is new
     # for the log and the files of the run
-    recolor: Recolor  # gives a result its colours
+    recolor: Recolor  # gives the result its colours
     inputs: dict[str, str]  # role -> sha256 of the file or array
-    originals: tuple[tuple[int, int], ...]  # height and width of the photograph and the paintings as given
+    originals: tuple[tuple[int, int], ...]  # height and width of photograph and paintings before resizing
     notes: tuple[str, ...]  # lines for the log
 
 
@@ -66,12 +66,13 @@ def prepare(
       content: the photograph; None: `config.content`.
       style: one painting or several; None: `config.style`.
       config: from a file of configs/, or from `settings.resolve`.
-      load: loads the network; one from `cached_loader` lets several runs share it.
+      load: loads the network; a function from `cached_loader` lets several runs share one network.
 
     Raises:
-      UserError: names the field or the file; TooSmall if a picture has too few pixels.
+      UserError: an input is invalid; the message names the field or the file.
+      TooSmall: a picture has too few pixels.
     """
-    config = settings.resolve(config)  # changes nothing if it is resolved already
+    config = settings.resolve(config)  # changes nothing if the config is resolved already
     images.check_format(config.output.format, config.output.bits)
     optimizer = specs.make_optimizer(config)
     convention, spec = specs.read_network(config)
@@ -111,7 +112,7 @@ def prepare(
 
 
 def _mesh(config: ConfigDict, spec: Spec, optimizer: Optimizer) -> Mesh | None:
-    """The devices of a run; raises UserError for choices that exclude each other."""
+    """Returns the devices of a run; raises UserError if choices exclude each other."""
     if spec.resample and not method(optimizer).carries:
         raise UserError(
             f"style_loss.resample: {optimizer.name} compares losses of different steps; use a first-order "
@@ -123,7 +124,7 @@ def _mesh(config: ConfigDict, spec: Spec, optimizer: Optimizer) -> Mesh | None:
     return mesh
 
 
-_init = jax.jit(steps.init, static_argnums=0)  # one program, where each operation would be one
+_init = jax.jit(steps.init, static_argnums=0)  # one program; without jit, each operation would be one
 
 
 def first_state(job: Job) -> State:
@@ -144,12 +145,12 @@ def first_state(job: Job) -> State:
 
 
 def ended(job: Job, config: ConfigDict, state: State) -> str:
-    """Returns why a run has made its last step: "steps", or "tolerance"; "" if it has not made it.
+    """Returns the reason why a run has ended, "steps" or "tolerance", or "" if it has not ended.
 
     Args:
       job: from `prepare`.
-      config: the config that it was made from.
-      state: of the run.
+      config: the config that the job was made from.
+      state: the state of the run.
     """
     if int(state.step) >= config.steps:
         return "steps"
@@ -157,7 +158,7 @@ def ended(job: Job, config: ConfigDict, state: State) -> str:
 
 
 def make_problem(job: Job) -> Problem:
-    """Computes the targets of a job, on its devices.
+    """Computes the targets of a job on its devices.
 
     Args:
       job: from `prepare`.
@@ -180,7 +181,7 @@ def description(job: Job, config: ConfigDict) -> list[str]:
 
     Args:
       job: from `prepare`.
-      config: the config that it was made from.
+      config: the config that the job was made from.
     """
     spec, net, optimizer = job.spec, job.spec.network, job.optimizer
     architecture = f"{net.architecture}, slim" if net.widths else net.architecture
@@ -200,11 +201,11 @@ def shown(job: Job, state: State) -> tuple[np.ndarray, np.ndarray | None]:
 
     Args:
       job: the job of the run.
-      state: of the optimisation.
+      state: the state of the optimisation.
 
     Returns:
-      The image, `HxWx3` in [0, 1], in the colours that the config asks for; and the photograph's alpha, `HxW`
-      or None.
+      The image, `HxWx3` in [0, 1], with the colours that `config.color` says; and the photograph's alpha,
+      `HxW`, or None.
     """
     rgb_HxWx3 = np.clip(processes.gather(steps.image(job.optimizer, state))[0], 0, 1)
     return np.clip(job.recolor(rgb_HxWx3), 0, 1), job.content.alpha_HxW

@@ -1,4 +1,4 @@
-"""Kinds of values that a field of a config may hold: type, range, and the ways in which they may be typed.
+"""Kinds of values that a field of a config may hold: types, ranges, and ways in which they may be written.
 
 nst/runs/fields.py gives each field its kind. A kind brings a value to its normal form, whether it comes from
 Python, from a flag or from JSON.
@@ -15,16 +15,16 @@ import numpy as np
 from nst.errors import UserError, choose, shown
 
 LARGEST = float(np.finfo(np.float32).max)  # numbers become float32 on the device
-LONGEST = 10_000  # characters of a text
-_MOST_COMMAS = 100  # commas of a text in which paths with commas are looked for
+LONGEST = 10_000  # most characters of a text
+_MOST_COMMAS = 100  # most commas of a text that may contain paths with commas
 
 
 class Kind(NamedTuple):
-    """What a field may hold."""
+    """A kind of values that a field may hold."""
 
-    words: str  # what is allowed, for errors and help, such as "a finite number above 0"
-    # (field, value) -> the normal form; raises UserError, or TypeError, ValueError or OverflowError for
-    # `normal_form` to explain
+    words: str  # the allowed values in words, for errors and help, such as "a finite number above 0"
+    # (field, value) -> the normal form; raises UserError, or TypeError, ValueError or OverflowError, which
+    # `normal_form` turns into a UserError
     read: Callable[[str, Any], Any]
 
 
@@ -32,9 +32,9 @@ def normal_form(field: str, value, kind: Kind):
     """Returns the normal form of a field's value.
 
     Args:
-      field: the dotted config field, for the error.
-      value: anything.
-      kind: what the field may hold.
+      field: the dotted config field, for error messages.
+      value: any object.
+      kind: the kind of values that the field may hold.
 
     Raises:
       UserError: the value is not of that kind.
@@ -55,13 +55,13 @@ def number(*, least: float | None = None, above: float | None = None, most: floa
     """Returns the kind of finite numbers within a range.
 
     Args:
-      least, above: the smallest value, or the value that all are larger than; None: there is none.
-      most, below: the largest value, or the value that all are smaller than; None: there is none.
+      least, above: the lower bound, which is allowed (`least`) or not (`above`); None: no bound.
+      most, below: the upper bound, which is allowed (`most`) or not (`below`); None: no bound.
     """
 
     def read(field, value) -> float:
         found = _float(value)
-        # a number that float32 rounds to a bound is not above or below it there
+        # a number that float32 rounds to a bound is not above or below that bound on the device
         rounded = np.float32(found)
         inside = (least is None or found >= least) and (above is None or rounded > above)
         if not (inside and (most is None or found <= most) and (below is None or rounded < below)):
@@ -72,10 +72,10 @@ def number(*, least: float | None = None, above: float | None = None, most: floa
 
 
 def whole(*, least: int = 0, most: int = 2**31 - 1) -> Kind:
-    """Returns the kind of whole numbers, which may be typed as 1000, 1e3 or 1000.0.
+    """Returns the kind of whole numbers, which may be written as 1000, 1e3 or 1000.0.
 
     Args:
-      least, most: the range; by default, what an int32 holds.
+      least, most: the range; by default, the numbers from 0 that an int32 can hold.
     """
 
     def read(field, value) -> int:
@@ -91,13 +91,13 @@ def whole(*, least: int = 0, most: int = 2**31 - 1) -> Kind:
 
 
 def whole_number(value) -> int:
-    """Returns a number, or the text of one, as an int: "1e3" is 1000.
+    """Returns a number, or the text of a number, as an int: "1e3" is 1000.
 
     Args:
       value: the number or text.
 
     Raises:
-      ValueError, TypeError: it is not a whole number.
+      ValueError, TypeError: `value` is not a whole number.
     """
     found = _float(value)
     if found != int(found):
@@ -109,7 +109,7 @@ def _float(value) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real | str):
         raise TypeError
     found = float(value)
-    if not abs(found) <= LARGEST:  # true of nan, too
+    if not abs(found) <= LARGEST:  # this also refuses NaN
         raise ValueError
     return found
 
@@ -145,10 +145,10 @@ def path() -> Kind:
 
 
 def choice(allowed: Iterable[str]) -> Kind:
-    """Returns the kind of one of several names.
+    """Returns the kind of a value that is one of several names.
 
     Args:
-      allowed: the names, such as the table of functions that have them.
+      allowed: the names, for example the keys of a table of functions.
     """
     allowed = tuple(allowed)
     listed = ", ".join(name or '""' for name in allowed)
@@ -156,7 +156,7 @@ def choice(allowed: Iterable[str]) -> Kind:
 
 
 def joined(allowed: Iterable[str]) -> Kind:
-    """Returns the kind of one or more of several names, joined by "+"; arguments as for `choice`."""
+    """Returns the kind of one or more of several names, joined by "+"; the arguments are as for `choice`."""
     one = choice(allowed)
 
     def read(field, value) -> str:
@@ -172,7 +172,7 @@ def _text(value) -> str:
         value = os.fspath(value)
     if not isinstance(value, str):
         raise TypeError
-    os.fsencode(value)  # raises ValueError for what cannot be a file's name
+    os.fsencode(value)  # raises ValueError if the text cannot be the name of a file
     if "\0" in value or len(value) > LONGEST:
         raise ValueError
     return str(value)  # and not a subclass, such as NumPy's
@@ -186,11 +186,13 @@ def _expanded(found: str) -> str:
 
 
 def several(one: Kind, counts: tuple[int, ...] = ()) -> Kind:
-    """Returns the kind of a sequence, however typed: (1, 2), 1, "1,2", or the flag parser's ("1,2",).
+    """Returns the kind of a sequence.
+
+    It may be written as (1, 2), 1 or "1,2", or come from the parser of flags as ("1,2",).
 
     Args:
-      one: the kind of its parts.
-      counts: the allowed numbers of parts; (): any.
+      one: the kind of the parts of the sequence.
+      counts: the allowed numbers of parts; (): any number.
     """
     words = f"values separated by commas, each {one.words}"
     if counts:
@@ -225,7 +227,7 @@ def files() -> Kind:
 
 
 def regions() -> Kind:
-    """Returns the kind of the paintings of each region, such as 0 or 0+1, by their index."""
+    """Returns the kind of a sequence that gives the paintings of each region by index, such as 0 or 0+1."""
 
     def read(field, value) -> tuple[str, ...]:
         found = names([str(part) if type(part) is int else part for part in _parts(value)])
@@ -237,22 +239,22 @@ def regions() -> Kind:
 
 
 def names(value) -> tuple[str, ...]:
-    """Splits names however they were typed: ("a", "b"), ["a", "b"], "a,b", or the flag parser's ("a,b",).
+    """Splits names, which may be written as ("a", "b"), ["a", "b"] or "a,b", or come from flags as ("a,b",).
 
     Args:
       value: a text, a path, or a sequence of these.
 
     Returns:
-      The names, without the spaces around them; empty ones are left out.
+      The names, without the spaces around them; empty names are left out.
 
     Raises:
-      ValueError, TypeError: something in it is no text.
+      ValueError, TypeError: a part of `value` is not a text.
     """
     return tuple(name.strip() for part in _parts(value) for name in _text(part).split(",") if name.strip())
 
 
 def paths(value) -> tuple[str, ...]:
-    """Splits paths as `names` does, but leaves a path of an existing file whole, commas and spaces included.
+    """Splits paths as `names` does, but not at commas or spaces in the path of an existing file.
 
     Args:
       value: a text, a path, or a sequence of these.
@@ -261,13 +263,13 @@ def paths(value) -> tuple[str, ...]:
       The paths, whether they exist or not; `~` stands for the home folder.
 
     Raises:
-      ValueError, TypeError: something in it is no text.
+      ValueError, TypeError: a part of `value` is not a text.
     """
     return tuple(found for part in _parts(value) for found in _split_paths(_text(part)))
 
 
 def _split_paths(typed: str) -> list[str]:
-    """Splits at commas, but at none within the longest path that exists."""
+    """Splits a text at commas, but not at those within the longest path that exists."""
     pieces, found = typed.split(","), []
     while pieces:
         most = len(pieces) if len(pieces) <= _MOST_COMMAS else 1

@@ -20,7 +20,7 @@ def once(log: Log) -> Log:
     """Returns a log that leaves out lines that it has received before.
 
     Args:
-      log: receives the others.
+      log: receives all other lines.
     """
     said = set()
 
@@ -33,7 +33,7 @@ def once(log: Log) -> Log:
 
 
 def above_bars(log: Log) -> Log:
-    """Returns a log whose lines do not run into a progress bar: it is cleared before a line, and drawn again.
+    """Returns a log that clears a progress bar before each line, and draws the bar again after it.
 
     Args:
       log: prints the lines.

@@ -1,4 +1,4 @@
-"""The loop on the host: it runs chunks of steps on the device, and writes files between them."""
+"""The loop on the host, which runs chunks of steps on the device and writes files between them."""
 
 import math
 import time
@@ -24,23 +24,24 @@ from nst.runs.recorder import Recorder
 from nst.runs.run import Run
 
 _LARGEST = float(np.finfo(np.float32).max)
-_CHUNK_SECONDS = 3.0  # of device work in one chunk: about the longest that a stop has to wait
+_CHUNK_SECONDS = 3.0  # seconds of device work in one chunk, which is about the longest delay of a stop
 
 
 class Program(NamedTuple):
     """The compiled loop of a run, and the targets that it is called with."""
 
-    compiled: jax.stages.Compiled  # of optimizers.steps.run
+    compiled: jax.stages.Compiled  # optimizers.steps.run, compiled
     problem: Problem
 
 
 def drive(run: Run, program: Program, hooks: Hooks) -> State:
-    """Makes steps until a run has ended, or until `stop()`, and writes files between chunks of them.
+    """Makes steps until a run has ended or `stop()` returns True, and writes files between chunks of steps.
 
     Args:
       run: from `opened`.
-      program: of the same job.
-      hooks: of the caller, called between chunks of steps; `stop()` saves a checkpoint and ends the loop.
+      program: the program of the same job.
+      hooks: the functions of the caller, which are called between chunks of steps. If `stop()` returns True,
+        a checkpoint is saved and the loop ends.
 
     Raises:
       UserError: the loss is not finite; the last finite state and its image are saved.
@@ -53,7 +54,7 @@ def drive(run: Run, program: Program, hooks: Hooks) -> State:
         terms = _finite_terms(run, program, state)
         recorder.record(state, terms, pace)
         state = state.replace(scale=state.scale * np.float32(start_scale(run, terms)))
-    memory.release()  # what compiling the programs of the targets and of the record has left
+    memory.release()  # memory that is left from compiling the programs of the targets and of the record
     _report(run, hooks, state, recorder.metrics[-1]["loss"])
     while not ended(run.job, config, state) and not processes.any_process(hooks.stop()):
         count = chunk(step, config, pace)
@@ -64,7 +65,7 @@ def drive(run: Run, program: Program, hooks: Hooks) -> State:
         # processes that chose chunks of different lengths would wait for each other forever
         pace = processes.broadcast(seconds / made)
         if not math.isfinite(loss):
-            _rescue(run, program, step - 1)  # the loss is that at the start of the last step
+            _rescue(run, program, step - 1)  # `loss` is the loss at the start of the last step
         recorder.seconds += seconds
         _report(run, hooks, state, loss)
         evaluations, before = int(state.evaluations), evaluations
@@ -88,7 +89,7 @@ def _report(run: Run, hooks: Hooks, state: State, loss: float) -> None:
 
 
 def _note_no_descent(recorder: Recorder) -> None:
-    """Says that the loss has hardly fallen in a run, if that is so."""
+    """Logs a line if the loss has hardly fallen in a run."""
     first, last = (recorder.metrics[index]["loss"] for index in (0, -1))
     if last > 0.999 * first > 0:
         name = recorder.config.optimizer.name
@@ -103,8 +104,11 @@ def start_scale(run: Run, terms: dict[str, float]) -> float:
 
     Args:
       run: from `opened`.
-      terms: of the loss at its first state; 1 is returned for a run that continues one, or takes over the
-        state of an optimiser, whose scale it keeps.
+      terms: terms of the loss at the first state.
+
+    Returns:
+      The factor; 1 if the run is continued or takes over the state of an optimiser, since it then keeps the
+      scale of that state.
     """
     if run.state is not None or run.job.carried is not None:
         return 1.0
@@ -112,12 +116,13 @@ def start_scale(run: Run, terms: dict[str, float]) -> float:
 
 
 def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]]) -> None:
-    """Saves a run that was stopped before its end, and its image as it is, and says so.
+    """Saves a checkpoint and a preview of a run that was stopped before its end, and logs a line about it.
 
     Args:
-      recorder: of the run.
-      state: where it was stopped.
-      terms: returns the terms of the loss there, and raises if one is not finite: such a state is not saved.
+      recorder: the recorder of the run.
+      state: the state at which the run was stopped.
+      terms: returns the terms of the loss at that state. It raises UserError if one is not finite; the state
+        is then not saved.
     """
     terms()
     path, (height, width, _) = recorder.preview(state), recorder.show(state).shape
@@ -129,12 +134,12 @@ def pause(recorder: Recorder, state: State, terms: Callable[[], dict[str, float]
 def keep(run: Run, state: State, terms: Callable[[], dict[str, float]], pace: float) -> None:
     """Writes the record, the preview and the checkpoint of a state, each if it is due.
 
-    The checkpoint is the last, since a run that continues from it does not write the others again.
+    The checkpoint is written last, since a run that continues from it does not write the other two again.
 
     Args:
       run: from `opened`.
-      state: after a chunk of steps.
-      terms: as for `pause`; called only if they are needed, since they cost a forward pass.
+      state: the state after a chunk of steps.
+      terms: as for `pause`; called only if the terms are needed, since computing them takes a forward pass.
       pace: seconds per step.
     """
     _, config, recorder, _ = run
@@ -154,11 +159,11 @@ def chunk(step: int, config: ConfigDict, pace: float) -> int:
     """Returns the number of steps in the next chunk.
 
     A chunk ends at the next record or preview, or earlier, so that the loop can stop within a few seconds.
-    How the steps are divided into chunks changes no byte of the result.
+    The division of the steps into chunks does not change any byte of the result.
 
     Args:
       step: the number of steps made.
-      config: of the run.
+      config: the config of the run.
       pace: seconds per step; 0: not known yet.
     """
     marks = [config.steps]
@@ -174,7 +179,7 @@ def _terms(job: Job, program: Program, state: State) -> dict[str, float]:
 
 
 def _finite_terms(run: Run, program: Program, state: State) -> dict[str, float]:
-    """The terms of a state about to be recorded or saved; raises UserError if one is not finite."""
+    """Returns the terms of a state that is to be recorded or saved; raises UserError if one is not finite."""
     terms = _terms(run.job, program, state)
     if not_finite(terms):
         _rescue(run, program, int(state.step))
@@ -213,7 +218,7 @@ def _rescue(run: Run, program: Program, bad_step: int) -> NoReturn:
 
 
 def not_finite(terms: dict[str, float]) -> str:
-    """Returns the terms that are not finite, or have a sum that is not finite in float32; "" if all is well.
+    """Returns a text that names the terms that are not finite, or whose sum overflows float32; else "".
 
     Args:
       terms: {name: value}.

@@ -1,4 +1,4 @@
-"""Reads the regions of a photograph from mask files; each region gets the style of its own painting.
+"""Reading of the regions of a photograph from mask files; each region gets the style of its own painting.
 
 The transparent part of a painting does not count in its style.
 """
@@ -17,11 +17,11 @@ from nst.losses import guidance
 from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
 
-EVERYWHERE = "all"  # a region's mask that is not a file: the whole picture
+EVERYWHERE = "all"  # in place of the path of a mask: the region is the whole picture
 
 
 class Masks(NamedTuple):
-    """The regions that were read from mask files, and what the run folder records about these files."""
+    """The regions that were read from mask files, and the records of these files for the run folder."""
 
     regions: Regions
     inputs: dict[str, str]  # role -> sha256
@@ -32,13 +32,14 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     """Reads the masks of a config at the sizes of its pictures.
 
     Args:
-      config: from `settings.resolve`; its `guidance` is used.
+      config: from `settings.resolve`; the fields of `guidance` are used.
       spec: the static choices of the loss.
       photo: the photograph at its size.
       paintings: the style images at their sizes.
 
     Raises:
-      UserError: a mask is unusable, or the numbers of masks and paintings do not agree; names the field.
+      UserError: a mask is unusable, or the numbers of masks and paintings do not agree; the message names the
+        field.
     """
     content, style = config.guidance.content_masks, config.guidance.style_masks
     if not content:
@@ -49,7 +50,7 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     style = style or (EVERYWHERE,) * len(content)
     _check_counts(spec, content, style, len(paintings))
     masks = [_read("guidance.content_masks", path, photo, config.max_megapixels) for path in content]
-    # a mask that is `all` overlaps every other one on purpose
+    # a region that is `all` overlaps all others on purpose
     drawn = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
     if drawn:
         guidance.check_overlap(drawn)
@@ -69,14 +70,14 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
         for index, path in enumerate(files)
         if path != EVERYWHERE
     }
-    # where soft edges of neighbouring regions meet, both masks are about one half, which is not a gap
+    # where the soft edges of two regions meet, both masks are about one half, which is not a gap
     bare = np.mean(np.max(masks, 0) < 0.5)
     note = f"regions: {100 * bare:.0f} % of the photograph is in no region and gets no style"
     return Masks(regions, inputs, (note,) if bare > 0.01 else ())
 
 
 def _check_counts(spec: Spec, content: Sequence[str], style: Sequence[str], count: int) -> None:
-    """Raises UserError unless each region has its masks, and paintings that exist."""
+    """Raises UserError unless each region has a content mask, a style mask and paintings that exist."""
     if not len(content) == len(style) == len(spec.regions):
         raise UserError(
             f"guidance: {len(content)} content_masks, {len(style)} style_masks, {len(spec.regions)} styles: "
@@ -97,7 +98,7 @@ def _check_counts(spec: Spec, content: Sequence[str], style: Sequence[str], coun
 def _style_guides(
     config: ConfigDict, spec: Spec, paintings: Sequence[Picture], numbers: Sequence[int], path: str
 ) -> dict[int, dict[str, np.ndarray]]:
-    """Returns {number: {layer: weights}} of the paintings of a region of which only a part counts."""
+    """Returns {number: {layer: weights}} of those paintings of a region of which only a part counts."""
     guides = {}
     for number in numbers:
         painting, name = paintings[number], f"style {number}" if path == EVERYWHERE else path
@@ -122,10 +123,10 @@ def _read(field: str, path: str, like: Picture, max_megapixels: float) -> np.nda
             f"{field}: {path} is {rgb.shape[1]}x{rgb.shape[0]}, of another shape than its picture "
             f"({width}x{height} here); draw the mask over the picture"
         )
-    if picture.alpha_HxW is not None:  # an editor's selection on a transparent layer
+    if picture.alpha_HxW is not None:  # the region may have been painted on a transparent layer
         rgb = rgb * picture.alpha_HxW[..., None]
     mask = images.resize(rgb, height, width, "box").mean(2)
-    if mask.max() < 0.5:  # which a narrow region is at a small size
+    if mask.max() < 0.5:  # a narrow region may become grey at a small size
         raise TooSmall(f"{field}: {path} is black everywhere; the region is where it is white")
     return np.clip(mask, 0, 1)
 
@@ -136,7 +137,7 @@ def guide_like(spec: Spec, size: tuple[int, int]) -> dict[str, np.ndarray]:
 
 
 def _layers(spec: Spec) -> tuple[str, ...]:
-    """Every layer that a style term reads, each once."""
+    """Returns every layer that a style term reads, each once."""
     return tuple(dict.fromkeys(layer for term in spec.style_terms for layer in term.part))
 
 

@@ -1,4 +1,4 @@
-"""The frozen network of a run: loaded once, and shared by the runs of one process that need the same one."""
+"""The frozen network of a run, which is loaded once and shared by the runs of a process that need it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from nst.runs.log import Detail
 
 
 class FrozenNetwork(NamedTuple):
-    """A network whose weights no longer change, and the files that they come from."""
+    """A network whose weights do not change, and the files that they were read from."""
 
     variables: dict  # from networks.table.freeze
     inputs: dict[str, str]  # role -> sha256 of the file
@@ -35,9 +35,9 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
     """Loads the network that a config names, up to the deepest layer that the loss reads.
 
     Args:
-      config: from `settings.resolve`; its `weights` and `seed` are used.
+      config: from `settings.resolve`; the fields of `weights` and `seed` are used.
       spec: the static choices of the loss.
-      convention: how the weights were trained.
+      convention: the static choices that the weights require.
 
     Raises:
       UserError: the weights cannot be read, or cannot be normalized.
@@ -66,7 +66,7 @@ def load_network(config: ConfigDict, spec: Spec, convention: Convention) -> Froz
 
 
 def _small_images(files: list[Path], max_megapixels: float) -> Iterator[np.ndarray]:
-    """The images of files, 1xHxWx3, no edge longer than 512 pixels: means over them need no more."""
+    """Yields the images of files, 1xHxWx3, with edges of at most 512 pixels, which is enough for means."""
     for path in files:
         rgb_HxWx3 = images.read(path, max_megapixels).rgb_HxWx3
         height, width = images.target_size(*rgb_HxWx3.shape[:2], min(512, max(rgb_HxWx3.shape)), "long")
@@ -74,13 +74,13 @@ def _small_images(files: list[Path], max_megapixels: float) -> Iterator[np.ndarr
 
 
 def cached_loader() -> LoadNetwork:
-    """Returns a `load_network` that keeps the last network, for the next run that needs the same one."""
+    """Returns a function like `load_network` that keeps the last network for the next run that needs it."""
     cache = {}
 
     def load(config: ConfigDict, spec: Spec, convention: Convention) -> FrozenNetwork:
         key = network_key(config), spec.network, spec.layers
         if key not in cache:
-            cache.clear()  # before another network is read: two may not fit into memory
+            cache.clear()  # before another network is read, since two may not fit into memory
             cache[key] = load_network(config, spec, convention)
         return cache[key]
 
@@ -88,13 +88,13 @@ def cached_loader() -> LoadNetwork:
 
 
 def network_key(config: ConfigDict) -> tuple:
-    """Returns a key that, with the Spec, is equal for configs that share the weights of a network.
+    """Returns a key by which runs recognise that they share the weights of a network.
 
     Args:
       config: from `settings.resolve`.
 
     Returns:
-      A hashable key.
+      A hashable key. If the keys and the Specs of two configs are equal, they share the weights.
     """
     weights = config.weights
     return weights.to_json(), config.seed if weights.name == "random" else None

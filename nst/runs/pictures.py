@@ -1,4 +1,4 @@
-"""Reads the pictures of a run, resizes them and adjusts their colours as the config says."""
+"""Reading of the pictures of a run, their resizing, and the changes of their colours that the config says."""
 
 import hashlib
 import math
@@ -27,11 +27,11 @@ FITS = ("scale", "shrink", "width", "stretch")
 
 
 class Input(NamedTuple):
-    """A picture that the user gave, at the size of the run."""
+    """A picture of the user, resized for the run."""
 
     role: str  # "content", "style 0", "style 1", ...
     picture: Picture
-    sha256: str  # of the file, or of the array's values
+    sha256: str  # digest of the file, or of the array's values
     original: tuple[int, int]  # height and width before it was resized
 
 
@@ -40,8 +40,8 @@ def sources(
 ) -> tuple[Source, list[Source]]:
     """Returns the photograph and the paintings, from the arguments or else from the config.
 
-    A loss without content layers needs no photograph, and one without style layers no painting; the other
-    picture then stands in for the missing one.
+    A loss without content layers needs no photograph, and a loss without style layers needs no painting; the
+    other picture then takes the place of the missing one.
 
     Args:
       content: the photograph; None: `config.content`.
@@ -57,7 +57,7 @@ def sources(
     content = config.content if content is None else content
     style = config.style if style is None else style
     paintings = list(style) if isinstance(style, list | tuple) else [style]
-    # an array compared with "" would not give one truth value
+    # an array cannot be compared with "", since the comparison would return an array
     no_content = isinstance(content, str) and not content
     no_style = not paintings or (isinstance(paintings[0], str) and not paintings[0])
     if no_content and (no_style or config.content_loss.layers):
@@ -79,10 +79,11 @@ def read(
 
     Args:
       content, style, config: as for `sources`.
-      multiple: heights are rounded to multiples of it, so that devices can share them (nst/devices/mesh.py).
-      wrap: height and width of the photograph are rounded to multiples of these as well, so that opposite
-        borders meet (`networks.table.multiples`).
-      check: is called with the role, height and width of each picture before it is resized.
+      multiple: number of which heights are multiples after rounding, so that devices can share them
+        (nst/devices/mesh.py).
+      wrap: numbers of which the photograph's height and width are also multiples after rounding, so that
+        opposite borders meet (`networks.table.multiples`).
+      check: called with the role, height and width of each picture before it is resized.
     """
     content, paintings = sources(content, style, config)
     read_one = partial(_read, config=config, check=check)
@@ -104,7 +105,7 @@ def _read(
     multiples: tuple[int, int],
     check: Callable,
 ) -> Input:
-    """Reads one picture; `resize` gives its (height, width) from those of the file."""
+    """Reads one picture; `resize` computes its (height, width) from those of the file."""
     original = images.read(source, config.max_megapixels)
     shape = original.rgb_HxWx3.shape[:2]
     exact = resize(shape)
@@ -130,7 +131,7 @@ def _read(
 
 
 def _transparency(role: str, picture: Picture, config: ConfigDict) -> Iterator[str]:
-    """Yields notes on what becomes of the transparent part of a picture."""
+    """Yields notes on the treatment of the transparent part of a picture."""
     if role != "content":
         yield f"{100 * np.mean(1 - picture.alpha_HxW):.0f} % is transparent and does not count in its style"
     elif config.output.format == "jpeg":
@@ -155,7 +156,7 @@ def style_sizes(config: ConfigDict, count: int) -> list[int]:
         raise UserError("style_scale is relative to size: give size or style_size in pixels")
     scales = scales * count if len(scales) == 1 else scales
     size = config.style_size or config.size
-    # what rounds to 0 would mean a painting's own size
+    # at least 1, since 0 would mean the painting's own size
     return [max(1, round(size * scale)) if size else 0 for scale in scales]
 
 
@@ -166,9 +167,9 @@ def fitted(
 
     Args:
       shape: height and width of the file.
-      size: in pixels, of the edge that `config.size_mode` names; 0: as it is.
+      size: pixels of the edge that `config.size_mode` names; 0: the size of the file.
       config: from `settings.resolve`.
-      photo: height and width of the photograph at its size, which `config.style_fit` may refer to; None: the
+      photo: height and width of the resized photograph, which `config.style_fit` may refer to; None: the
         picture is the photograph itself.
 
     Returns:
@@ -205,13 +206,13 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
         yield Detail(f"{role}: {after[1]}x{after[0]} px{change}")
 
 
-Recolor = Callable[[np.ndarray], np.ndarray]  # gives an image HxWx3 the colours that it is saved with
+Recolor = Callable[[np.ndarray], np.ndarray]  # image HxWx3 -> the image with the colours that are saved
 
 
 def with_colors(
     config: ConfigDict, photo: Picture, paintings: Sequence[Picture]
 ) -> tuple[Picture, tuple[Picture, ...], Recolor]:
-    """Gives the pictures their colours according to `config.color`.
+    """Changes the colours of the pictures as `config.color` says.
 
     Args:
       config: from `settings.resolve`.
@@ -219,11 +220,11 @@ def with_colors(
       paintings: the style images.
 
     Returns:
-      The photograph and the paintings as the loss reads them, and a function that gives the result
-      its colours.
+      The photograph and the paintings as the loss reads them, and a function that changes the colours of the
+      result.
     """
     mode, transform, space = config.color.mode, config.color.transform, config.color.space
-    rgb_HxWx3, alpha_HxW = photo.rgb_HxWx3, photo.alpha_HxW  # what is transparent counts in no statistics
+    rgb_HxWx3, alpha_HxW = photo.rgb_HxWx3, photo.alpha_HxW  # statistics leave out transparent parts
 
     def match(x_HxWx3, x_alpha_HxW):
         return color.match(x_HxWx3, rgb_HxWx3, transform, space, x_alpha_HxW, alpha_HxW)
@@ -248,18 +249,18 @@ def _unchanged(x_HxWx3: np.ndarray) -> np.ndarray:
 
 
 def initial_image(config: ConfigDict, content_HxWx3: np.ndarray, style_HxWx3: np.ndarray) -> np.ndarray:
-    """Returns the image that the optimisation starts from, `HxWx3`; noise may leave [0, 1].
+    """Returns the image that the optimisation starts from, `HxWx3`; values of noise may lie outside [0, 1].
 
-    It is the photograph; the first painting, stretched to the photograph's size; noise around a centre; the
-    centre itself; a blend r * noise + (1 - r) * photograph; or another picture.
+    As `init.kind` says, it is the photograph; the first painting, stretched to the photograph's size; noise
+    around a centre; the centre itself; a blend r * noise + (1 - r) * photograph; or another picture.
 
     Args:
-      config: from `settings.resolve`; its `init`, `seed` and `resize_filter` are used.
+      config: from `settings.resolve`; `init`, `seed` and `resize_filter` are used.
       content_HxWx3: the photograph.
       style_HxWx3: the first painting, of any size.
 
     Raises:
-      UserError: a picture is not named or cannot be read.
+      UserError: the picture is not named or cannot be read.
     """
     init = config.init
     height, width, _ = content_HxWx3.shape

@@ -1,8 +1,8 @@
-"""Coarse to fine: the same image at growing sizes, each result the start of the next size.
+"""Coarse to fine: the same image at growing sizes, where each result is the start of the next size.
 
-Large structures form at the small sizes, where steps are cheap. Gatys et al. 2017 (*Controlling Perceptual
-Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-transfer-pytorch multiplies the
-size by sqrt 2 each time, and carries the optimiser's moments along.
+Large structures form at the small sizes, where steps take little time. Gatys et al. 2017 (*Controlling
+Perceptual Factors in Neural Style Transfer*), section 5, use two sizes; crowsonkb/style-transfer-pytorch
+multiplies the size by sqrt 2 each time, and resamples the optimiser's moments to the next size.
 """
 
 import types
@@ -21,7 +21,7 @@ from nst.optimizers.table import Optimizer, method
 from nst.runs import identity, settings
 from nst.runs.identity import Identity
 
-MOST = 100  # sizes
+MOST = 100  # most sizes of a pyramid
 
 
 class Level(NamedTuple):
@@ -29,7 +29,7 @@ class Level(NamedTuple):
 
     config: ConfigDict
     workdir: Path | None
-    identity: Identity | None = None  # what its folder must hold; None: it has no folder
+    identity: Identity | None = None  # the identity that its folder must have; None: there is no folder
 
 
 def plan(
@@ -38,14 +38,15 @@ def plan(
     originals: Sequence[tuple[int, int]] = (),
     inputs: Mapping[str, str] = types.MappingProxyType({}),
 ) -> list[Level]:
-    """Plans the sizes of a run, smallest first; the last one is the run itself.
+    """Plans the sizes of a run, smallest first; the last level is the run itself.
 
-    Some of the smaller sizes may be too small for the config; `stylize.climb` leaves them out.
+    Some of the smaller sizes may be too small for the config; `stylize.climb` leaves these out.
 
     Args:
       config: from `settings.resolve`, with a number for its size.
       workdir: the run folder, in which each smaller size has a folder `size_N`; None: nothing is written.
-      originals: height and width of the photograph and of each painting as given; needed if size is 0.
+      originals: height and width of the photograph and of each painting before resizing; needed if `size` is
+        0.
       inputs: {role: sha256} of every file that the result depends on; needed if there is a folder.
 
     Raises:
@@ -70,7 +71,7 @@ def _smaller(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> list[C
 
 
 def _in_pixels(config: ConfigDict, originals: Sequence[tuple[int, int]]) -> ConfigDict:
-    """Returns a config that gives the pictures the same sizes, and its `size` in pixels if that is 0."""
+    """Returns a config whose `size` is not 0 and for which the pictures have the same sizes."""
     if config.size:
         return config
     size, *paintings = [images.measure(*shape, config.size_mode) for shape in originals]
@@ -86,7 +87,7 @@ def _at_size(config: ConfigDict, size: int, updates: int, below: int) -> ConfigD
     smaller = config.copy_and_resolve_references()
     smaller.size, smaller.steps, smaller.pyramid.min_size = size, updates, 0
     smaller.content_loss.weight *= config.pyramid.content_factor**below
-    # style_size 0 follows size, and so would shrink with it
+    # with style_size 0, the paintings follow `size`, and so would shrink with it
     if config.pyramid.style == "fixed" and not config.style_size:
         smaller.style_size = config.size
     elif config.pyramid.style == "scaled" and config.style_size:
@@ -98,12 +99,12 @@ def sizes(size: int, factor: float, least: int) -> list[int]:
     """Returns size, size / f, size / f^2, ... down to `least`, rounded, smallest first.
 
     Args:
-      size: of the result, in pixels.
+      size: size of the result, in pixels.
       factor: f > 1, the ratio of a size to the next smaller one.
-      least: the smallest size, in pixels; 0, or more than `size`: `size` alone.
+      least: the smallest size, in pixels; 0, or more than `size`: the only size is `size`.
 
     Raises:
-      UserError: the factor is so near 1 that two sizes are equal, or that there are more than `MOST`.
+      UserError: the factor is so near 1 that two sizes are equal, or that there are more than `MOST` sizes.
     """
     result = [size]
     while least and (smaller := round(size / factor ** len(result))) >= least:
@@ -120,8 +121,8 @@ def steps(updates: Sequence[int], last: int, count: int) -> list[int]:
     """Returns the number of updates at each size, smallest first.
 
     Args:
-      updates: numbers for the smaller sizes, the last of which is repeated; (): `last` for each. Numbers
-        beyond the sizes are not used, so that one config suits every size of the result.
+      updates: numbers for the smaller sizes; the last one is repeated; (): `last` for each size. If there are
+        more numbers than sizes, the rest is not used, so that one config suits every size of the result.
       last: the number at the full size.
       count: the number of sizes.
     """
@@ -132,16 +133,16 @@ def steps(updates: Sequence[int], last: int, count: int) -> list[int]:
 def carry(optimizer: Optimizer, inner: optax.OptState, height: int, width: int) -> optax.OptState | None:
     """Resamples the optimiser's state to another size.
 
-    First moments (and traces) are resampled bicubically, second ones (`nu`) bilinearly, which leaves none of
-    them negative. Counts are kept, so that Adam's correction of the moments' bias continues.
+    First moments (and traces) are resampled bicubically. Second moments (`nu`) are resampled bilinearly, so
+    that they stay non-negative. Counts are kept, so that Adam's correction of the moments' bias continues.
 
     Args:
       optimizer: the static choices of the optimisation.
-      inner: the state of its method.
-      height, width: pixels of the new size.
+      inner: the state of the optimiser's method.
+      height, width: the new size in pixels.
 
     Returns:
-      The state at that size; None for L-BFGS, whose pairs describe the loss at one size only.
+      The state at the new size; None for L-BFGS, whose pairs describe the loss at one size only.
     """
     rule = method(optimizer)
     if not rule.carries:

@@ -28,7 +28,7 @@ class Recorder:
         Args:
           level: the config, the folder and the identity of the run.
           show: returns the image of a state as it is saved, `HxWx3` in [0, 1].
-          hooks: of the caller; its `log` is used, and `lines`.
+          hooks: the functions of the caller; `log` and `lines` are used.
 
         Raises:
           UserError: the config asks for TensorBoard's files, and the package for them is missing.
@@ -38,17 +38,17 @@ class Recorder:
         self.plain = settings.as_dict(self.config)
         self.description = settings.description(self.plain)
         self.metrics: list[dict] = []
-        self.seconds = 0.0  # of work so far, over all sessions
+        self.seconds = 0.0  # seconds of work so far, in all sessions
         self._saved_at = time.monotonic()
-        self._last_good = None  # the last finite state, where there is no folder
+        self._last_good = None  # the last finite state, if there is no folder
         self._writer = None
         self._tensorboard = folder.tensorboard() if self.workdir and self.config.log.tensorboard else None
 
     def begin(self, step: int, notes: Sequence[str], sharing: int) -> None:
-        """Begins this session: from here on the folder is written. Records of steps after `step` are dropped.
+        """Begins this session: from here on, files are written. Records of steps after `step` are dropped.
 
         Args:
-          step: of the checkpoint; -1: there is none.
+          step: step of the checkpoint; -1: there is no checkpoint.
           notes: lines about the inputs, for the manifest.
           sharing: the number of devices that share the work.
         """
@@ -73,11 +73,11 @@ class Recorder:
             folder.note(self.workdir, facts)
 
     def record(self, state: State, terms: dict[str, float], pace: float) -> None:
-        """Adds a line to the metrics, and to the log where no bar is shown.
+        """Adds a record to the metrics, and a line to the log if no bar is shown.
 
         Args:
-          state: of the optimisation.
-          terms: of the loss at that state, by name.
+          state: the state of the optimisation.
+          terms: {name: value} of the terms of the loss at that state.
           pace: seconds per step; 0: not known yet.
         """
         step, loss = int(state.step), sum(terms.values())
@@ -98,7 +98,7 @@ class Recorder:
             self.log(Detail(f"{made}, loss {loss:.6g}{rate}"))
 
     def preview(self, state: State) -> Path | None:
-        """Writes the image of a state to previews/, and returns its path; None: there is no folder."""
+        """Writes the image of a state to previews/ and returns its path, or None if there is no folder."""
         if not self.workdir:
             return None
         rgb_HxWx3 = self.show(state)
@@ -110,7 +110,7 @@ class Recorder:
         return path
 
     def due(self) -> bool:
-        """Returns whether the last checkpoint is so old that the next one is due."""
+        """Returns whether the next checkpoint is due."""
         return bool(processes.broadcast(time.monotonic() - self._saved_at >= self.config.checkpoint.seconds))
 
     def checkpoint(self, state: State) -> None:
@@ -132,7 +132,7 @@ class Recorder:
         return start if self._last_good is None else put(self._last_good, start)
 
     def explain(self, error: OSError) -> UserError:
-        """Returns the error to raise when a file can no longer be written, as when the disk is full."""
+        """Returns the error for a file that can no longer be written, as when the disk is full."""
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))  # Windows has no quotas
         advice = "free some space and run" if full else "when that is repaired, run"
         saved = "; the last checkpoint is intact" if (self.workdir / checkpoint.NAME).exists() else ""

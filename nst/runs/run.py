@@ -36,23 +36,23 @@ class Result(NamedTuple):
     """The result of a run."""
 
     image: np.ndarray  # HxWx3, or HxWx4 if the photograph had alpha; float32 in [0, 1]
-    state: State  # of the optimisation
+    state: State  # the state of the optimisation
     metrics: list[dict]  # the records of metrics.jsonl
     config: dict  # every field, resolved
-    step: int  # updates made
-    finished: bool  # False: stopped before its end
+    step: int  # number of updates made
+    finished: bool  # False: the run was stopped before its end
     reason: str = ""  # why it is finished: "steps": all are made; "tolerance": the loss has settled
 
     def save(self, path: str | PathLike, bits: int = 8, description: str = "") -> None:
         """Writes the image as a file.
 
         Args:
-          path: of the file, whose suffix names the format: png, tiff, jpg or webp.
-          bits: of each channel: 8, or 16 for PNG and TIFF.
+          path: path of the file; the suffix names the format: png, tiff, jpg or webp.
+          bits: bits of each channel: 8, or 16 for PNG and TIFF.
           description: text for the file's metadata; "": the digest of the config.
 
         Raises:
-          UserError: the suffix is another one, or the format does not have as many bits.
+          UserError: the suffix is another one, or the format does not support that number of bits.
         """
         description = description or settings.description(self.config)
         images.write(path, *self._planes(), bits=bits, description=description)
@@ -60,7 +60,7 @@ class Result(NamedTuple):
     def _planes(self) -> tuple[np.ndarray, np.ndarray | None]:
         return self.image[..., :3], self.image[..., 3] if self.image.shape[-1] == 4 else None
 
-    def _repr_png_(self) -> bytes:  # what a notebook shows
+    def _repr_png_(self) -> bytes:  # a notebook shows this picture
         return images.encode("png", *self._planes())
 
     def __repr__(self):  # without the arrays
@@ -71,13 +71,13 @@ class Result(NamedTuple):
 
 @contextlib.contextmanager
 def opened(job: Job, level: Level, hooks: Hooks, smaller: Sequence[Level] = ()) -> Iterator[Run]:
-    """Opens a run, and locks its folder until the end of the `with` block; until `begin`, nothing is written.
+    """Opens a run and locks its folder until the end of the `with` block; nothing is written before `begin`.
 
     Args:
       job: from `prepare`.
       level: the config that the job was made from, and the run folder.
-      hooks: of the caller.
-      smaller: the sizes that a new run makes first, whose folders must hold no other run, either.
+      hooks: the functions of the caller.
+      smaller: the sizes that a new run makes first; their folders must not hold another run, either.
 
     Raises:
       UserError: another process has locked the folder, or the folder holds another run or cannot be written.
@@ -102,7 +102,7 @@ def opened(job: Job, level: Level, hooks: Hooks, smaller: Sequence[Level] = ()) 
 
 
 def _restore(recorder: Recorder, job: Job) -> State | None:
-    """Returns the state of the folder's checkpoint, or None if there is no checkpoint."""
+    """Returns the state in the folder's checkpoint, or None if there is no checkpoint."""
     template = sharding.state(job.mesh, jax.eval_shape(partial(steps.init, job.optimizer), job.start))
     saved = checkpoint.load(recorder.workdir, template, recorder.identity)
     if saved is None:
@@ -116,7 +116,7 @@ def _restore(recorder: Recorder, job: Job) -> State | None:
 
 
 def begin(run: Run) -> None:
-    """Begins this session of a run: from here on its folder is written.
+    """Begins this session of a run: from here on, files are written into its folder.
 
     Args:
       run: from `opened`.
@@ -129,14 +129,14 @@ def follow(run: Run, result: Result | None) -> Run:
     """Returns a run that starts from the result of another size, instead of `config.init`.
 
     Args:
-      run: from `opened`; if it has a state from a checkpoint, it still continues from that state.
-      result: of the other size; None: `run` is returned unchanged.
+      run: from `opened`; a run that has a state from a checkpoint still continues from that state.
+      result: the result of the other size; None: `run` is returned unchanged.
     """
     if result is None:
         return run
     job, config = run.job, run.config
     height, width = job.start.shape[1:3]
-    # the iterate, not the image as it is shown, whose colours may have been changed
+    # the iterate, and not the image that is shown, whose colours may have been changed
     last_1xHxWx3 = processes.gather(steps.image(job.optimizer, result.state))
     start = images.resize(np.clip(last_1xHxWx3[0], 0, 1), height, width, config.resize_filter)
     carried = None
@@ -151,7 +151,7 @@ def finish(run: Run, state: State | None) -> Result:
 
     Args:
       run: from `opened`.
-      state: after its last step; None: before its first step.
+      state: the state after the last step; None: the run has made no step.
     """
     job, config, recorder = run.job, run.config, run.recorder
     state = first_state(job) if state is None else state
@@ -171,8 +171,8 @@ def finish(run: Run, state: State | None) -> Result:
     if reason == "tolerance":
         change, tolerance = float(state.window.change), config.optimizer.tolerance
         recorder.log(
-            f"step {step} of {config.steps} was the last: over {steps.WINDOW} updates, the loss changed by "
-            f"{change:.2g} of it, no more than optimizer.tolerance = {tolerance}"
+            f"step {step} of {config.steps} was the last: over {steps.WINDOW} updates, the loss changed by a "
+            f"share of {change:.2g}, no more than optimizer.tolerance = {tolerance}"
         )
     if recorder.workdir and reason:
         path = recorder.workdir / f"result.{config.output.format}"

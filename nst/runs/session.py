@@ -1,4 +1,4 @@
-"""A session of a run: the command, versions and device of one process, for the run folder's manifest."""
+"""A session of a run: command, versions and device of one process, for the manifest of the run folder."""
 
 import functools
 import importlib.metadata
@@ -38,7 +38,7 @@ def _version(package: str) -> str | None:
 
 @functools.cache
 def git_commit() -> str | None:
-    """Returns the commit of this source tree, with `-dirty` if files were changed; None if unknown."""
+    """Returns the commit of this source tree, with `-dirty` if files were changed; None if not known."""
     try:
         output = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

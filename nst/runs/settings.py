@@ -1,4 +1,4 @@
-"""Brings the fields of a config to their normal form, by the table of nst/runs/fields.py.
+"""The normal form of a config, by the table of nst/runs/fields.py.
 
 `resolve` is the first step of every run; all other functions take the config that it returns.
 """
@@ -20,9 +20,9 @@ from nst.runs.log import Detail
 
 __all__ = ["AUTO", "as_dict", "differences", "digest", "names", "notes", "paths", "resolve"]
 
-# fields that change no pixel of the iterates, and so may differ when a run is continued
+# fields that do not change the iterates, and so may differ when a run is continued
 HOST = ("log", "checkpoint", "resources", "devices", "memory_limit_gb", "max_megapixels")
-# fields that name files: compared by the files' content instead
+# fields that name files; in place of these fields, the contents of the files are compared
 FILES = (
     "content", "style", "weights.name", "init.image", "guidance.content_masks", "guidance.style_masks",
 )  # fmt: skip
@@ -31,16 +31,15 @@ FILES = (
 def resolve(config: ConfigDict) -> ConfigDict:
     """Returns a copy of a config whose fields are in their normal form.
 
-    References between fields are replaced by their values, and each value, however it was typed, is brought
-    to the normal form of its kind. Resolving a config a second time changes nothing. No file is read, and
-    JAX is not started.
+    References between fields are replaced by their values, and each value is brought to the normal form of
+    its kind. Resolving a config a second time changes nothing. No file is read, and JAX is not started.
 
     Args:
       config: from `get_config` of a file in configs/; any field may be changed.
 
     Raises:
-      UserError: a field is missing or unknown, or its value is not of its kind; or two fields do not fit
-        together. The message names the field. Or `config` is not a ConfigDict.
+      UserError: `config` is not a ConfigDict; a field is missing or unknown, or its value is not of its kind;
+        or two fields exclude each other. The message names the field.
     """
     if not isinstance(config, ConfigDict) or isinstance(config, FrozenConfigDict):
         kind = type(config).__name__
@@ -78,7 +77,7 @@ def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _check_together(config: ConfigDict) -> None:
-    """Raises UserError for fields that exclude each other, and for a text that nothing would read."""
+    """Raises UserError if fields exclude each other, or if a text would not be read."""
     content, style, optimizer = config.content_loss, config.style_loss, config.optimizer
     if not any(loss.weight and any(loss.layer_weights) for loss in (content, style) if loss.layers):
         if not (content.layers or style.layers):
@@ -138,7 +137,7 @@ def digest(plain: dict) -> str:
 
 
 def description(plain: dict) -> str:
-    """Returns the text that the metadata of a picture have.
+    """Returns the text for the metadata of a picture.
 
     Args:
       plain: from `as_dict`.
@@ -149,8 +148,8 @@ def description(plain: dict) -> str:
 def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
     """Returns a line `field: old -> new` for every difference that makes two configs different runs.
 
-    Fields that change no pixel are left out, as are those that name files, whose content is compared instead
-    (nst/runs/identity.py).
+    Fields that change no pixel are left out. Fields that name files are left out, too, since the contents of
+    the files are compared (nst/runs/identity.py).
 
     Args:
       old, new: from `as_dict`.

@@ -1,4 +1,4 @@
-"""The layout of a run on several devices: arrays with the image's height are divided along it."""
+"""The layout of a run on several devices: arrays that have the image's height are divided along it."""
 
 import jax
 from jax.sharding import Mesh
@@ -17,11 +17,11 @@ def height_multiple(spec: Spec, mesh: Mesh | None) -> int:
     Each device then has the same number of rows of the deepest layer that the loss reads.
 
     Args:
-      spec: of the loss, which says how deep the network is read.
-      mesh: the devices; None: a single one, for which any height will do.
+      spec: the static choices of the loss, which include the layers that it reads.
+      mesh: the devices; None: a single device, for which the result is 1.
 
     Raises:
-      UserError: a layer whose rows are not whole strides.
+      UserError: a layer is not padded to whole strides.
     """
     if mesh is None:
         return 1
@@ -40,10 +40,10 @@ def state(mesh: Mesh | None, like: State) -> State:
     """Returns the shapes of a state with their layout: images and histories of images are divided by height.
 
     Args:
-      mesh: the devices; None: a single one.
+      mesh: the devices; None: a single device.
       like: a state, or its shapes.
     """
-    # images are 1xHxWx3, histories have further axes before; all else is scalars and vectors
+    # images are 1xHxWx3, and histories have further axes before these; other leaves are scalars or vectors
     return jax.tree.map(lambda leaf: sharded(mesh, leaf, leaf.ndim - 3 if leaf.ndim >= 4 else None), like)
 
 
@@ -53,7 +53,7 @@ def problem(mesh: Mesh | None, like: Problem) -> Problem:
     Weights, and targets that are statistics, are replicated on every device.
 
     Args:
-      mesh: the devices; None: a single one.
+      mesh: the devices; None: a single device.
       like: a problem, or its shapes.
     """
 

@@ -1,7 +1,7 @@
-"""Makes the records Network, Spec, Weights and Optimizer from a resolved config.
+"""The records Network, Spec, Weights and Optimizer, made from a resolved config.
 
-The numeric packages define these records and do not depend on the config, so the fields of configs/default.py
-are mapped to theirs here.
+The numeric packages define these records and do not depend on configs, so the fields of configs/default.py
+are mapped to the fields of the records here.
 """
 
 import jax
@@ -37,7 +37,7 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
       convention: the architecture, preprocessing and widths of the weights that the config names.
 
     Raises:
-      UserError: a choice is unknown, or a pooling has no known gain that matches max pooling.
+      UserError: a choice is unknown, or the gain that matches max pooling is not known for a pooling.
     """
     net = config.network
     windows = {layer.operation.sliding for layer in ARCHITECTURES[convention.architecture].layers
@@ -49,7 +49,7 @@ def make_network(config: ConfigDict, convention: Convention) -> Network:
         )
     prepare = PREPROCESSING[convention.preprocessing]
     if net.input_scale:
-        # white, as trained, is 255 here for any convention, also where the network's own unit is white itself
+        # input_scale is in units in which white was 255 in training, also if the network's own unit is white
         prepare = prepare._replace(scale=prepare.scale * net.input_scale / 255)
     return Network(
         architecture=convention.architecture,
@@ -71,7 +71,7 @@ def _convolution(config: ConfigDict) -> str:
     """Returns the algorithm for the convolutions of wide layers.
 
     Winograd's method is chosen on a single CPU device only: accelerators choose algorithms of their own, and
-    its tiles would cut across the rows that several devices exchange.
+    on several devices the method's tiles would cut across the rows that the devices exchange.
     """
     net = config.network
     if net.convolution != "auto":
@@ -81,14 +81,14 @@ def _convolution(config: ConfigDict) -> str:
 
 
 def _precision(config: ConfigDict) -> str:
-    """Returns the precision of products: on a GPU that of PyTorch's convolutions, unless another is named."""
+    """Returns the precision of products; auto is tf32 on a GPU, as in PyTorch's convolutions."""
     if config.network.precision != "auto":
         return config.network.precision
     return "tf32" if jax.default_backend() == "gpu" else "float32"
 
 
 def notes(config: ConfigDict) -> list[str]:
-    """Returns those of `settings.notes`, and a line on what was chosen for this device.
+    """Returns the lines of `settings.notes`, and a line on the choices for this device.
 
     Args:
       config: from `settings.resolve`.
@@ -107,7 +107,7 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
       network: from `make_network`.
 
     Raises:
-      UserError: choices that do not fit together.
+      UserError: the choices exclude each other.
     """
     return Spec(
         network=network,
@@ -134,13 +134,13 @@ def make_spec(config: ConfigDict, network: Network) -> Spec:
 
 
 def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
-    """Returns the convention and the Spec of a config, for which no picture is read.
+    """Returns the convention and the Spec of a config; no picture is read.
 
     Args:
       config: from `settings.resolve`.
 
     Returns:
-      The convention of the weights that the config names, and the Spec of the loss with these weights.
+      The convention of the config's weights, and the Spec of the loss with these weights.
     """
     weights = config.weights
     convention = checkpoints.convention(weights.name, weights.architecture, weights.preprocessing)
@@ -150,18 +150,18 @@ def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
 def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int, long_edge: int = 1) -> Weights:
     """Returns the weights of the loss that a config names.
 
-    The network's windows have a fixed number of pixels, so in a larger picture they cover less of it, and the
-    activations of content hold finer detail of the photograph. Above `content_loss.base_size` the weight of
-    content therefore falls as 1 / size.
+    The network's windows have a fixed number of pixels, so they cover a smaller part of a larger picture, and
+    the activations of the content layers hold finer detail of the photograph. Above `content_loss.base_size`
+    the weight of content therefore falls as 1 / size.
 
     Args:
       config: from `settings.resolve`.
-      spec: made from the same config.
+      spec: from `make_spec`, for the same config.
       style_count: the number of paintings.
       long_edge: pixels of the image's longer edge; only the weight of content depends on it.
 
     Raises:
-      UserError: weights of the wrong number or sign.
+      UserError: the number of weights is wrong, or a weight is negative.
     """
     base = config.content_loss.base_size or long_edge
     values = WeightSettings(

@@ -29,9 +29,9 @@ __all__ = ["Result", "climb", "stylize"]
 
 
 class _Compiled(NamedTuple):
-    loop: jax.stages.Compiled  # of optimizers.steps.run
-    seconds: float  # that it took to compile
-    memory_bytes: int  # that the run needs
+    loop: jax.stages.Compiled  # optimizers.steps.run, compiled
+    seconds: float  # seconds that compiling took
+    memory_bytes: int  # bytes that the run needs
 
 
 def stylize(
@@ -51,26 +51,28 @@ def stylize(
       content: the photograph: a path, a PIL image or an array; None: `config.content`.
       style: the painting, or several in a list; None: `config.style`.
       config: from `get_config` of a config, such as `nst.configs.default`; any field may be changed.
-      workdir: the run folder. If it holds the same run already, that run is continued, and ends with the same
-        bytes. None: nothing is written.
+      workdir: the run folder. If it already holds the same run, that run is continued, and its result has the
+        same bytes as without the interruption. None: nothing is written.
       stop: called after every few steps; if it returns True, the run saves a checkpoint and a preview, and
-        ends early. So it does at the first Ctrl-C, unless the program handles that signal itself.
-      log: receives one line of text at a time; those that only describe the run are of type
+        ends early. The first Ctrl-C has the same effect, unless the program handles that signal itself.
+      log: receives one line of text at a time; lines that only describe the run are of type
         `nst.runs.log.Detail`.
       progress: called at the start of each size and after every few steps (a few seconds at most) with a
-        `Progress`: the step, the loss, the image's size, and a function that fetches the image. It changes no
-        byte of the result; if it raises an exception, the run saves a checkpoint and a preview, and the
-        exception is raised. None: a bar in a terminal, a bar and the picture in a notebook, else a line of
-        the log at each record; False: those lines everywhere.
-      load: from `cached_loader`, so that several calls share one network; None: this call loads its own.
+        `Progress`: the step, the loss, the image's size, and a function that fetches the image. It does not
+        change the result. If it raises an exception, the run saves a checkpoint and a preview before the
+        exception is raised. None: a bar in a terminal, a bar and the picture in a notebook, and a line of the
+        log at each record anywhere else; False: a line of the log at each record.
+      load: a function from `cached_loader`, so that several calls share one network; None: this call loads
+        its own network.
 
     Returns:
-      The image and the record of the run. If the run was stopped, `finished` is False, and the image is as
-      far as it had come, enlarged if that was at a smaller size; otherwise `reason` says why it has ended.
+      The image and the record of the run. If the run was stopped, `finished` is False, and the image is the
+      one at which it was stopped, enlarged if that was at a smaller size. Otherwise `reason` says why the run
+      has ended.
 
     Raises:
-      UserError: an input is invalid; the message is one line that says what is wrong and what to do. What the
-        folder held is then unchanged.
+      UserError: an input is invalid; the message is one line that says what is wrong and what to do. The
+        files that the folder held are then unchanged.
     """
     log = processes.log_on_primary(above_bars(log))
     load = load or cached_loader()  # shared by all sizes of this run
@@ -103,18 +105,19 @@ def climb(
     *,
     hooks: Hooks,
 ) -> Result | None:
-    """Optimises one size after the other, each from the result of the one before.
+    """Optimises one size after the other; each size starts from the result of the one before.
 
-    A size at which something in the config needs more pixels is left out.
+    A size that has too few pixels for the config is left out.
 
     Args:
       content, style: as for `stylize`.
-      levels: the smaller sizes of `pyramid.plan`.
-      start: the result that the first of them starts from; None: it starts from `config.init`.
-      hooks: of the caller.
+      levels: the smaller sizes from `pyramid.plan`.
+      start: the result from which the first size starts; None: it starts from `config.init`.
+      hooks: the functions of the caller.
 
     Returns:
-      The result of the last size, or of the one that was stopped; `start` if no size is left.
+      The result of the last size, or of the size at which the run was stopped; `start` if all sizes are left
+      out.
     """
     for level in levels:
         try:
@@ -132,7 +135,7 @@ def climb(
 
 
 def _begin(run: Run) -> _Compiled | None:
-    """Checks whatever may still be refused, and begins the run; returns its loop, None if no step is left."""
+    """Compiles and checks a run, then begins it; returns its loop, or None if no step is left to be made."""
     finished = run.state is not None and ended(run.job, run.config, run.state)
     compiled = None if finished else _compile(run)
     begin(run)
@@ -152,7 +155,7 @@ def _compile(run: Run) -> _Compiled:
 
 
 def _optimize(run: Run, compiled: _Compiled | None, hooks: Hooks) -> Result:
-    """Makes the steps that a run still lacks, and writes its result."""
+    """Makes the remaining steps of a run, and writes its result."""
     if compiled is None:
         return finish(run, run.state)
     job, log = run.job, run.recorder.log

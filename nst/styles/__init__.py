@@ -1,7 +1,7 @@
 """Representations of style: statistics of activations, and distances between them.
 
     table           name -> factory of a representation
-    representation  what a representation is, and what the factories share
+    representation  the type `Representation`, and functions that the factories share
     positions       the positions of a layer that are compared, and their weights
     grams           Gram matrices
     moments         moments of each channel, and second moments of all

@@ -1,6 +1,6 @@
 """Style as Gram matrices: those of Gatys et al., and shifted, guided, cross-layer and long-range variants.
 
-Statistics are float32 whatever the dtype of the activations.
+All statistics are float32, also if the activations have another dtype.
 """
 
 from collections.abc import Callable
@@ -16,24 +16,24 @@ from nst.styles.positions import Positions, weights_of
 from nst.styles.representation import Layers, Representation, number, of_one_layer, whole
 
 # A Gram distance is c * sum_ij (G_ij - A_ij)^2 with G = F F^T / M, for C channels, M positions and target A.
-# name -> function of (C, A, G - A) that returns c
+# The table maps a name to a function of (C, A, G - A) that returns c.
 GRAM_DISTANCE = {
-    # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) SSE of the unnormalised F F^T, N = C.
-    # Departs from the paper: each Gram matrix is divided by its own M. For images of one size that is the
-    # same; for images of two sizes no other choice makes sense.
+    # Gatys et al. 2015 eq. 4, 2016 eq. 4: 1/(4 N^2 M^2) times the sum of squares of the unnormalised F F^T,
+    # with N = C. Departs from the paper: each Gram matrix is divided by its own M. For images of one size the
+    # result is the same; for images of two sizes, the paper's M would be ambiguous.
     "gatys": lambda channels, target, difference: 1 / (4 * channels**2),
     # The mean of squares of F F^T / (HW): leongatys/PytorchNeuralStyleTransfer, pystiche.
     "hw_mse": lambda channels, target, difference: 1 / channels**2,
-    # The sum of squares of F F^T / (CHW): Johnson et al. 2016 eq. 3-4. It is the same number as hw_mse.
+    # The sum of squares of F F^T / (CHW): Johnson et al. 2016 eq. 3-4. The value is the same as with hw_mse.
     "chw_sse": lambda channels, target, difference: 1 / channels**2,
     # The mean of squares of F F^T / (CHW): jcjohnson/neural-style, neural-style-pt, fast.ai.
     "chw_mse": lambda channels, target, difference: 1 / channels**4,
     # The sum of squares of F F^T / (HW).
     "hw_sse": lambda channels, target, difference: 1.0,
-    # Divided by sum A^2 of the target: 0 where G = A, 1 where G = 0. It balances the layers alike for every
-    # network, whatever its scale and its number of channels.
+    # 1 / sum A^2: the distance is 0 if G = A and 1 if G = 0. The balance of the layers does not depend on the
+    # scale of the network's activations or on the number of channels.
     "relative": lambda channels, target, difference: 1 / numerics.energy(target),
-    # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch until 2023. The size of its
+    # sum d^2 / (sum |d| + 1e-8) of F F^T / (HW): crowsonkb/style-transfer-pytorch until 2023. The size of the
     # gradient hardly depends on the distance.
     "scaled": lambda channels, target, difference: 1 / (jnp.sum(numerics.absolute(difference)) + 1e-8),
 }
@@ -45,10 +45,10 @@ def _products(
 ) -> jax.Array:
     """Computes sum_m w_m F_mi F_mj, `BxCxC`."""
     einsum = partial(numerics.einsum, "bhwc,bhwd->bcd", precision=precision)
-    # over h and w without a reshape, so that the product stays sharded if the height is
+    # the sum runs over h and w without a reshape, so that it stays sharded if the height is sharded
     if weights_HxW is None:
         return einsum(features_BxHxWxC, features_BxHxWxC)
-    # divided by the largest, so that equal weights are 1 and are not rounded to the dtype of the features
+    # the weights are divided by the largest, so that equal weights become 1, which no dtype rounds
     largest = jnp.max(weights_HxW)
     units_HxWx1 = (weights_HxW / numerics.positive_or_one(largest))[..., None]
     weighted_BxHxWxC = (units_HxWx1 * features_BxHxWxC).astype(features_BxHxWxC.dtype)
@@ -60,7 +60,7 @@ def _products_forward(features_BxHxWxC, weights_HxW, precision):
 
 
 def _products_backward(precision, residuals, cotangent_BxCxC):
-    # w F (K + K^T): one product, where autodiff of the two factors makes two and stores w F as well
+    # w F (K + K^T) is one product; automatic differentiation of the two factors would make two and store w F
     features_BxHxWxC, weights_HxW = residuals
     symmetric = cotangent_BxCxC + cotangent_BxCxC.swapaxes(1, 2)
     gradient = numerics.einsum("bhwc,bcd->bhwd", features_BxHxWxC, symmetric, precision=precision)
@@ -81,12 +81,12 @@ def gram(
     """Computes the Gram matrix per position, G_ij = 1/M sum_m (F_mi - s)(F_mj - s).
 
     Args:
-      features_BxHxWxC: activations F, of M = HW positions; any float dtype. The map of a slim network's
-        `Mapped` is applied to the Gram matrix in place of the activations.
+      features_BxHxWxC: activations F at M = HW positions; any float dtype. The linear map in the `Mapped` of
+        a slim network is applied to the Gram matrix, not to the activations.
       shift: s, as in Novak & Nikulin 2016 (*Improving the Neural Algorithm of Artistic Style*), whose
         "activation shift" of -1 is shift = 1 here.
       weights_HxW: weights of the positions, in place of 1/M; None: equal weights.
-      precision: of the products.
+      precision: precision of the products.
 
     Returns:
       `BxCxC`, float32.
@@ -108,8 +108,8 @@ def distance(
     """Computes c sum_ij (G_ij - A_ij)^2.
 
     Args:
-      gram_BxCxC: G, of the image; any shape.
-      target_BxCxC: A, of the painting, of the same shape.
+      gram_BxCxC: G, the Gram matrix of the image, or an array of any shape.
+      target_BxCxC: A, the Gram matrix of the painting, of the same shape.
       channels: C of the layer in the published network, even if a slim network's G and A have fewer.
       normalization: name of c in GRAM_DISTANCE.
     """
@@ -119,7 +119,7 @@ def distance(
 
 
 def _gram_like(describe: Callable, normalization: str, **properties) -> Representation:
-    """Returns the representation by the matrices of `describe`, which `distance` compares."""
+    """Returns the representation whose matrices `describe` computes and `distance` compares."""
     choose("style_loss.normalization", normalization, GRAM_DISTANCE)
     return Representation(describe, partial(distance, normalization=normalization), **properties)
 
@@ -140,20 +140,20 @@ def make_gram(normalization: str) -> Representation:
 def make_gram_shift(normalization: str, shift: float = 1.0) -> Representation:
     """Returns the representation by Gram matrices of shifted activations (Novak & Nikulin 2016)."""
     describe = partial(weighted, shift=number("shift", shift))
-    # a shift that is the same for every channel is no longer so after a rotation of the channels
+    # a shift that is equal for all channels is not equal for all of them after a rotation of the channels
     return _gram_like(of_one_layer(describe), normalization, rotates=False, linear=True)
 
 
 def cross(activations: list[jax.Array | Mapped], positions: list[Positions]) -> jax.Array:
-    """Computes G_ij = E[F_i up(F')_j] of a layer F and a deeper one F', enlarged to its size, `1xCxC'`.
+    """Computes G_ij = E[F_i up(F')_j], `1xCxC'`, of a layer F and a deeper one F', enlarged to the size of F.
 
     Yeh et al. 2018 (*Quantitative Evaluation of Style Transfer*, arXiv 1804.00118), section 4, "cross-layer".
-    It is computed from the deeper layer and the means of the shallower one over the windows that correspond
-    to its positions. If enlarging repeats values, that is the same, except for rows and columns that pooling
-    has dropped.
+    G is computed from the deeper layer, and from the means of the shallower layer over the windows that
+    correspond to the deeper layer's positions. The result is the same as if F' were enlarged by repeating
+    values, except for rows and columns that pooling has dropped.
     """
     shallow, deep = (materialize(activation).astype(jnp.float32) for activation in activations)
-    # a power of 2: poolings halve, and drop odd rows
+    # a power of 2, because each pooling halves the size and drops an odd row
     factor = 1 << (shallow.shape[1] // deep.shape[1]).bit_length() - 1
     _, height, width, _ = deep.shape
     whole_windows = shallow[:, : factor * height, : factor * width]
@@ -169,14 +169,14 @@ def _neighbours(layers: Layers) -> tuple[Layers, ...]:
 
 
 def make_gram_cross(normalization: str) -> Representation:
-    """Returns the representation by `cross`, of each layer with the next."""
+    """Returns the representation by `cross` of each layer with the next."""
     return _gram_like(cross, normalization, parts=_neighbours, linear=True)
 
 
 def long_range(
     features_1xHxWxC: jax.Array | Mapped, positions: Positions, shifts: tuple[int, ...]
 ) -> jax.Array:
-    """Computes G^d_ij = E[F_i(p) F_j(p + d)] for each shift d along x and along y, in positions; `DxCxC`.
+    """Computes G^d_ij = E[F_i(p) F_j(p + d)], `DxCxC`, for each shift d, in positions, along x and along y.
 
     Berger & Memisevic 2017 (*Incorporating Long-Range Consistency in CNN-based Texture Generation*), eq. 5.
     A shift of 0 gives the Gram matrix itself. The weight of a pair is the geometric mean of its positions'
@@ -210,7 +210,7 @@ def make_gram_long(normalization: str, shifts: tuple[int, ...] = (0, 1, 2, 4)) -
     """Returns the representation by `long_range`.
 
     Raises:
-      UserError: shifts that are not whole numbers, or none.
+      UserError: there are no shifts, or one is not a whole number.
     """
     if type(shifts) not in (tuple, list) or not shifts:
         raise UserError(f"style_loss.options: shifts = {shifts!r}: give whole numbers, such as (1, 2)")

@@ -1,8 +1,8 @@
 """Style as nearest neighbours: patches, contextual similarity, relaxed earth mover's distance, hypercolumns.
 
-Layers are compared position by position, or, as hypercolumns, all layers together at sampled points of the
-image. Matrices of the distances of all pairs are computed in blocks of rows, and again for the gradient, to
-save memory.
+Layers are compared one by one, position by position, or all together, as hypercolumns at sampled points of
+the image. To save memory, the distances of all pairs of positions are computed in blocks of rows, and once
+more for the gradient.
 """
 
 import math
@@ -32,8 +32,8 @@ _BLOCK = 1 << 24  # pairs that are compared at a time, which bounds the memory
 def _blocks(function: Callable, rows_MxC: jax.Array, columns: int):
     """Applies `function(rows, real)` to blocks of rows and stacks the results.
 
-    `real` is False for the rows that pad the last block. With `columns` pairs in each row, a block has about
-    _BLOCK pairs at most.
+    `real` is False for the rows that pad the last block. Each row makes `columns` pairs, and a block at most
+    about _BLOCK pairs.
     """
     count = math.ceil(len(rows_MxC) * columns / _BLOCK)
     size = math.ceil(len(rows_MxC) / count)
@@ -50,11 +50,11 @@ class Patches(NamedTuple):
     """The square patches of a layer, flattened."""
 
     patches_PxD: jax.Array
-    weights_P: jax.Array  # those of the positions at their centres, sum 1
+    weights_P: jax.Array  # weights of the positions at the centres of the patches, sum 1
 
 
 def patches(features_1xHxWxC: jax.Array, positions: Positions, size: int, stride: int) -> Patches:
-    """Returns all `size` x `size` patches, `stride` apart, that lie wholly in the layer.
+    """Returns the `size` x `size` patches, `stride` positions apart, that lie wholly in the layer.
 
     Raises:
       TooSmall: the layer is smaller than a patch.
@@ -85,11 +85,11 @@ def patch_distance(statistics: Patches, target: Patches, channels: int, size: in
     NN(i) is the index of the target's patch q for which p_i . q / (|p_i| |q|) is largest.
 
     Li & Wand 2016 (*Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis*),
-    eq. 2-3. A patch has D = size^2 C values. Departs from the paper: a mean in place of the sum, so that the
-    size of the image does not change the weight of the term.
+    eq. 2-3. A patch has D = size^2 C values. Departs from the paper: the mean is taken in place of the sum,
+    so that the weight of the term does not depend on the size of the image.
     """
     targets_DxQ = numerics.unit_rows(target.patches_PxD).T
-    allowed_Q = target.weights_P > 0  # patches outside the region are not candidates
+    allowed_Q = target.weights_P > 0  # patches outside the region cannot be matched
 
     def nearest(patches_PxD, _):
         scores_PxQ = numerics.dot(patches_PxD, targets_DxQ)
@@ -122,8 +122,8 @@ def contextual_distance(
     """Computes -log 1/T sum_j max_i CX_ij: Mechrez, Talmi & Zelnik-Manor 2018, eq. 1-5.
 
     Here CX_ij = w_ij / sum_k w_ik, w_ij = exp((1 - d~_ij) / h) with h = `bandwidth`, and d~_ij = d_ij /
-    (min_k d_ik + 1e-5), where d_ij is the cosine distance of activations from which the target's mean is
-    subtracted.
+    (min_k d_ik + 1e-5), where d_ij is the cosine distance of two activations after the target's mean is
+    subtracted from both.
     """
     centre_C = jnp.mean(target_TxC, 0)
     targets_CxT = numerics.unit_rows(target_TxC - centre_C).T
@@ -149,7 +149,7 @@ def make_contextual(normalization: str, bandwidth: float = 0.5, samples: int = 4
 
 
 def hypercolumns(activations: Sequence[jax.Array], positions: Sequence[Positions]) -> jax.Array:
-    """Returns all layers, interpolated bilinearly, at sampled points of the image: `SxD`.
+    """Returns the values of all layers at sampled points of the image, `SxD`, interpolated bilinearly.
 
     The points are the sampled positions of the first layer. Kolkin, Salavon & Shakhnarovich 2019 (*Style
     Transfer by Relaxed Optimal Transport and Self-Similarity*), section 3.1.
@@ -186,7 +186,7 @@ def _cosine_distances(columns_SxD: jax.Array, target_TxD: jax.Array) -> jax.Arra
 
 
 def _euclidean_distances(columns_SxD: jax.Array, target_TxD: jax.Array) -> jax.Array:
-    # not as |x|^2 + |y|^2 - 2 x . y, since the root enlarges its rounding where x = y
+    # not |x|^2 + |y|^2 - 2 x . y, because near x = y the root would enlarge the rounding error of that sum
     pairs = zip(columns_SxD.T, target_TxD.T, strict=True)
     squares_SxT = sum((column_S[:, None] - target_T) ** 2 for column_S, target_T in pairs)
     return numerics.safe_sqrt(squares_SxT)
@@ -198,12 +198,12 @@ def relaxed_earth_mover(distances_SxT: jax.Array) -> jax.Array:
 
 
 def remd_distance(columns_SxD: jax.Array, target_TxD: jax.Array, channels: int) -> jax.Array:
-    """Computes the relaxed earth mover's distance with the cosine one (Kolkin et al. 2019, section 3.2)."""
+    """Computes the relaxed earth mover's distance with cosine distances (Kolkin et al. 2019, section 3.2)."""
     return relaxed_earth_mover(_cosine_distances(columns_SxD, target_TxD))
 
 
 def _of_columns(normalization: str, distance: Callable, samples: int, **properties) -> Representation:
-    """Returns a representation by hypercolumns: all layers together make one term of the loss."""
+    """Returns a representation by hypercolumns, whose single term of the loss has all layers."""
     return normalized(
         hypercolumns, distance, normalization,
         parts=all_layers, channels=sum, samples=whole("samples", samples), blends=False, **properties,
@@ -216,7 +216,7 @@ def make_remd(normalization: str, samples: int = 1024) -> Representation:
 
 
 def column_moments_distance(columns_SxD: jax.Array, target_TxD: jax.Array, channels: int) -> jax.Array:
-    """Computes 1/D |mu - mu'|_1 + 1/D^2 |S - S'|_1, means mu, covariances S (Kolkin et al. 2019, eq. 7)."""
+    """Computes 1/D |mu - mu'|_1 + 1/D^2 |S - S'|_1 of means mu and covariances S (Kolkin et al., eq. 7)."""
 
     def moments(columns_SxD):
         mean_D = jnp.mean(columns_SxD, 0)
@@ -251,7 +251,7 @@ def palette_distance(colors_Sx3: jax.Array, target_Tx3: jax.Array, channels: int
 
 
 def make_palette(normalization: str, samples: int = 1024) -> Representation:
-    """Returns the representation by the colours of the image itself, which is its only layer."""
+    """Returns the representation by the colours of the image itself, which is the only layer that it uses."""
     return normalized(
         of_one_layer(palette), palette_distance, normalization,
         parts=lambda layers: (("image",),), samples=whole("samples", samples), blends=False,
@@ -261,8 +261,9 @@ def make_palette(normalization: str, samples: int = 1024) -> Representation:
 def self_similarity_distance(columns_SxD: jax.Array, target_SxD: jax.Array) -> jax.Array:
     """Computes 1/S^2 sum_ij |D_ij / sum_i D_ij - D'_ij / sum_i D'_ij|.
 
-    D_ij is the cosine distance of the hypercolumns i and j of one image, D'_ij that of the other. This is
-    the content loss of Kolkin et al. 2019, eq. 9, times 1/S. Both images are sampled at the same points.
+    D_ij is the cosine distance between the hypercolumns i and j of one image, and D'_ij the same for the
+    other image. The value is the content loss of Kolkin et al. 2019, eq. 9, times 1/S. Both images are
+    sampled at the same points.
 
     Args:
       columns_SxD: hypercolumns of the image.

@@ -2,11 +2,11 @@
 
     MMD^2(X, Y) = E k(x, x') - 2 E k(x, y) + E k(y, y') = |E phi(x) - E phi(y)|^2,   k(x, y) = phi(x) . phi(y)
 
-for x at the image's positions and y at the painting's, in one layer. Li et al. 2017 (*Demystifying Neural
-Style Transfer*), eq. 5: the Gram loss is this with k(x, y) = (x . y)^2, and other kernels give other notions
-of style. For polynomials of degree 1 and 2 the features phi are few enough to be computed. For the other
-kernels D random features are used, with E phi_D(x) . phi_D(y) = k(x, y). They are drawn from the seed, and
-give an unbiased estimate that uses every position.
+Here x is an activation of the image and y one of the painting, in the same layer. Li et al. 2017
+(*Demystifying Neural Style Transfer*), eq. 5: with k(x, y) = (x . y)^2, MMD^2 is the Gram loss, and other
+kernels give other notions of style. For polynomials of degree 1 and 2 the features phi are few enough to be
+computed. For the other kernels D random features are used, with E phi_D(x) . phi_D(y) = k(x, y). They are
+drawn from the seed, and give an unbiased estimate that uses every position.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def make_mmd_linear(normalization: str) -> Representation:
 
 
 def mean_direction(features_1xHxWxC: jax.Array, positions: Positions) -> jax.Array:
-    """Computes the mean of F / |F| (0 if F is 0), the feature of the kernel (x . y) / (|x| |y|)."""
+    """Computes the mean of F / |F| (0 if F is 0), which is the feature of the kernel (x . y) / (|x| |y|)."""
     return mean_over(numerics.unit_rows(flatten(features_1xHxWxC)), positions)
 
 
@@ -54,7 +54,7 @@ def make_mmd_cosine(normalization: str) -> Representation:
 def quadratic_distance(statistics: RawMoments, target: RawMoments, channels: int, offset: float) -> jax.Array:
     """Computes |E x x^T - E y y^T|^2 + 2 c |E x - E y|^2: MMD^2 with k(x, y) = (x . y + c)^2.
 
-    Here c = `offset`; with c = 0 it is the Gram loss (Li et al. 2017, eq. 8).
+    Here c = `offset`; with c = 0 the value is the Gram loss (Li et al. 2017, eq. 8).
     """
     squares = jnp.sum((statistics.second_CxC - target.second_CxC) ** 2)
     return squares + 2 * offset * linear_distance(statistics.mean_C, target.mean_C, channels)
@@ -63,10 +63,13 @@ def quadratic_distance(statistics: RawMoments, target: RawMoments, channels: int
 def make_mmd_polynomial(
     normalization: str, degree: int = 2, offset: float = 0.0, features: int = 512
 ) -> Representation:
-    """Returns the representation by k(x, y) = (x . y + offset)^degree; degree 3 on uses `features`."""
+    """Returns the representation by k(x, y) = (x . y + offset)^degree.
+
+    A degree of 3 or more is computed with `features` random features.
+    """
     offset = number("offset", offset, least=0.0)
     if whole("degree", degree, most=64) == 1:
-        return make_mmd_linear(normalization)  # in which an offset cancels
+        return make_mmd_linear(normalization)  # the offset cancels
     if degree == 2:
         distance = partial(quadratic_distance, offset=offset)
         return normalized(of_one_layer(raw_moments), distance, normalization, linear=True)
@@ -78,7 +81,9 @@ def make_mmd_polynomial(
 
 
 def gaussian_frequencies(key: jax.Array, channels: int, count: int, bandwidth: float) -> jax.Array:
-    """Draws w_d, `CxD`, of exp(-|x - y|^2 / (2 b s^2)) = E cos(w . (x - y) / s), with b = `bandwidth`.
+    """Draws the frequencies w_d, `CxD`, of the Gaussian kernel with b = `bandwidth`.
+
+        k(x, y) = exp(-|x - y|^2 / (2 b s^2)) = E cos(w . (x - y) / s)
 
     Rahimi & Recht 2007 (*Random Features for Large-Scale Kernel Machines*), section 3.
     """
@@ -92,11 +97,12 @@ def make_mmd_gaussian(normalization: str, bandwidth: float = 1.0, features: int 
 
 
 def laplacian_frequencies(key: jax.Array, channels: int, count: int, bandwidth: float) -> jax.Array:
-    """Draws the frequencies of exp(-|x - y| / (b s)), which has longer tails: multivariate Cauchy.
+    """Draws the frequencies of the kernel exp(-|x - y| / (b s)) from a multivariate Cauchy distribution.
 
-    |x - y| is the Euclidean length. The highest twelfth of the frequencies is lowered to ten times the normal
-    ones, which rounds the kernel's kink at 0. Otherwise their variance is infinite, and the slope at the kink
-    leaves specks in the image.
+    The kernel has longer tails than the Gaussian one; |x - y| is the Euclidean length. The highest twelfth of
+    the frequencies is lowered to ten times the normally distributed ones, which rounds the kernel's kink at
+    0. Otherwise the variance of the frequencies would be infinite, and the slope at the kink would leave
+    specks in the image.
     """
     direction, length = jax.random.split(key)
     normal_CxD = jax.random.normal(direction, (channels, count))
@@ -116,9 +122,11 @@ def fourier_features(rows_MxC: jax.Array, scale: jax.Array, frequencies_CxD: jax
 
 
 def polynomial_signs(key: jax.Array, channels: int, count: int, degree: int) -> jax.Array:
-    """Draws signs w_di, `degree x C+1 x D`, of (x . y + c)^p = E prod_i (w_di . x~) (w_di . y~).
+    """Draws the signs w_di, `degree x C+1 x D`, of the polynomial kernel of degree p.
 
-    x~ is (x, sqrt c). Kar & Karnick 2012 (*Random Feature Maps for Dot Product Kernels*), section 3.
+        k(x, y) = (x . y + c)^p = E prod_i (w_di . x~) (w_di . y~),   x~ = (x, sqrt c)
+
+    Kar & Karnick 2012 (*Random Feature Maps for Dot Product Kernels*), section 3.
     """
     return jax.random.rademacher(key, (degree, channels + 1, count), jnp.float32)
 
@@ -126,7 +134,7 @@ def polynomial_signs(key: jax.Array, channels: int, count: int, degree: int) -> 
 def product_features(
     rows_MxC: jax.Array, scale: jax.Array, signs_pxCxD: jax.Array, offset: float
 ) -> jax.Array:
-    """Computes prod_i (w_di . x~) / sqrt D, `MxD`; `scale` is not used."""
+    """Computes prod_i (w_di . x~) / sqrt D, `MxD`, with x~ = (x, sqrt offset); `scale` is not used."""
     extended_MxC = jnp.pad(rows_MxC, ((0, 0), (0, 1)), constant_values=offset**0.5)
     factors_pxMxD = numerics.einsum("mc,pcd->pmd", extended_MxC, signs_pxCxD)
     return jnp.prod(factors_pxMxD, 0) / signs_pxCxD.shape[2] ** 0.5
@@ -156,12 +164,12 @@ def all_activations(features_1xHxWxC: jax.Array, positions: Positions) -> Activa
 def _mean_features(
     activations: Activations, scale: jax.Array, draw: Callable, feature: Callable, count: int
 ) -> jax.Array:
-    """Computes E phi(x), in blocks of positions that are computed again for the gradient."""
+    """Computes E phi(x) in blocks of positions, whose features are computed once more for the gradient."""
     positions, channels = activations.rows_MxC.shape
     parameters = draw(activations.key, channels, count)
     blocks = -(-positions * count // _BLOCK)
     size = -(-positions // blocks)
-    padding = size * blocks - positions  # of weight 0
+    padding = size * blocks - positions  # rows of weight 0
     rows_BxMxC = jnp.pad(activations.rows_MxC, ((0, padding), (0, 0))).reshape(blocks, size, channels)
     weights_BxM = jnp.pad(activations.weights_M, (0, padding)).reshape(blocks, size)
 
@@ -193,9 +201,10 @@ def random_distance(
 ) -> jax.Array:
     """Computes |E phi(x) - E phi(y)|^2 with `count` random features, the same for both images.
 
-    The scale s of the kernels that have one is the painting's: s^2 = E |y - y'|^2 (Li et al. 2017, section
-    4.2, take it from the pairs that they draw). Departs from the paper, whose unbiased estimate uses pairs of
-    positions that are drawn anew at each step. Pairs drawn once would pull each position to its own partners.
+    If a kernel has a scale s, it is computed from the painting: s^2 = E |y - y'|^2 (Li et al. 2017, section
+    4.2, compute it from the pairs that they draw). Departs from the paper: its unbiased estimate uses pairs
+    of positions that are drawn anew at each step, since pairs that are drawn once would make each position
+    similar to its own partners only.
     """
     mean_D = _mean_features(activations, target.scale, draw, feature, count)
     return jnp.sum((mean_D - target.features_D) ** 2)

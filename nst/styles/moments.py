@@ -1,7 +1,7 @@
 """Style as moments: means, standard deviations and higher moments of each channel; second moments of all.
 
-F_mc is the activation of channel c of C at position m of M, and E a mean over the positions, by their weights
-where they have any. A prime marks the painting's statistics.
+F_mc is the activation of channel c of C at position m of M, and E is the mean over the positions, weighted if
+the positions have weights. A prime marks the painting's statistics.
 """
 
 from functools import partial
@@ -32,14 +32,17 @@ def moments(features_1xHxWxC: jax.Array, positions: Positions, order: int = 2) -
 
 
 def mean_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
-    """Computes 1/C sum_c (mu_c - mu'_c)^2; with weights, the guided mean in the code of Gatys et al. 2017."""
+    """Computes 1/C sum_c (mu_c - mu'_c)^2.
+
+    With weights it is the distance of guided means in the code of Gatys et al. 2017.
+    """
     return jnp.sum((statistics.mean_C - target.mean_C) ** 2) / channels
 
 
 def moments_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
-    """Computes 1/C sum_c (mu_c - mu'_c)^2 + (sigma_c - sigma'_c)^2, standard deviations sigma.
+    """Computes 1/C sum_c (mu_c - mu'_c)^2 + (sigma_c - sigma'_c)^2, with the standard deviations sigma.
 
-    Li et al. 2017 (*Demystifying Neural Style Transfer*), eq. 14, there called batch normalisation
+    Li et al. 2017 (*Demystifying Neural Style Transfer*), eq. 14, who call these batch normalisation
     statistics.
     """
     deviations_C, target_C = (numerics.safe_sqrt(of.central_KxC[0]) for of in (statistics, target))
@@ -55,12 +58,12 @@ def make_moments(normalization: str) -> Representation:
 def central_distance(statistics: Moments, target: Moments, channels: int) -> jax.Array:
     """Computes 1/C sum_c (mu_c - mu'_c)^2 + sum_k (r_k(m_kc) - r_k(m'_kc))^2, m_k = E[(F - mu)^k].
 
-    k runs from 2 to `order`. r_k(m) = m (m^2 + s^2k)^((1-k)/2k) is about m / s^(k-1) for small m and, for
-    large ones, the k-th root with the sign of m: every order is in units of an activation, and none outgrows
-    the others. s is the target's standard deviation over the whole layer (1 where that is 0). Central moment
-    matching: Zellinger et al. 2017 (arXiv 1702.08811); for style, Kalischek et al. 2021 (arXiv 2103.07208).
-    Departs from the papers: they bound the activations instead of taking roots, and add norms, which have no
-    gradient at equality, instead of squares.
+    k runs from 2 to `order`. r_k(m) = m (m^2 + s^2k)^((1-k)/2k) is about m / s^(k-1) for small m, and for
+    large m about the k-th root, with the sign of m. So every order is in units of an activation, and no order
+    dominates the others. s is the target's standard deviation over the whole layer (1 if that is 0). Central
+    moment matching: Zellinger et al. 2017 (arXiv 1702.08811); for style, Kalischek et al. 2021 (arXiv
+    2103.07208). Departs from the papers: they bound the activations instead of taking roots, and add norms,
+    which have no gradient at equality, instead of squares.
     """
     deviation = numerics.safe_sqrt(jnp.sum(target.central_KxC[0]) / channels)
     scale = numerics.positive_or_one(deviation)
@@ -81,7 +84,7 @@ def make_moments_k(normalization: str, order: int = 4) -> Representation:
 
 
 class RawMoments(NamedTuple):
-    """The first two moments of a layer, not centred, so that those of several paintings may be averaged."""
+    """The first two moments of a layer; they are not centred, so that those of paintings can be averaged."""
 
     mean_C: jax.Array
     second_CxC: jax.Array  # E[F F^T]

@@ -1,4 +1,4 @@
-"""The positions of a layer at which style is measured: all, with or without weights, or a sample."""
+"""The positions of a layer at which style is measured: all of them, with or without weights, or a sample."""
 
 import flax.struct
 import jax
@@ -15,15 +15,15 @@ class Positions:
     weights_HxW: jax.Array | None = None  # sum 1; None: equal weights
     sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
     key: jax.Array | None = None  # random key for anything else that is drawn, such as projections
-    # of the products of a Gram matrix, whose sums over the positions are float32 in any case
+    # precision of the products of a Gram matrix; sums over the positions are always float32
     precision: jax.lax.Precision = flax.struct.field(pytree_node=False, default=numerics.FULL)
 
 
 def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
     """Samples positions by their weights, stratified in raster order.
 
-    The total weight is divided into `count` equal shares in raster order, and one position is drawn from
-    each. Without weights, a layer of at most `count` positions gives each of them once.
+    The total weight is divided into `count` equal shares in raster order, and one position is drawn from each
+    share. Without weights, if the layer has at most `count` positions, each of them is taken once.
 
     Args:
       key: random key.
@@ -52,7 +52,7 @@ def flatten(features_1xHxWxC: jax.Array | Mapped) -> jax.Array:
 
 
 def mean_over(rows_MxC: jax.Array, positions: Positions) -> jax.Array:
-    """Returns E[F], the mean over the positions by their weights, `C`."""
+    """Returns E[F], `C`, the mean over the positions, weighted if they have weights."""
     if positions.weights_HxW is None:
         return jnp.mean(rows_MxC, 0)
     return numerics.einsum("m,mc->c", positions.weights_HxW.reshape(-1), rows_MxC)

@@ -1,4 +1,4 @@
-"""What a representation of style is, and what the factories of representations share."""
+"""The type of a representation of style, and functions that the factories of representations share."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from nst import numerics
 from nst.errors import UserError, choose, shown
 from nst.styles.positions import Positions
 
-NORMALIZATIONS = ("none", "relative")  # of every representation but the Gram matrices
+NORMALIZATIONS = ("none", "relative")  # of all representations except the Gram matrices
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -24,7 +24,7 @@ def each_layer(layers: Layers) -> tuple[Layers, ...]:
 
 
 def all_layers(layers: Layers) -> tuple[Layers, ...]:
-    """Returns a single part, of all layers."""
+    """Returns a single part that has all layers."""
     return (layers,)
 
 
@@ -36,16 +36,16 @@ def geometric_mean(channels: list[int]) -> float:
 class Representation(NamedTuple):
     """A representation of style: statistics of activations, and a distance between two of them.
 
-    A term of the style loss compares one part of the layers, most often a single layer, in two images.
-    `target` turns the painting's statistics into a constant, with which those of the image are compared at
-    every step.
+    A term of the style loss compares two images in one part of the layers, most often a single layer.
+    `target` turns the painting's statistics into a constant, with which the image's statistics are compared
+    at every step.
     """
 
-    # (activations of a part, a Positions for each of them) -> statistics
+    # (activations of each layer of a part, Positions of each layer) -> statistics
     describe: Callable[[list, list[Positions]], Any]
     # (statistics of the image, the target, C: `channels` of the part's layers) -> scalar
     distance: Callable[[Any, Any, float], jax.Array]
-    # (statistics of the painting, those of an image without features, C) -> the target
+    # (statistics of the painting, statistics of an image without features, C) -> the target
     target: Callable[[Any, Any, float], Any] = lambda statistics, blank, channels: statistics
     # layers of the config -> the parts of which the terms of the loss are made
     parts: Callable[[Layers], tuple[Layers, ...]] = each_layer
@@ -73,9 +73,10 @@ def normalized(
 
     Args:
       describe: as in `Representation`.
-      distance: as in `Representation`; it is what `normalization` divides.
-      normalization: "none": the distance as it is; "relative": divided by that of an image without features.
-      target: the painting's statistics -> the target.
+      distance: as in `Representation`, before normalisation.
+      normalization: "none": the distance as it is; "relative": divided by the distance of an image without
+        features.
+      target: function from the painting's statistics to the target.
       **properties: the other fields of `Representation`.
     """
     choose("style_loss.normalization", normalization, NORMALIZATIONS)
@@ -96,7 +97,7 @@ def normalized(
 
 
 def whole(name: str, value: int, least: int = 1, most: int = 2**31 - 1) -> int:
-    """Returns an option that must be a whole number; raises UserError if it is not, or out of its range."""
+    """Returns an option, or raises UserError if it is not a whole number from `least` to `most`."""
     if type(value) is not int or not least <= value <= most:
         raise UserError(
             f"style_loss.options: {name} = {shown(value)}: give a whole number, from {least} to {most}"
@@ -105,7 +106,7 @@ def whole(name: str, value: int, least: int = 1, most: int = 2**31 - 1) -> int:
 
 
 def number(name: str, value: float, least: float = -math.inf) -> float:
-    """Returns an option that must be a finite number; raises UserError if it is not, or below `least`."""
+    """Returns an option, or raises UserError if it is not a finite number or is less than `least`."""
     if type(value) not in (int, float) or not abs(value) <= _LARGEST or value < least:
         bound = "" if least == -math.inf else f", at least {least}"
         raise UserError(f"style_loss.options: {name} = {shown(value)}: give a finite number{bound}")
@@ -113,7 +114,7 @@ def number(name: str, value: float, least: float = -math.inf) -> float:
 
 
 def positive(name: str, value: float) -> float:
-    """Returns an option that must be a positive number; raises UserError if it is not."""
+    """Returns an option, or raises UserError if it is not a positive number."""
     if not number(name, value) > 0:
         raise UserError(f"style_loss.options: {name} = {value!r}: must be positive")
     return value

@@ -1,7 +1,7 @@
 """The table of the representations of style.
 
-To add one, write its statistics, its distance and its factory `make_<name>` in the file of its kind, and add
-a row here. A factory takes style_loss.normalization and, as keyword arguments, the options that
+To add a representation, write its statistics, its distance and its factory `make_<name>` in the file of its
+kind, and add a row here. A factory takes style_loss.normalization and, as keyword arguments, the options that
 style_loss.options may set. It returns a `Representation` (nst/styles/representation.py).
 """
 
@@ -37,10 +37,10 @@ STYLES = {
 
 
 def linear() -> tuple[str, ...]:
-    """Returns the representations that may be computed strip by strip, with their default options.
+    """Returns the representations that can be computed strip by strip, with their default options.
 
     Returns:
-      Their names in STYLES.
+      The names in STYLES.
     """
     return tuple(name for name, make in STYLES.items() if make("relative").linear)
 
@@ -49,9 +49,9 @@ def style(names: str, normalization: str, text: str = "") -> dict[str, Represent
     """Returns {name: representation} for the style loss of a config.
 
     Args:
-      names: names in STYLES joined by "+", such as "gram+histogram"; their losses are added.
-      normalization: a name in GRAM_DISTANCE for Gram matrices, in NORMALIZATIONS for the others.
-      text: the options, such as "degree=3,samples=512"; each goes to the representations that have it.
+      names: names in STYLES joined by "+", such as "gram+histogram"; the losses are added.
+      normalization: a name in GRAM_DISTANCE for Gram matrices, and in NORMALIZATIONS for the others.
+      text: the options, such as "degree=3,samples=512"; each is passed to the representations that have it.
 
     Returns:
       The representations, in the order of `names`.

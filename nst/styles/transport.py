@@ -1,7 +1,7 @@
 """Style as a distribution of activations, compared by optimal transport: histograms, slices, Gaussians.
 
-F_mc is the activation of channel c of C at position m of M, and E a mean over the positions, by their weights
-where they have any.
+F_mc is the activation of channel c of C at position m of M, and E is the mean over the positions, weighted if
+the positions have weights.
 """
 
 from functools import partial
@@ -43,7 +43,7 @@ def channel_values(features_1xHxWxC: jax.Array, positions: Positions) -> Values:
 
 
 def sliced_values(features_1xHxWxC: jax.Array, positions: Positions, projections: int = 0) -> Values:
-    """Returns F along `projections` orthonormal random directions, at most C of them; 0: C of them."""
+    """Returns F along `projections` orthonormal random directions, of which there are at most C; 0: C."""
     rows_MxC = flatten(features_1xHxWxC)
     channels = rows_MxC.shape[1]
     count = min(projections or channels, channels)
@@ -54,10 +54,10 @@ def sliced_values(features_1xHxWxC: jax.Array, positions: Positions, projections
 
 
 def sort_columns(values: Values) -> Sorted:
-    """Sorts each column; the result of the painting is the target of `transport_distance`."""
+    """Sorts each column; the sorted columns of the painting are the target of `transport_distance`."""
     if values.weights_M is None:
         return Sorted(_sort(values.rows_MxP), None)
-    # values of weight 0 come last and are set to the largest value that has weight: they change no quantile
+    # values of weight 0 come last and are set to the largest value with weight, so they change no quantile
     counts_Mx1 = values.weights_M[:, None] > 0
     largest_P = jnp.max(jnp.where(counts_Mx1, values.rows_MxP, -jnp.inf), 0)
     order_MxP = jnp.argsort(jnp.where(counts_Mx1, values.rows_MxP, jnp.inf), axis=0)
@@ -67,7 +67,7 @@ def sort_columns(values: Values) -> Sorted:
 
 
 def _sort(values_MxP: jax.Array) -> jax.Array:
-    """Sorts the columns as integers of the same order, six times as fast as floats on XLA:CPU."""
+    """Sorts the columns as integers that have the same order, six times as fast as floats on XLA:CPU."""
 
     def swap(bits):
         # negative floats, read as integers, are in reverse order
@@ -79,14 +79,15 @@ def _sort(values_MxP: jax.Array) -> jax.Array:
 
 
 def transport_distance(values: Values, target: Sorted, channels: int) -> jax.Array:
-    """Computes 1/C sum_p int_0^1 (Q_p(u) - Q'_p(u))^2 du, squared 2-Wasserstein distances of columns.
+    """Computes 1/C sum_p int_0^1 (Q_p(u) - Q'_p(u))^2 du, a sum of squared 2-Wasserstein distances.
 
-    Q_p is the quantile function of column p. With the channels as columns it is the histogram loss of Risser
-    et al. 2017 (*Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram
-    Losses*), section 3; along random directions it is the loss of Heitz et al. 2021 (*A Sliced Wasserstein
-    Loss for Neural Texture Synthesis*), eq. 3. Departs from the papers: the target's quantiles are
-    interpolated instead of binned, which also works for images of two sizes; the directions are orthonormal
-    and drawn once, not anew at each step, so that the loss is a function of the image.
+    Q_p is the quantile function of column p. If the columns are the channels, the value is the histogram loss
+    of Risser et al. 2017 (*Stable and Controllable Neural Texture Synthesis and Style Transfer Using
+    Histogram Losses*), section 3. If they are projections on random directions, it is the loss of Heitz et
+    al. 2021 (*A Sliced Wasserstein Loss for Neural Texture Synthesis*), eq. 3. Departs from the papers: the
+    target's quantiles are interpolated instead of binned, which also works for images of two sizes; the
+    directions are orthonormal and drawn once, not anew at each step, so that the loss is a function of the
+    image.
     """
     return _transport(values.rows_MxP, values.weights_M, target) / channels
 
@@ -107,8 +108,8 @@ def make_sliced_wasserstein(normalization: str, projections: int = 0) -> Represe
 def _transport(rows_MxP: jax.Array, weights_M: jax.Array | None, target: Sorted) -> jax.Array:
     """Computes sum_m w_m (x_m - T(x_m))^2, where T maps a value to the target's quantile.
 
-    Its gradient is 2 w_m (x_m - T(x_m)), in which equal values, such as the zeros of a rectifier, share the
-    mean of their quantiles.
+    The gradient is 2 w_m (x_m - T(x_m)). In it, T maps equal values, such as the zeros after a rectifier, to
+    the mean of their quantiles.
     """
     return _transport_forward(rows_MxP, weights_M, target)[0]
 
@@ -125,7 +126,7 @@ def _transport_forward(rows_MxP, weights_M, target):
 
 
 def _mean_quantiles(values_M, sorted_M, quantiles_M, weights_M) -> jax.Array:
-    """Returns for each value the mean quantile of all values that equal it."""
+    """Returns, for each value, the mean quantile of all values that are equal to it."""
     starts_M = jnp.concatenate([jnp.ones(1, bool), sorted_M[1:] != sorted_M[:-1]])
 
     def join(left, right):  # adds up, and starts anew where a run of equal values starts
@@ -154,7 +155,7 @@ def _quantiles(target: Sorted, own: Sorted) -> jax.Array:
 
 
 def _levels(columns: Sorted) -> jax.Array:
-    """Returns the level of each value: the weight of all values before it, plus half its own."""
+    """Returns the level of each value: the total weight of the values before it, plus half its own weight."""
     if columns.weights_MxP is None:
         count, width = columns.values_MxP.shape
         return jnp.broadcast_to(((jnp.arange(count) + 0.5) / count)[:, None], (count, width))
@@ -169,11 +170,11 @@ class GaussianTarget(NamedTuple):
 
     mean_C: jax.Array
     covariance_CxC: jax.Array
-    root_CxC: jax.Array  # of the covariance
+    root_CxC: jax.Array  # square root of the covariance
 
 
 def bures_target(painting: RawMoments, floor: float, iterations: int) -> GaussianTarget:
-    """Returns the target of `bures_distance`, with the square root, which is the same at every step."""
+    """Returns the target of `bures_distance`, including the square root, which is the same at every step."""
     covariance_CxC = _covariance(painting, floor)
     root_CxC = _newton_schulz(covariance_CxC, iterations)[0] if iterations else _square_root(covariance_CxC)
     return GaussianTarget(painting.mean_C, covariance_CxC, root_CxC)
@@ -184,10 +185,10 @@ def bures_distance(
 ) -> jax.Array:
     """Computes 1/C (|mu - mu'|^2 + tr(S + S' - 2 (S'^1/2 S S'^1/2)^1/2)).
 
-    It is the squared 2-Wasserstein distance between Gaussians, over C. S is the covariance with `floor` added
-    to its diagonal. Dowson & Landau 1982; for style crowsonkb/style-transfer-pytorch (2023). The square roots
-    are found by eigenvalues (`iterations` = 0), or by as many iterations of Newton-Schulz, of which that code
-    makes 12.
+    The value is the squared 2-Wasserstein distance between two Gaussians, divided by C. S is the covariance
+    with `floor` added to its diagonal. Dowson & Landau 1982; for style, crowsonkb/style-transfer-pytorch
+    (2023). The square roots are computed from eigenvalues if `iterations` is 0, else by that number of
+    Newton-Schulz iterations, of which crowsonkb's code makes 12.
     """
     covariance_CxC = _covariance(statistics, floor)
     spread = jnp.trace(covariance_CxC) + jnp.trace(target.covariance_CxC)
@@ -207,11 +208,11 @@ def make_wasserstein_gaussian(normalization: str, floor: float = 1e-4, iteration
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def overlap(covariance_CxC: jax.Array, root_CxC: jax.Array, iterations: int) -> jax.Array:
-    """Computes tr (R S R)^1/2 of a covariance S and another's root R, with gradient R (R S R)^-1/2 R / 2.
+    """Computes tr (R S R)^1/2 of a covariance S and the square root R of another covariance.
 
-    With `iterations` = 0 it is the sum of the singular values of S^1/2 R. The eigenvalues of R S R are the
-    squares of these, which float32 resolves less well. The derivative of the singular vectors, which is
-    infinite at equal values, is not needed.
+    The gradient is R (R S R)^-1/2 R / 2. With `iterations` = 0 the value is computed as the sum of the
+    singular values of S^1/2 R, because float32 resolves them better than their squares, the eigenvalues of
+    R S R. The derivative of the singular vectors, which is infinite at equal singular values, is not needed.
     """
     return _overlap_forward(covariance_CxC, root_CxC, iterations)[0]
 
@@ -239,13 +240,15 @@ def _covariance(moments: RawMoments, floor: float) -> jax.Array:
 
 
 def _square_root(matrix_CxC: jax.Array) -> jax.Array:
-    """Computes A^1/2 of a symmetric matrix; negative eigenvalues are rounding errors and count as 0."""
+    """Computes A^1/2 of a symmetric matrix A; negative eigenvalues are rounding errors and count as 0."""
     values_C, vectors_CxC = jnp.linalg.eigh((matrix_CxC + matrix_CxC.T) / 2)
     return numerics.dot(vectors_CxC * jnp.sqrt(jnp.maximum(values_C, 0)), vectors_CxC.T)
 
 
 def _newton_schulz(matrix_CxC: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
-    """Computes A^1/2 and A^-1/2 by Y <- Y (3 I - Z Y) / 2, Z <- (3 I - Z Y) Z / 2 from Y = A / |A|, Z = I.
+    """Computes A^1/2 and A^-1/2 by the iterations of Newton and Schulz.
+
+        Y <- Y (3 I - Z Y) / 2,   Z <- (3 I - Z Y) Z / 2,   from Y = A / |A|, Z = I
 
     Higham 2008, *Functions of Matrices*, eq. 6.35.
     """

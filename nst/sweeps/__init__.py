@@ -7,10 +7,10 @@
     processes   run points in several processes of this machine
     ray         run points on a Ray cluster
     launchers   the table of these ways to run points
-    identity    what a finished point must agree with before its numbers are believed
-    entropy      how peaked the activations of a point's network are
-    results     the folder of a sweep, and its rows
-    course      how far a run has come, and what it took
+    identity    the config and the inputs to which the numbers of a point belong
+    entropy     the entropy of the activations of a point's network
+    results     the folder of a sweep, and the rows of its table
+    course      the progress of a run, and the time and memory that it took
     judge       the instrument of a sweep
     export      the files of the table
     progress    the messages of a sweep

@@ -1,9 +1,9 @@
 """The batched launcher: points that share a compiled program are stacked and run as one.
 
-What is not part of the program may vary within a batch: weights, targets and starts (and so pictures, seeds
-and kinds of initial image), and the number of steps. Each point keeps a run folder of its own, as if it had
-run alone, and its numbers are those of the local launcher up to rounding, which L-BFGS amplifies. With
-several devices, the points are shared out among them.
+Everything that is not part of the program may vary within a batch: weights, targets and starts (and so
+pictures, seeds and kinds of initial image), and the number of steps. Each point has its own run folder, as if
+it had run alone, and its numbers are those of the local launcher up to rounding, which L-BFGS amplifies. With
+several devices, the points are divided among them.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ from nst.sweeps.local import (
 from nst.sweeps.points import Point
 from nst.sweeps.stacked import Each, Program
 
-MOST = 64  # points in one program
+MOST = 64  # most points in one program
 _ADVICE = (
     "lower optimizer.learning_rate, the weights, or use a line search; the local launcher saves the last "
     "finite image"
@@ -55,23 +55,23 @@ class Lane:
 
     point: Point
     run: Run
-    problem: Problem | None  # without variables; None: it is part of the batch's stacked arrays
-    state: State | None  # where it starts; None: it is part of the batch's stacked arrays
+    problem: Problem | None  # without variables; None: it is already in the batch's stacked arrays
+    state: State | None  # the state at the start; None: it is already in the batch's stacked arrays
     step: int
     active: bool = True
 
 
 def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Each | None = None) -> None:
-    """Runs points in batches of those that share a program, each as large as the memory allows.
+    """Runs points in batches that share a program; each batch is as large as the memory allows.
 
     Args:
-      launch: what every launcher needs.
-      points: to be run.
+      launch: the settings of the sweep.
+      points: the points to run.
       most: the largest number of points in a batch.
-      each: `stacked.side_by_side` or `stacked.in_turn`; None: the faster one on this machine.
+      each: `stacked.side_by_side` or `stacked.in_turn`; None: the one that is faster on this machine.
 
     Raises:
-      UserError: the image of a point is to be shared by several devices.
+      UserError: a config divides the image over several devices.
     """
     if any(point.config.devices != 1 for point in points):
         raise UserError(
@@ -80,7 +80,7 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Eac
     shared = Shared()
     for group in group_by_program(points):
         drop_other_programs(shared, group.key, (*PROGRAMS, stacked.run, stacked.measure))
-        if group.key is None:  # their config has an error, which each point records for itself
+        if group.key is None:  # the configs have an error, which each point records by itself
             for point in group.points:
                 attempt(launch, point, lambda point=point: run_point(launch, point, shared.load))
         else:
@@ -88,7 +88,7 @@ def batched(launch: Launch, points: Sequence[Point], most: int = MOST, each: Eac
 
 
 def _run_group(launch: Launch, points: Sequence[Point], load: LoadNetwork, most: int, each: Each) -> None:
-    """Runs points that share a program; the memory that the first one needs sets the size of the batches."""
+    """Runs points that share a program; the memory for the first point determines the size of the batches."""
     waiting, program = list(points), None
     while waiting and not launch.stop():
         with contextlib.ExitStack() as stack:  # holds the folders of the batch
@@ -114,7 +114,7 @@ def _fail(error: UserError):
 def _open(
     launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, lanes: list[Lane]
 ) -> bool:
-    """Runs a point's smaller sizes and adds it to the batch; returns True if it was finished already."""
+    """Runs a point's smaller sizes and adds it to the batch; returns True if it was already finished."""
     workdir, hooks = folder(launch.workdir, point), Hooks(launch.stop, lambda line: None, load)
     config = settings.resolve(point.config)
     config = fitting.choose_size(None, None, config, workdir, log=hooks.log, load=load)
@@ -143,7 +143,7 @@ def _end(launch: Launch, point: Point, run: Run, state: State) -> bool:
 
 
 def _compile(lane: Lane, count: int, each: Each) -> Program:
-    """Compiles the program of `count` points like this one, or of as many as fit into memory."""
+    """Compiles the program for `count` points like this one, or for as many as fit into memory."""
     limit = memory.limit(lane.run.config.memory_limit_gb)
     return stacked.compile_batch(lane.run.job, lane.problem, lane.state, count, each, limit)
 
@@ -162,14 +162,14 @@ def _stack(program: Program, lanes: Sequence[Lane]) -> tuple[dict, Problem, Stat
 
 
 def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
-    """Runs a batch to its end, or until `launch.stop()`, and writes what is due for each point."""
+    """Runs a batch to its end or until `launch.stop()`, and writes the files of its points when due."""
     job, (split, _) = lanes[0].run.job, stacked.layouts()
     variables, problems, states = _stack(program, lanes)
     for lane in lanes:
         _try(launch, lane, partial(_note, lane, program.facts))
 
     def terms_of(states):
-        # computed for all points at the first call, and so at most once after each chunk
+        # the terms of all points are computed at the first call, and so at most once after each chunk
         return cache(
             lambda: jax.device_get(
                 stacked.measure(program.each, job.spec, job.optimizer, variables, problems, states)
@@ -222,7 +222,7 @@ def _counts(program: Program, lanes: Sequence[Lane], pace: float) -> np.ndarray:
 
 
 def _try(launch: Launch, lane: Lane, work: Callable[[], bool]) -> None:
-    """Calls `work` for a point; an error removes that point, and no other, from the batch."""
+    """Calls `work` for a point; an error removes only that point from the batch."""
     lane.active = attempt(launch, lane.point, work) and lane.active
 
 
@@ -231,7 +231,7 @@ def _slice(states: State, index: int) -> State:
 
 
 def _finite(terms: Callable[[], dict], index: int) -> dict[str, float]:
-    """The terms of one point; raises UserError if one is not finite."""
+    """Returns the terms of one point; raises UserError if one is not finite."""
     values = {name: float(values[index]) for name, values in terms().items()}
     if broken := loop.not_finite(values):
         raise UserError(f"the loss is not finite ({broken}); {_ADVICE}")
@@ -252,7 +252,7 @@ def _first(lane: Lane, state: State, terms: Callable) -> bool:
 def _arrive(
     launch: Launch, lane: Lane, loss: float, seconds: float, pace: float, state: State, terms: Callable
 ) -> bool:
-    """Writes what is due for a point after a chunk of steps; returns True if it is finished."""
+    """Writes the files of a point that are due after a chunk of steps; returns True if it is finished."""
     lane.step = int(state.step)
     if not math.isfinite(loss):
         raise UserError(f"the loss is not finite at step {lane.step - 1}; {_ADVICE}")

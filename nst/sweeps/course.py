@@ -1,4 +1,4 @@
-"""The course of a point's run: how far it has come, and the time and memory that it took."""
+"""The course of a point's run: its progress, and the time and memory that it took."""
 
 import statistics
 from pathlib import Path
@@ -11,22 +11,22 @@ RECORD = run_folder.RECORD | {"evaluations": int, "loss": float}
 
 
 class Course(NamedTuple):
-    """What a run folder says of the course of its run."""
+    """The records in a run folder of the course of its run."""
 
-    records: list[dict]  # of metrics.jsonl
+    records: list[dict]  # the records of metrics.jsonl
     smaller: list[dict]  # the last record of each smaller size of a pyramid
-    sessions: list[dict]  # of manifest.json
+    sessions: list[dict]  # the sessions in manifest.json
 
 
 NONE = Course([], [], [])
 
 
 def read_course(folder: Path, identity: dict | None) -> Course:
-    """Reads the course of a point's run; `NONE` if the folder holds the run of other pictures or weights.
+    """Reads the course of a point's run; returns `NONE` if the folder's run has other pictures or weights.
 
     Args:
       folder: the run folder.
-      identity: of the point, as for `results.state`.
+      identity: identity of the point, as for `results.state`.
 
     Raises:
       UserError: a file cannot be read, or is damaged.
@@ -46,11 +46,11 @@ def columns(course: Course, target_loss: float) -> dict:
 
     Args:
       course: from `read_course`.
-      target_loss: `seconds_to_loss` is the time until this loss was reached; 0: it is None.
+      target_loss: the column `seconds_to_loss` is the time until this loss was reached; with 0 it is None.
     """
     records, compiled = course.records, [entry for entry in course.sessions if "compile_seconds" in entry]
     last = records[-1] if records else {}
-    # the time between the first records may include a program's warming up, which the median leaves out
+    # the time between the first records may include the start of a program, which does not affect the median
     paces = [
         (b["seconds"] - a["seconds"]) / (b["evaluations"] - a["evaluations"])
         for a, b in zip(records, records[1:], strict=False)

@@ -1,4 +1,4 @@
-"""How peaked the activations are that the style loss of a point compares."""
+"""The entropy of the activations that the style loss of a point compares; it is small if a few stand out."""
 
 import json
 from functools import lru_cache, partial
@@ -20,7 +20,7 @@ from nst.runs import settings, specs
 from nst.runs.network import load_network
 from nst.runs.pictures import sources
 
-EDGE = 256  # pixels of the photograph's long edge at most, whatever the size of the point
+EDGE = 256  # most pixels of the photograph's long edge, for points of all sizes
 
 
 def measure(config: ConfigDict) -> dict[str, float]:
@@ -30,11 +30,11 @@ def measure(config: ConfigDict) -> dict[str, float]:
     least size that the layers need.
 
     Args:
-      config: of the point.
+      config: the config of the point.
 
     Returns:
-      {"entropy": the mean, "entropy/1": that of the first of style_loss.layers, "entropy/2", ...}; {} if the
-      style loss reads no layer of the network.
+      {"entropy": the mean over the layers, "entropy/1": the entropy of the first of style_loss.layers,
+      "entropy/2": ...}; {} if the style loss reads no layer of the network.
 
     Raises:
       UserError: the photograph or the weights cannot be read.
@@ -44,7 +44,7 @@ def measure(config: ConfigDict) -> dict[str, float]:
     layers = of_network(spec.style_layers)
     if not layers:
         return {}
-    # without what changes no activation: many points of a sweep share the rest
+    # fields that change no activation are left out, so that many points of a sweep share the result
     spec = Spec(spec.network, spec.smoothing, spec.temperature, content_layers=(), style_layers=layers)
     loads = {name: config[name] for name in ("seed", "max_megapixels")} | {
         "weights": config.weights.to_dict()
@@ -58,7 +58,7 @@ def measure(config: ConfigDict) -> dict[str, float]:
 
 @lru_cache(maxsize=64)
 def _of_layers(spec: Spec, loads: str, photo: str, sha256: str) -> tuple[float, ...]:
-    """Returns the entropies of the style layers; `sha256` is that of the file, for the cache."""
+    """Returns the entropies of the style layers; `sha256` is the digest of the photograph, for the cache."""
     config = ConfigDict(json.loads(loads))
     weights = config.weights
     convention = checkpoints.convention(weights.name, weights.architecture, weights.preprocessing)

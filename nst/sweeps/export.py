@@ -1,4 +1,4 @@
-"""The files of the table of a sweep: results.csv, and results.parquet where pyarrow is installed."""
+"""The files of the table of a sweep: results.csv, and results.parquet if pyarrow is installed."""
 
 import csv
 import io
@@ -13,11 +13,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first characters of a formula
 def write(workdir: Path, table: Sequence[dict]) -> None:
     """Writes results.csv, and results.parquet if pyarrow is installed.
 
-    In the CSV file an apostrophe stands before a text that a spreadsheet would run as a formula.
+    In the CSV file, a text that a spreadsheet would run as a formula gets an apostrophe before it.
 
     Args:
       workdir: the sweep's folder.
-      table: rows, as `results.rows` returns them, at least one.
+      table: rows from `results.rows`, at least one.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
@@ -49,7 +49,7 @@ def _inert(value):
 
 
 def _column(values: list) -> list:
-    """Returns the values with a single type, as a column of Parquet needs them; mixed types become text."""
+    """Returns values of a single type, which a column of Parquet needs; mixed types become text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or len(kinds) <= 1:
         return [float(value) if float in kinds and value is not None else value for value in values]

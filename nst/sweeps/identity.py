@@ -1,4 +1,4 @@
-"""What the numbers of a point must agree with before they are believed: its config and its inputs."""
+"""The identity of a point, its config and inputs, which shows whether saved numbers belong to the point."""
 
 import functools
 import hashlib
@@ -16,7 +16,7 @@ from nst.networks import checkpoints
 from nst.runs import masks, settings, specs
 from nst.runs.pictures import sources
 
-# of a file that vouches for numbers (nst/files.py says how a schema is written)
+# schema (nst/files.py) of the identity in a file of numbers
 IDENTITY = {"config_digest": str, "inputs": {str: str}}
 
 
@@ -24,41 +24,41 @@ def expected(config: ConfigDict) -> dict | None:
     """Returns the identity that the run of a config would have now.
 
     Args:
-      config: of a point.
+      config: the config of a point.
 
     Returns:
-      Of the schema `IDENTITY`: the digest of every field that can change the result, and {role: sha256} of
-      the files that the run reads, in the roles of its manifest. None: a file is missing, or the config has
-      an error.
+      A dict of the schema `IDENTITY`: the digest of the fields that can change the result, and {role: sha256}
+      of the files that the run reads, with the roles of its manifest. None if a file is missing or the config
+      has an error.
     """
     try:
         config = settings.resolve(config)
         return {"config_digest": digest(config), "inputs": dict(_inputs(config))}
-    except Exception:  # the run of the point will raise it again, and it is recorded then
+    except Exception:  # the run of the point will raise the error again, and will record it
         return None
 
 
 def digest(config: ConfigDict) -> str:
-    """Returns the digest of a config in which `size = auto` is not yet the size that fits into this machine.
+    """Returns the digest of a config; `size = auto` counts as auto, not as the size that fits into memory.
 
     Args:
-      config: of a point.
+      config: the config of a point.
     """
     return settings.digest(settings.as_dict(settings.resolve(config)))
 
 
 def attempt(config: ConfigDict) -> str:
-    """Returns a digest of all that decides whether a run fails: every field, and the files that it reads.
+    """Returns a digest of everything on which a failure may depend: all fields, and the files that are read.
 
     Args:
-      config: of a point; it may have errors.
+      config: the config of a point; it may have errors.
     """
     plain = json.loads(config.to_json_best_effort())
     return hashlib.sha256(json.dumps([plain, expected(config)], sort_keys=True).encode()).hexdigest()
 
 
 def _inputs(config: ConfigDict) -> Iterator[tuple[str, str]]:
-    """Yields (role, sha256), as nst.runs.job.prepare finds them."""
+    """Yields (role, sha256) of each input, as nst.runs.job.prepare records them."""
     content, paintings = sources(None, None, config)
     paths = {"content": content} | {f"style {index}": path for index, path in enumerate(paintings)}
     for role, group in (("content mask", "content_masks"), ("style mask", "style_masks")):
@@ -84,7 +84,7 @@ def _weights(name: str, layers: Sequence[str]) -> Path | str:
 
 
 def _sha256(path: str | Path) -> str:
-    # many points read the same files; a file that was changed has another time, size or number
+    # cached, since many points read the same files; a changed file has another time, size or inode
     found = os.stat(path)
     return _known_sha256(str(path), (found.st_mtime_ns, found.st_size, found.st_ino))
 

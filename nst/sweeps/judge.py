@@ -16,14 +16,15 @@ def load(
 ) -> tuple[str, Instrument]:
     """Loads the instrument of a sweep.
 
-    It is the one that was asked for; or else that of the folder's sweep; or else VGG-19. Where VGG-19 cannot
-    be downloaded, and no point needs it, the small network measures instead (nst/networks/fallback.py).
+    The network of the instrument is the one that was asked for; or else the one of the sweep in the folder;
+    or else VGG-19. If VGG-19 cannot be downloaded and no point needs it, the small network measures instead
+    (nst/networks/fallback.py).
 
     Args:
-      asked: a value of `weights.name`; "": none was asked for.
+      asked: a value of `weights.name`; "": the user has not asked for a network.
       workdir: the sweep's folder; it need not exist.
-      points: of the sweep.
-      log: receives a line if the small network measures instead.
+      points: the points of the sweep.
+      log: receives a line if the small network measures.
 
     Returns:
       The network, a value of `weights.name`, and the instrument.
@@ -45,6 +46,6 @@ def load(
 
 
 def _recorded(workdir: Path) -> str:
-    """Returns the network of the instrument of the folder's sweep; "" if there is no sweep."""
+    """Returns the instrument's network of the sweep in a folder; "" if there is no sweep."""
     sweep = read_json(workdir / "sweep.json", results.SWEEP)
     return sweep["network"] if sweep else ""

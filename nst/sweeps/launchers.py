@@ -9,19 +9,20 @@ from nst.sweeps.points import Point
 
 
 class Options(NamedTuple):
-    """What a user can choose about a launcher; each launcher takes what concerns it."""
+    """The options of all launchers; each launcher uses those that concern it."""
 
-    network: str  # of the instrument that measures the images, a value of `weights.name`
+    network: str  # network of the instrument that measures the images, a value of `weights.name`
     jobs: int = 1  # local: number of processes, at least 1
     batch: int = batched.MOST  # batched: largest number of points in one program
-    ray_address: str = ""  # ray: the cluster to join, as `ray.init` takes it; "": this machine
+    ray_address: str = ""  # ray: address of the cluster to join, as for `ray.init`; "": this machine
 
 
 class Launcher(NamedTuple):
     """A way to run points."""
 
     run: Callable[[Launch, Sequence[Point], Options], None]
-    start: Callable[[Options], None] = lambda options: None  # before JAX starts and signals are handled
+    # called before JAX starts and before the program handles signals
+    start: Callable[[Options], None] = lambda options: None
 
 
 def _run_local(launch: Launch, points: Sequence[Point], options: Options) -> None:

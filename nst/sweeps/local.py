@@ -1,4 +1,4 @@
-"""The local launcher: runs the points of a sweep one after another, grouped by their program."""
+"""The local launcher, which runs the points of a sweep one after another, grouped by their program."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,20 +25,20 @@ from nst.sweeps import results
 from nst.sweeps.identity import expected
 from nst.sweeps.points import Point
 
-# the functions whose compiled programs belong to a few points only; those of the instrument serve all points
+# the functions whose compiled programs belong to a few points only; all points use those of the instrument
 PROGRAMS = steps.run, problem.measure, statistics.describe_content, statistics.describe_style
 
 _MAX_KEYS = 32  # after so many keys, all compiled programs are dropped
 
 
 class Launch(NamedTuple):
-    """What every launcher needs in addition to the points."""
+    """The settings of a sweep that every launcher needs in addition to the points."""
 
-    workdir: Path  # of the sweep
+    workdir: Path  # the sweep's folder
     instrument: Instrument  # measures the finished images
-    stop: Callable[[], bool]  # whether to stop early
+    stop: Callable[[], bool]  # returns whether to stop early
     log: Callable[[str], None]  # receives lines of text
-    on_end: Callable[[Point, str], None]  # is called when a point ends, with its status or error
+    on_end: Callable[[Point, str], None]  # called when a point ends, with its status or error
 
 
 class ProgramKey(NamedTuple):
@@ -46,15 +46,15 @@ class ProgramKey(NamedTuple):
 
     spec: Spec
     optimizer: Optimizer
-    shapes: tuple[tuple[int, int], ...]  # (height, width) of the content and of each style image, as resized
+    shapes: tuple[tuple[int, int], ...]  # (height, width) of the content and each style image after resizing
     network: tuple  # from nst.runs.network.network_key
 
 
 class Group(NamedTuple):
     """Points that share a compiled program, or that would all end with the same error."""
 
-    key: ProgramKey | None  # None: their config has an error
-    error: str  # what is wrong with their config; "" if nothing is
+    key: ProgramKey | None  # None: the configs have an error
+    error: str  # the error of the configs; "": there is none
     points: list[Point]
 
 
@@ -63,7 +63,8 @@ class Shared:
     """The network and the compiled programs that a process keeps from one call of a launcher to the next."""
 
     load: LoadNetwork = field(default_factory=cached_loader)  # keeps the network that was loaded last
-    keys: list[ProgramKey | None] = field(default_factory=list)  # of the groups whose programs may be held
+    # keys of the groups whose programs may be in memory
+    keys: list[ProgramKey | None] = field(default_factory=list)
 
 
 def folder(workdir: Path, point: Point) -> Path:
@@ -79,14 +80,14 @@ def folder(workdir: Path, point: Point) -> Path:
 def pending(workdir: Path, points: Iterable[Point], instrument: str, retry_failed: bool) -> list[Point]:
     """Returns the points that still have to be run.
 
-    A point whose folder has a damaged file is one of them: its run repairs what it can, or fails. So is a
-    point that has failed with another config, or with files that have changed since.
+    A point whose folder has a damaged file has to be run: its run repairs the file, or fails. A point that
+    has failed has to be run if its config or the files that it reads have changed since.
 
     Args:
       workdir: the sweep's folder.
       points: points of the sweep.
       instrument: the name of the sweep's instrument.
-      retry_failed: whether points that have failed as they are now are run again, too.
+      retry_failed: whether points that have failed, and have not changed since, have to be run as well.
     """
     left = []
     for point in points:
@@ -99,12 +100,12 @@ def pending(workdir: Path, points: Iterable[Point], instrument: str, retry_faile
 
 
 def run_points(launch: Launch, points: Sequence[Point], shared: Shared | None = None) -> None:
-    """Runs points in this process; those that share a compiled program follow each other.
+    """Runs points in this process; points that share a compiled program follow each other.
 
     Args:
-      launch: of the sweep.
-      points: to be run.
-      shared: from an earlier call, to keep its network and compiled programs; None: begin with none.
+      launch: the settings of the sweep.
+      points: the points to run.
+      shared: the network and compiled programs of an earlier call; None: there was no earlier call.
     """
     shared = Shared() if shared is None else shared
     for group in group_by_program(points):
@@ -119,12 +120,12 @@ def drop_other_programs(shared: Shared, key: ProgramKey | None, programs: Sequen
     """Drops the compiled programs of points with another key, whose memory would add up.
 
     Programs that all points use, such as the instrument's, take seconds to compile and are kept. After
-    `_MAX_KEYS` keys they are dropped with everything else, since in a sweep where every picture has its own
-    shape their memory adds up, too.
+    `_MAX_KEYS` keys all programs are dropped, since in a sweep in which every picture has its own shape the
+    memory of these programs adds up, too.
 
     Args:
-      shared: of the process; the key is added to its `keys`.
-      key: of the points that are run next.
+      shared: the programs of this process; the key is added to `keys`.
+      key: the key of the points that are run next.
       programs: jitted functions.
     """
     if shared.keys and shared.keys[-1] != key:
@@ -142,8 +143,8 @@ def run_point(launch: Launch, point: Point, load: LoadNetwork | None = None) -> 
     """Runs a point and measures its image; returns whether it has finished (False: it was stopped).
 
     Args:
-      launch: of the sweep.
-      point: to be run, or to be continued from its checkpoint.
+      launch: the settings of the sweep.
+      point: the point to run, or to continue from its checkpoint.
       load: as for nst.stylize.
     """
     where = folder(launch.workdir, point)
@@ -157,9 +158,10 @@ def attempt(launch: Launch, point: Point, work: Callable[[], bool]) -> bool:
     """Calls `work` for a point; an error is recorded in the point's folder and reported, but not raised.
 
     Args:
-      launch: its `on_end` is called if the point has finished or failed, or is held by another process.
-      point: the point that `work` is done for.
-      work: returns whether the point has finished.
+      launch: the settings of the sweep; `on_end` is called if the point has finished or failed, or if another
+        process holds it.
+      point: the point for which `work` is called.
+      work: runs the point, and returns whether it has finished.
 
     Returns:
       Whether there was no error.
@@ -180,26 +182,26 @@ def group_by_program(points: Iterable[Point]) -> list[Group]:
     """Returns the points in groups that share a compiled program and a network, in order of first appearance.
 
     Args:
-      points: points of a sweep. Those whose config has an error are grouped by its message.
+      points: points of a sweep. Points whose configs have an error are grouped by the message of the error.
     """
     groups = {}
     for point in points:
         try:
             key, error = program_key(point.config), ""
-        except Exception as caught:  # the run will raise it again, and it is recorded then
+        except Exception as caught:  # the run will raise the error again, and will record it
             key, error = None, str(caught)
         groups.setdefault((key, error), Group(key, error, [])).points.append(point)
     return list(groups.values())
 
 
 def program_key(config: ConfigDict) -> ProgramKey:
-    """Returns what the compiled program of a run and its network depend on.
+    """Returns the key of everything that the compiled program of a run and its network depend on.
 
     Args:
-      config: of the run, with `content` and `style`.
+      config: the config of the run, with `content` and `style`.
 
     Raises:
-      UserError: as `nst.stylize` would; only the sizes of the pictures are read.
+      UserError: as from `nst.stylize`.
     """
     config = settings.resolve(config)
     _, spec = specs.read_network(config)
@@ -214,5 +216,5 @@ def program_key(config: ConfigDict) -> ProgramKey:
 
 @lru_cache(maxsize=256)
 def _shape(path: str, max_megapixels: float) -> tuple[int, int]:
-    """Returns the (height, width) of a picture file, which many points of a sweep share."""
+    """Returns the (height, width) of a picture file; cached, since many points of a sweep share it."""
     return images.read(path, max_megapixels).rgb_HxWx3.shape[:2]

@@ -17,42 +17,42 @@ from ml_collections import ConfigDict
 from nst.errors import UserError
 from nst.sweeps.space import Overrides, chain
 
-_MAX_NAME = 80  # characters of a point's name
-_PATH = re.compile(r"[/\\]|\.[A-Za-z]\w*$")  # what makes a string the path of a file
+_MAX_NAME = 80  # most characters of a point's name
+_PATH = re.compile(r"[/\\]|\.[A-Za-z]\w*$")  # a string with a match counts as the path of a file
 
 
 class Point(NamedTuple):
     """One run of a sweep."""
 
-    index: int  # in the sweep, from 0
-    name: str  # of its run folder
-    overrides: Overrides  # as the config holds them
+    index: int  # position in the sweep, from 0
+    name: str  # name of its run folder
+    overrides: Overrides  # with the values that the config holds
     config: ConfigDict  # locked, references resolved
 
 
 def make_points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
-    """Applies every override of a sweep to a base config; every name and type is checked.
+    """Applies the overrides of a sweep to a base config, and checks every name and type.
 
     For a field that holds a tuple, a single value stands for a tuple of one, as on the command line; an int
     may stand for a float.
 
     Args:
       base: the config, which is not changed.
-      sweep: a list of overrides, as the functions of nst.sweeps.space return it.
+      sweep: a list of overrides, as from the functions of nst.sweeps.space.
 
     Returns:
       The points, in the order of the sweep.
 
     Raises:
-      UserError: the config does not have a field (the error names the nearest), a value has another type, two
-        points have the same overrides, or there are no points.
+      UserError: the config does not have a field (the message names the nearest), a value has the wrong type,
+        two points have the same overrides, or there are no points.
     """
     sweep = chain(sweep)
     if not sweep:
         raise UserError("the sweep has no points: sweep() returned an empty list")
     fields = list(field_names(base))
     configs = [_apply(base, overrides, fields, index) for index, overrides in enumerate(sweep)]
-    # read back from the configs, where 1 has become 1.0 and "a" has become ("a",)
+    # the values are read back from the configs, where 1 has become 1.0 and "a" has become ("a",)
     sweep = [
         {field: get_field(config, field) for field in overrides}
         for config, overrides in zip(configs, sweep, strict=True)
@@ -70,14 +70,14 @@ def make_points(base: ConfigDict, sweep: Iterable[Overrides]) -> list[Point]:
 
 
 def select(points: Sequence[Point], only: str) -> list[Point]:
-    """Returns the points that a text such as "3,7" or "3-7" names, in their own order.
+    """Returns the points that a text such as "3,7" or "3-7" names, in the order of `points`.
 
     Args:
       points: the points to select from.
-      only: indices of points and ranges of them (both ends included), separated by commas.
+      only: indices and ranges of indices (both ends included), separated by commas.
 
     Raises:
-      UserError: `only` is not such a text, or names an index that no point has.
+      UserError: `only` is not such a text, or contains an index that no point has.
     """
     indices, known = set(), {point.index for point in points}
     for part in only.split(","):
@@ -104,10 +104,10 @@ def varied_fields(sweep: Iterable[Overrides]) -> tuple[str, ...]:
 
 
 def field_names(config: Mapping | ConfigDict, prefix: str = "") -> Iterator[str]:
-    """Yields the dotted name of every field of a config, those of its groups included.
+    """Yields the dotted name of every field of a config, including the fields of its groups.
 
     Args:
-      config: a config or a group of one, or a dict of dicts.
+      config: a config or a group of fields, or a dict of dicts.
       prefix: the name of the group, with a dot after it; "" for a whole config.
     """
     for name, value in config.items():
@@ -122,14 +122,14 @@ def get_field(config: Mapping | ConfigDict, field: str):
 
     Args:
       config: a config, or a dict of dicts.
-      field: such as "network.pooling".
+      field: dotted name of the field, such as "network.pooling".
     """
     return functools.reduce(operator.getitem, field.split("."), config)
 
 
 def _apply(base: ConfigDict, overrides: Overrides, fields: Sequence[str], index: int) -> ConfigDict:
     """Returns a copy of the base config with the overrides of point `index`."""
-    config = copy.deepcopy(base)  # keeps references, so that fields that depend on a swept one follow it
+    config = copy.deepcopy(base)  # keeps references, so that fields that refer to a varied field follow it
     config.lock()
     for field, value in overrides.items():
         if field not in fields:
@@ -167,7 +167,7 @@ def unknown(field: str, fields: Sequence[str]) -> str:
         return f"{field} is a group of fields; set one of {', '.join(inside)}"
 
     def similarity(name):
-        # of the whole names and of their last parts: a missing group is as common as a misspelt letter
+        # whole names and last parts are compared, since a missing group is as common as a misspelt letter
         pairs = (field, name), (field.rpartition(".")[2], name.rpartition(".")[2])
         return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
 
@@ -177,7 +177,8 @@ def unknown(field: str, fields: Sequence[str]) -> str:
 def _short(field: str, fields: Sequence[str]) -> str:
     """Returns the shortest end of a field's name that no other field of the config shares.
 
-    All fields of the config count, not only those that vary, so that varying one more renames no folder.
+    All fields of the config are compared, not only those that vary, so that no folder gets another name when
+    one more field varies.
     """
     parts = field.split(".")
     ends = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
@@ -185,11 +186,11 @@ def _short(field: str, fields: Sequence[str]) -> str:
 
 
 def _name(overrides: Overrides, short: Mapping[str, str]) -> str:
-    """Returns a name such as `pooling=average,seed=3`, or `base` where nothing is overridden.
+    """Returns a name such as `pooling=average,seed=3`, or `base` if there are no overrides.
 
-    Where the name does not hold every value in full, it ends with a digest of all of them, so that a name
-    belongs to one set of values whatever else the sweep holds. The `=` keeps a run folder apart from the
-    other files of a sweep's folder, such as `report`.
+    If the name does not hold every value in full, it ends with a digest of all values. So a name belongs to
+    one set of values, independent of the other points of the sweep. The `=` distinguishes a run folder from
+    the other files in a sweep's folder, such as `report`.
     """
     parts = [f"{end}={_text(overrides[field])}" for field, end in short.items() if field in overrides]
     name = ",".join(parts) or "base"
@@ -212,7 +213,7 @@ def _text(value) -> str:
 
 
 def _in_full(value) -> bool:
-    """Returns whether `_text` of a value is the text of no other value of the same field."""
+    """Returns whether no other value of the same field has the same `_text` as a value."""
     if isinstance(value, list | tuple):
         return all(not isinstance(part, list | tuple) and _in_full(part) for part in value)
     if isinstance(value, str):
@@ -223,5 +224,5 @@ def _in_full(value) -> bool:
 
 
 def _canonical(overrides: Overrides) -> str:
-    """Returns the same text for equal overrides, whatever their order."""
+    """Returns a text that is the same for equal overrides in any order."""
     return json.dumps(overrides, sort_keys=True, separators=(",", ":"))

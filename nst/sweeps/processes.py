@@ -1,9 +1,9 @@
 """The local launcher with several processes: runs points in `--jobs` processes of this machine.
 
-A point whose process was lost can be continued from its checkpoint by another process. The processes stop
-when a certain file appears in the sweep's folder; unlike a signal, it also reaches processes on other
-machines (nst/sweeps/ray.py). A signal that is sent to the whole group, as Ctrl-C, `timeout` and Slurm do,
-has an effect on the parent alone, which then makes that file.
+If a process is lost, another process can continue its point from the checkpoint. The processes stop when a
+certain file appears in the sweep's folder; unlike a signal, a file also reaches processes on other machines
+(nst/sweeps/ray.py). A signal to the whole group of processes, as from Ctrl-C, `timeout` or Slurm, has an
+effect on the parent alone, which then creates that file.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ from nst.sweeps import local
 from nst.sweeps.local import Launch, Shared, group_by_program
 from nst.sweeps.points import Point
 
-POLL_SECONDS = 0.5  # between two checks whether to stop
+POLL_SECONDS = 0.5  # seconds between two checks whether to stop
 
-# one of each per worker process, for all its points
+# each worker process has one of each, which all its points use
 _instrument = cache(instrument.load)
 _shared = cache(Shared)
 
@@ -38,18 +38,18 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
     """Runs points in several processes of this machine.
 
     Args:
-      launch: of the sweep.
-      points: to be run.
-      network: the instrument's, a value of `weights.name`; every process loads it for itself.
-      count: of processes.
+      launch: the settings of the sweep.
+      points: the points to run.
+      network: network of the instrument, a value of `weights.name`; each process loads its own.
+      count: number of processes.
 
     Raises:
       UserError: a process was lost, for example because memory ran out.
     """
     context, before = get_context("spawn"), set(active_children())  # JAX's threads do not survive a fork
     with stop_signals_blocked():
-        # Python's own helper of the pool ignores SIGINT and SIGTERM, but SIGHUP would end it; it is started
-        # by itself, since Python unblocks the first two when it has started it
+        # Python's resource tracker, a helper process of the pool, ignores SIGINT and SIGTERM, but SIGHUP
+        # would end it. It is started first, since Python unblocks the first two signals after starting it.
         resource_tracker.ensure_running()
     with (
         stop_file(launch.workdir) as stop_path,
@@ -70,7 +70,7 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
                     status = "" if future.cancelled() else future.result()
                 except BrokenProcessPool as error:
                     reason = _end(workers)
-                    if launch.stop():  # the point was stopped, and has neither failed nor finished
+                    if launch.stop():  # the point was stopped; it has neither failed nor finished
                         return
                     raise UserError(
                         f"a process was lost ({reason}); the same command continues the sweep"
@@ -80,8 +80,9 @@ def run_points(launch: Launch, points: Sequence[Point], network: str, count: int
 
 
 def _end(workers: Iterable[BaseProcess]) -> str:
-    """Returns why a worker has ended, and kills the others, which ignore the pool's own signal."""
-    time.sleep(POLL_SECONDS)  # until its exit status is known; a signal may reach the group one by one, too
+    """Returns why a worker has ended, and kills the others, which ignore the signal of the pool."""
+    # the exit status is not known at once, and a signal may reach the processes of a group one by one
+    time.sleep(POLL_SECONDS)
     codes = [worker.exitcode for worker in workers if worker.exitcode]
     for worker in workers:
         worker.kill()
@@ -96,10 +97,10 @@ def run_in_worker(point: Point, workdir: Path, stop_path: Path, network: str, di
     """Runs a point in a worker process.
 
     Args:
-      point: to be run.
+      point: the point to run.
       workdir: the sweep's folder, an absolute path.
-      stop_path: a file that appears when the sweep is to stop.
-      network: the instrument's, a value of `weights.name`.
+      stop_path: path of a file that appears when the sweep is to stop.
+      network: network of the instrument, a value of `weights.name`.
       directory: the working directory, to which relative paths of the config refer.
 
     Returns:
@@ -120,7 +121,7 @@ def run_in_worker(point: Point, workdir: Path, stop_path: Path, network: str, di
 
 
 def program_order(points: Sequence[Point]) -> list[Point]:
-    """Returns the points with those that share a program next to each other.
+    """Returns the points, reordered so that points that share a program are next to each other.
 
     Args:
       points: points of a sweep.
@@ -130,10 +131,10 @@ def program_order(points: Sequence[Point]) -> list[Point]:
 
 @contextlib.contextmanager
 def stop_file(workdir: Path) -> Iterator[Path]:
-    """Yields the path of a file that tells worker processes to stop when it exists; removes it at the end.
+    """Yields the path of a file whose existence tells worker processes to stop; removes the file at the end.
 
     Args:
-      workdir: the sweep's folder, where the file lies.
+      workdir: the sweep's folder, in which the file lies.
     """
     path = workdir.resolve() / f".stop-{uuid.uuid4().hex}"
     try:
@@ -146,8 +147,8 @@ def stop_file(workdir: Path) -> Iterator[Path]:
 def stop_signals_blocked() -> Iterator[None]:
     """Makes processes that are started in the `with` block ignore the signals that stop a program.
 
-    They inherit the mask, and so have it even while they import their modules. What this process receives
-    meanwhile is delivered at the end of the block.
+    The processes inherit the mask, so they ignore the signals even while they import their modules. Signals
+    that this process receives in the block are delivered at its end.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
@@ -161,6 +162,6 @@ def _initialize_worker() -> None:
 
 
 def _exit_with_parent() -> None:
-    """Ends this process when its parent ends, even if that is killed; its point can be continued."""
+    """Ends this process when its parent ends, even if the parent is killed; its point can be continued."""
     parent_process().join()
     os._exit(1)

@@ -9,7 +9,7 @@ from nst.sweeps.identity import expected
 from nst.sweeps.local import Group, folder, group_by_program
 from nst.sweeps.points import Point
 
-_TABLE_SECONDS = 10.0  # at least, between two writes of the table, which take a while with many points
+_TABLE_SECONDS = 10.0  # least seconds between two writes of the table, which take time with many points
 
 
 def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list[str]:
@@ -17,12 +17,12 @@ def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list
 
     Args:
       workdir: the sweep's folder; it need not exist.
-      points: to be listed.
+      points: the points to list.
       instrument: the name of the sweep's instrument.
 
     Returns:
       A head; a line for each point with its index, the number of the program that it shares with others, its
-      status and its name; a line for each error of a config; and how many points are still to be run.
+      status and its name; a line for each error of a config; and the number of points that are still to run.
     """
     groups = group_by_program(points)
     programs = {point.index: number for number, group in enumerate(groups) for point in group.points}
@@ -50,9 +50,10 @@ def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list
 
 
 def _estimate(groups: Iterable[Group], states: Mapping[int, results.State]) -> float | None:
-    """Returns the seconds that the unfinished points will take, or None if the time of none is known.
+    """Returns the seconds that the unfinished points will take, or None if no point has finished.
 
-    A step takes as long as it did in finished points of the same program, or else as in all finished points.
+    The time of a step is estimated from the finished points of the same program, or else from all finished
+    points.
     """
     paces, steps = [], []
     for group in groups:
@@ -72,7 +73,7 @@ def _estimate(groups: Iterable[Group], states: Mapping[int, results.State]) -> f
 
 
 def reporter(workdir: Path, count: int, log: Callable[[str], None]) -> Callable[[Point, str], None]:
-    """Returns a function for `Launch.on_end` that logs how each point ended, and keeps the table up to date.
+    """Returns a function for `Launch.on_end` that logs how each point ended and updates the table.
 
     Args:
       workdir: the sweep's folder.
@@ -99,9 +100,9 @@ def conclude(
 
     Args:
       workdir: the sweep's folder.
-      points: those that were selected to run.
+      points: the points that were selected to run.
       log: receives the lines.
-      signal_number: of the signal that stopped the sweep; None: it was not stopped.
+      signal_number: number of the signal that stopped the sweep; None: it was not stopped.
 
     Returns:
       The exit status of the program: 0 if all these points are finished, 128 + `signal_number` if the sweep

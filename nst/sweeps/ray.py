@@ -23,8 +23,8 @@ from nst.sweeps.processes import (
 )
 
 OLDEST = (2, 52)  # the first version with tokens
-_RETRIES = 10  # of a point whose process was lost
-# read by Ray when it is imported; what the user has set stays
+_RETRIES = 10  # most retries of a point whose process was lost
+# variables that Ray reads when it is imported; values that the user has set stay
 _ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback, on Linux as well
     "RAY_AUTH_MODE": "token",
@@ -34,15 +34,15 @@ _ALONE = {
 def start(address: str) -> None:
     """Joins a Ray cluster, or starts Ray on this machine.
 
-    It must be called before JAX starts, whose threads do not survive the forks of `ray.init`, and before the
-    program handles signals, since `ray.init` sets handlers of its own.
+    This function must be called before JAX starts, whose threads do not survive the forks of `ray.init`, and
+    before the program handles signals, since `ray.init` sets handlers of its own.
 
     Args:
-      address: as `ray.init` takes it; "": use the cores of this machine.
+      address: address of the cluster, as for `ray.init`; "": use the cores of this machine.
 
     Raises:
-      UserError: Ray is not installed or too old, the cluster cannot be reached, or Ray cannot be kept to this
-        machine.
+      UserError: Ray is not installed or too old, the cluster cannot be reached, or Ray would listen to other
+        machines.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not address:
@@ -71,9 +71,9 @@ def run_points(launch: Launch, points: Sequence[Point], network: str) -> None:
     """Runs each point as a Ray task with the resources of its config; `start` must have been called.
 
     Args:
-      launch: of the sweep; on a cluster of several machines its folder must be a shared one.
-      points: to be run.
-      network: the instrument's, a value of `weights.name`; every process loads it for itself.
+      launch: the settings of the sweep; on a cluster of several machines, its folder must be a shared one.
+      points: the points to run.
+      network: network of the instrument, a value of `weights.name`; each process loads its own.
 
     Raises:
       UserError: the cluster was lost.
@@ -98,8 +98,8 @@ def run_points(launch: Launch, points: Sequence[Point], network: str) -> None:
 def _report(launch: Launch, point: Point, reference) -> None:
     """Reports how a task ended.
 
-    An error of the task, or of every process that tried it, is the point's failure. A task that a signal has
-    ended was stopped, and has neither failed nor finished.
+    An error of the task, or the loss of every process that tried it, counts as a failure of the point. A task
+    that a signal has ended was stopped; it has neither failed nor finished.
     """
     import ray
 

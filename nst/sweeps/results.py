@@ -2,9 +2,9 @@
 
 sweep.json        the base config, the points and the command
 <point>/          a run folder (nst/runs/folder.py), which also holds
-  measures.json   the measures of the result, once the run is finished, and what they belong to
-  failed.json     the error that ended the last attempt, and what was attempted
-results.csv       the table; also results.parquet, where pyarrow is installed
+  measures.json   the measures of the result, written when the run is finished, and the identity of the point
+  failed.json     the error that ended the last attempt, and a digest of the config and files of that attempt
+results.csv       the table; also results.parquet, if pyarrow is installed
 """
 
 import re
@@ -29,7 +29,7 @@ from nst.sweeps.identity import IDENTITY, attempt, digest, expected
 from nst.sweeps.points import Point, field_names, get_field, varied_fields
 
 FINISHED, FAILED, STARTED, WAITING = "finished", "failed", "started", "waiting"
-# what the files hold (nst/files.py says how it is written)
+# schemas of the files (nst/files.py)
 SWEEP = {
     "config": str, "command": [str], "launcher": str, "target_loss": float,
     "network": str, "instrument": str,
@@ -38,20 +38,20 @@ SWEEP = {
 }  # fmt: skip
 MEASURES = IDENTITY | {"instrument": str, "measures": {str: float}}
 FAILURE = {"error": str, "type": str, "traceback": str, "attempt?": str}
-# the columns that depend on the clock and the machine; the others are the same to the byte, however often a
-# sweep was interrupted
+# the columns that depend on the clock and the machine; all others have the same bytes after any number of
+# interruptions
 TIMINGS = ("seconds", "seconds_per_evaluation", "compile_seconds", "memory_bytes", "seconds_to_loss")
 
 
 class Request(NamedTuple):
-    """How a sweep was asked for."""
+    """The command with which a sweep was started."""
 
     config: str  # the path of the config file with sweep()
     command: Sequence[str]  # the words of the command line
     launcher: str  # a key of nst.sweeps.launchers.LAUNCHERS
-    network: str  # of the instrument that measures the images, a value of `weights.name`
-    instrument: str  # its name
-    target_loss: float = 0.0  # the table shows the seconds until this loss was reached; 0: it does not
+    network: str  # network of the instrument that measures the images, a value of `weights.name`
+    instrument: str  # name of the instrument
+    target_loss: float = 0.0  # the table has the seconds until this loss was reached; 0: it does not
 
 
 def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Point]) -> None:
@@ -59,8 +59,8 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
 
     Args:
       workdir: the sweep's folder.
-      request: how the sweep was asked for.
-      base: the config that the overrides are applied to.
+      request: the command with which the sweep was started.
+      base: the config to which the overrides are applied.
       points: all points of the sweep; a sweep may be continued with more of them.
 
     Raises:
@@ -106,7 +106,7 @@ def read_sweep(workdir: Path) -> dict:
       workdir: the sweep's folder.
 
     Returns:
-      Its content, of the schema `SWEEP`.
+      The content, which has the schema `SWEEP`.
 
     Raises:
       UserError: the folder has no sweep.json, or it cannot be read.
@@ -125,30 +125,30 @@ def read_sweep(workdir: Path) -> dict:
 
 
 class State(NamedTuple):
-    """How far a point is, as far as the files of its folder can be believed."""
+    """The state of a point, from those files in its folder that belong to it."""
 
     status: str  # FINISHED, FAILED, STARTED or WAITING
-    error: str | None = None  # why it has failed
-    measured: dict[str, float] = {}  # its measures, if it is finished
+    error: str | None = None  # the error, if it has failed
+    measured: dict[str, float] = {}  # the measures, if it is finished
     course: Course = NONE
 
 
 def state(folder: Path, identity: dict | None, instrument: str) -> State:
-    """Returns how far a point is.
+    """Returns the state of a point.
 
-    Its measures are believed only if they carry its identity and the name of the instrument; otherwise they
+    Measures count only if they have the identity of the point and the name of the instrument; otherwise they
     belong to another config, to files that have changed since, or to another instrument.
 
     Args:
       folder: the point's run folder; it need not exist.
-      identity: of the point, from `identity.expected`; None: it has none, and is not finished.
+      identity: identity of the point, from `identity.expected`; None: the point cannot be finished.
       instrument: the name of the sweep's instrument.
     """
     try:
         measured = read_json(folder / "measures.json", MEASURES)
         failure = read_json(folder / "failed.json", FAILURE)
         course = read_course(folder, identity)
-    except UserError as error:  # of one point, which stops no other
+    except UserError as error:  # an error of one point does not stop the others
         return State(FAILED, str(error))
     if measured and identity and measured | identity | {"instrument": instrument} == measured:
         return State(FINISHED, None, measured["measures"], course)
@@ -160,17 +160,17 @@ def state(folder: Path, identity: dict | None, instrument: str) -> State:
 
 
 def measure(folder: Path, point: Point, instrument: Instrument) -> None:
-    """Measures the image of a finished point, as it was saved, and writes measures.json; removes failed.json.
+    """Measures the saved image of a finished point, writes measures.json and removes failed.json.
 
     Args:
       folder: the point's run folder.
       point: a point whose run is finished.
-      instrument: of the sweep.
+      instrument: the instrument of the sweep.
     """
     config = settings.resolve(point.config)
     image = folder / f"result.{config.output.format}"
     values = judge_files(instrument, image, *sources(None, None, config)) | entropy.measure(config)
-    # the files that the run read, not those that have their names now
+    # the digests of the files that the run read, which may have changed since
     inputs = read_json(folder / "manifest.json", run_folder.MANIFEST)["inputs"]
     content = {"config_digest": digest(config), "inputs": inputs, "instrument": instrument.name}
     write_json(folder / "measures.json", content | {"measures": values})
@@ -181,22 +181,22 @@ def summary(table: Sequence[dict]) -> str:
     """Returns the number of rows with each status, such as "12 finished, 1 failed".
 
     Args:
-      table: rows, as `rows` returns them.
+      table: rows from `rows`.
     """
     counts = Counter(row["status"] for row in table)
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
 def has_failed(folder: Path, config: ConfigDict) -> bool:
-    """Returns whether a point has failed as it is: with this config, and with the files that it reads now.
+    """Returns whether a point has failed with this config and with the files that it reads now.
 
     Args:
       folder: the point's run folder; it need not exist.
-      config: of the point.
+      config: the config of the point.
     """
     try:
         failure = read_json(folder / "failed.json", FAILURE)
-    except UserError:  # damaged: it has failed somehow
+    except UserError:  # a damaged file also says that the point has failed
         return True
     return failure is not None and failure.get("attempt") in (None, attempt(config))
 
@@ -206,8 +206,8 @@ def record_failure(folder: Path, config: ConfigDict, error: Exception) -> str:
 
     Args:
       folder: the point's run folder, which is created if it does not exist.
-      config: of the point.
-      error: what was raised.
+      config: the config of the point.
+      error: the exception that was raised.
     """
     name = type(error).__name__
     line = " ".join(str(error).split()) or name
@@ -217,7 +217,7 @@ def record_failure(folder: Path, config: ConfigDict, error: Exception) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         failure = {"error": line, "type": name, "traceback": text, "attempt": attempt(config)}
         write_json(folder / "failed.json", failure)
-    except OSError as problem:  # as when the disk is full, which must not end the other points
+    except OSError as problem:  # for example a full disk, which must not end the other points
         return f"failed: {line} (failed.json cannot be written: {problem.strerror})"
     return f"failed: {line}"
 
@@ -226,12 +226,12 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
     """Returns the table of a sweep: a dict for each point, all with the same keys in the same order.
 
     The keys are index, name, status and error; config.X for each field X that varies; each measure; the
-    progress of the run, and the time and memory that it took (`seconds` without compiling); folder and
-    instrument. A value that does not exist yet is None.
+    progress of the run, and the time and memory that it took (`seconds` does not include compiling); folder
+    and instrument. A value that does not exist yet is None.
 
     Args:
       workdir: the sweep's folder.
-      sweep: from `read_sweep`; None: it is read.
+      sweep: from `read_sweep`; None: this function reads it.
 
     Raises:
       UserError: sweep.json is missing or damaged.
@@ -242,7 +242,7 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
     states = [
         state(workdir / point["name"], point["identity"], sweep["instrument"]) for point in sweep["points"]
     ]
-    # the entropies are as many as style layers, which may differ between the points
+    # there is an entropy for each style layer, and the points may have different layers
     own = {name for found in states for name in found.measured if name.split("/")[0] == "entropy"}
     names = (*measure_columns(sweep["network"]), *sorted(own, key=lambda name: (len(name), name)))
     return [_row(sweep, *each, fields, names) for each in zip(sweep["points"], states, strict=True)]
@@ -250,7 +250,7 @@ def rows(workdir: Path, sweep: dict | None = None) -> list[dict]:
 
 def _row(sweep: dict, point: dict, found: State, fields: Sequence[str], names: Sequence[str]) -> dict:
     overrides, instrument = point["overrides"], sweep["instrument"]
-    # a field is named as its flag is, since some fields have the name of a measure, such as `content`
+    # a field has the name of its flag, since some fields, such as `content`, have the same name as a measure
     values = {
         f"config.{field}": overrides[field] if field in overrides else get_field(sweep["base"], field)
         for field in fields

@@ -1,10 +1,10 @@
-"""The algebra of sweeps: which config fields vary, and over which values.
+"""Functions that say which config fields vary in a sweep, and over which values.
 
 A config file's `sweep()` returns a list of overrides, one dict {dotted field: value} for each run. These
 functions make such lists:
 
     grid({"network.pooling": ("max", "average"), "seed": (0, 1)})        every combination
-    zipped({"content": (a, b), "style": (c, d)})                         the first of each, the second, ...
+    zipped({"content": (a, b), "style": (c, d)})                         the first values, the second, ...
     chain(sweep, other)                                                  one sweep after the other
     random(20, {"style_loss.weight": log_uniform(1e2, 1e5)}, seed=0)     values drawn from distributions
     filter(lambda overrides: overrides["seed"] > 0, sweep)               the runs that satisfy a condition
@@ -40,7 +40,7 @@ def grid(*parts: Mapping[str, Iterable] | Iterable[Overrides]) -> list[Overrides
     """Returns every combination of the fields' values and the sweeps' points; the last part varies fastest.
 
     Args:
-      *parts: each a dict {dotted field: its values}, or a sweep, whose points are combined with the rest.
+      *parts: dicts {dotted field: its values}, or sweeps, whose points are combined with the other parts.
 
     Raises:
       UserError: a field is set by two parts, or has no values.
@@ -62,7 +62,7 @@ def zipped(fields: Mapping[str, Iterable]) -> list[Overrides]:
     """Returns one point for the first value of every field, one for the second of every field, and so on.
 
     Args:
-      fields: {dotted field: its values}, as many values for each field.
+      fields: {dotted field: its values}, with the same number of values for each field.
 
     Raises:
       UserError: the fields have different numbers of values, or none.
@@ -81,7 +81,7 @@ def chain(*sweeps: Iterable[Overrides]) -> list[Overrides]:
       *sweeps: lists of overrides, which are copied.
 
     Raises:
-      UserError: a point is not a dict, or a value is not one that a config can hold.
+      UserError: a point is not a dict, or a config cannot hold a value.
     """
     return [_overrides(point) for sweep in sweeps for point in sweep]
 
@@ -89,13 +89,13 @@ def chain(*sweeps: Iterable[Overrides]) -> list[Overrides]:
 def random(count: int, fields: Mapping[str, Distribution], seed: int = 0) -> list[Overrides]:
     """Returns `count` points whose values are drawn from distributions.
 
-    The draws of a field depend on the seed and the field's name alone: adding another field changes none of
-    them, and a larger `count` only adds points.
+    The draws of a field depend only on the seed and the field's name: another field does not change them, and
+    a larger `count` only adds points.
 
     Args:
       count: the number of points, at least 1.
       fields: {dotted field: uniform(...), log_uniform(...) or choice(...)}.
-      seed: of the draws, at least 0; it has nothing to do with the config's own field `seed`.
+      seed: seed of the draws, at least 0; it is independent of the config's field `seed`.
 
     Raises:
       UserError: `count` or `seed` is out of range, there are no fields, or a field has no distribution.
@@ -166,14 +166,14 @@ def choice(values: Iterable) -> Distribution:
       values: a sequence of numbers, strings, booleans or tuples of them; at least one.
 
     Raises:
-      UserError: there are no values, or one is not such a value.
+      UserError: there are no values, or a value has another type.
     """
     values = _values("choice", values)
     return lambda rng: values[int(rng.random() * len(values))]
 
 
 def load_sweep(path: str) -> list[Overrides]:
-    """Returns what `sweep()` of a config file returns.
+    """Returns the result of `sweep()` in a config file.
 
     Args:
       path: a Python file, such as configs/sweeps/pooling.py.
@@ -195,7 +195,7 @@ def load_sweep(path: str) -> list[Overrides]:
 
 @contextlib.contextmanager
 def no_bytecode() -> Iterator[None]:
-    """While it is open, Python writes no `__pycache__` beside the files that it loads: configs of a user."""
+    """Keeps Python from writing `__pycache__` beside a user's configs that are loaded in the `with` block."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield

@@ -1,4 +1,4 @@
-"""Several runs as one compiled program: their arrays are stacked; the network and the choices are shared."""
+"""Several runs as one compiled program: arrays are stacked, and the network and the choices are shared."""
 
 import math
 import time
@@ -21,7 +21,7 @@ from nst.optimizers.steps import State
 from nst.optimizers.table import Optimizer
 from nst.runs.job import Job
 
-Each = Callable  # `side_by_side` or `in_turn`: how a function of one run is applied to stacked arrays
+Each = Callable  # `side_by_side` or `in_turn`, which apply a function of one run to stacked arrays
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=5)
@@ -39,9 +39,9 @@ def run(
     Args:
       each: `side_by_side` or `in_turn`.
       spec, optimizer: the static choices, which all runs share.
-      variables: of the network, which all runs share.
-      problems: stacked along a new first axis, without variables.
-      states: stacked; they are donated.
+      variables: the variables of the network, which all runs share.
+      problems: the problems, stacked along a new first axis, without variables.
+      states: the states, stacked; they are donated.
       counts: the number of steps of each run, int32 of shape N; 0 leaves a run as it is.
 
     Returns:
@@ -78,8 +78,8 @@ def side_by_side(function: Callable, *stacked):
     """Applies a function of one run to all runs at once.
 
     Args:
-      function: of the arrays of one run.
-      stacked: its arguments, stacked along a new first axis.
+      function: function of the arrays of one run.
+      stacked: the arguments of all runs, stacked along a new first axis.
     """
     return jax.vmap(function)(*stacked)
 
@@ -88,8 +88,8 @@ def in_turn(function: Callable, *stacked):
     """Applies a function of one run to the runs one after another.
 
     Args:
-      function: of the arrays of one run.
-      stacked: its arguments, stacked along a new first axis.
+      function: function of the arrays of one run.
+      stacked: the arguments of all runs, stacked along a new first axis.
     """
     return jax.lax.map(lambda arguments: function(*arguments), stacked)
 
@@ -102,17 +102,18 @@ def fastest() -> Each:
 class Program(NamedTuple):
     """The compiled loop of a batch of runs."""
 
-    compiled: jax.stages.Compiled  # of `run`
+    compiled: jax.stages.Compiled  # `run`, compiled
     each: Each
-    size: int  # runs
-    facts: dict  # for the manifest of each of them
+    size: int  # number of runs
+    facts: dict  # facts for the manifest of each run
 
 
 def layouts() -> tuple[NamedSharding, NamedSharding]:
     """Returns the layouts of arrays on the devices.
 
     Returns:
-      The layout of stacked arrays, divided by runs; and that of arrays which every device holds whole.
+      The layout of stacked arrays, which are divided by runs, and the layout of arrays that every device
+      holds whole.
     """
     mesh = Mesh(np.array(jax.devices()), ("points",))
     return NamedSharding(mesh, PartitionSpec("points")), NamedSharding(mesh, PartitionSpec())
@@ -122,11 +123,11 @@ def compile_batch(job: Job, problem: Problem, state: State, count: int, each: Ea
     """Compiles the loop of a batch, or of a smaller batch if the memory is too small for it.
 
     Args:
-      job: of one of the runs.
-      problem: its targets, without variables.
-      state: its state.
-      count: the number of runs; it is rounded up to a multiple of the devices.
-      each: how the runs are computed.
+      job: the job of one of the runs.
+      problem: the targets of that run, without variables.
+      state: the state of that run.
+      count: the number of runs; it is rounded up to a multiple of the number of devices.
+      each: `side_by_side` or `in_turn`.
       limit: bytes that the program may use on each device.
 
     Raises:
@@ -155,6 +156,6 @@ def compile_batch(job: Job, problem: Problem, state: State, count: int, each: Ea
                 f"{memory.format_bytes(need)} are needed, and {memory.format_bytes(limit)} are available: "
                 "lower size or optimizer.memory"
             )
-        # all but the network grows with the number of runs; at least one run per device fewer than before
+        # all but the network grows with the number of runs; each try has at least one run per device fewer
         fitting = int((limit - shared) / (need - shared) * size)
         count = max(1, min(fitting, size - devices))

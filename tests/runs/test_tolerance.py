@@ -19,7 +19,7 @@ def test_the_run_says_where_and_why_it_ended_and_is_finished(tmp_path):
     assert "the loss has settled" in repr(result)
     change = result.metrics[-1]["change"]
     assert result.metrics[-1]["step"] == step and change <= 0.3 and "change" not in result.metrics[0]
-    said = f"step {step} of 60 was the last: over 10 updates, the loss changed by {change:.2g} of it"
+    said = f"step {step} of 60 was the last: over 10 updates, the loss changed by a share of {change:.2g}"
     assert [line for line in lines if line.startswith(said)]
     assert (tmp_path / "result.png").exists()
     other, _ = stylize(*PAIR, small(**ENDING | {"optimizer.tolerance": 0.0, "steps": step}))
