@@ -24,6 +24,13 @@ def pytest_configure(config):
             signal.signal(number, lambda number, frame: None)
 
 
+def pytest_collection_finish(session):
+    # the tests themselves live to the end: to look through them again and again took a tenth of the time
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory):
     """Compiles each program of the session once, for all tests, workers and subprocesses.

@@ -17,13 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from nst.networks import pooling
 from nst.networks.convolution import PRECISION, Geometry, convolve
 from nst.networks.network import PREPROCESSING
-from nst.networks.pooling import max_pool
 from nst.networks.table import convolutions
 
 _RIDGE = 1e-4  # of the least squares, relative to the mean of the diagonal
 _ROWS = 100  # equations for each unknown; more are not needed
+
+_max_pool = jax.jit(pooling.max_pool)
 
 
 def _patches(x_BxHxWxC: jax.Array) -> jax.Array:
@@ -133,7 +135,8 @@ def warm_start(
         rms = np.sqrt(np.maximum(np.diag(moments)[channels] / len(above), 1e-12)).astype(np.float32)
         stride = _stride(below, 9 * below[0].shape[-1])
         patches = [_sample(_patches, stride, x) for x in below]
-        kernel, bias = fit(patches, [_sample(None, stride, y)[:, channels] / rms for y in above], rounds)
+        targets = [np.asarray(_sample(None, stride, y))[:, channels] / rms for y in above]
+        kernel, bias = fit(patches, targets, rounds)
         params[conv] = {"kernel": kernel.reshape(3, 3, -1, width), "bias": bias}
     return fit_maps(teacher, params, layers, batches)
 
@@ -160,7 +163,7 @@ def fit_maps(
         if layer in layers:
             scales[layer] = float(np.sqrt(np.mean([jnp.mean(y**2) for y in above])))
             stride = _stride(below, below[0].shape[-1])
-            targets = [_sample(None, stride, y) / scales[layer] for y in above]
+            targets = [np.asarray(_sample(None, stride, y)) / scales[layer] for y in above]
             kernel, bias = fit([_sample(None, stride, x) for x in below], targets)
             result[f"{layer}_map"] = {"kernel": kernel, "bias": bias}
     return result, scales
@@ -187,7 +190,7 @@ def layer_pairs(
     below = [PREPROCESSING["torchvision"](jnp.asarray(batch)) for batch in batches]
     for conv in convolutions("vgg19")[:count]:
         if conv.endswith("_1") and conv != "conv1_1":
-            above, below = ([max_pool(x) for x in xs] for xs in (above, below))
+            above, below = ([_max_pool(x) for x in xs] for xs in (above, below))
         above = [_convolve(x, teacher[conv]) for x in above]
         if not after:
             yield conv, above, below

@@ -353,16 +353,16 @@ def flat(found):
 def test_errors_agree_with_numpy():
     wanted = {"relu1_1": noise(3, 4, 5, 3), "relu2_1": noise(3, 2, 2, 4, seed=1) + 0.5}
     found = {layer: target + 0.3 * noise(*target.shape, seed=2) for layer, target in wanted.items()}
-    jax_found = errors(*(jax.tree.map(jnp.asarray, part) for part in (found, wanted)))
+    jax_found = jax.jit(errors)(found, wanted)
     assert flat(jax_found) == pytest.approx(flat(naive_errors(found, wanted)), rel=1e-5)
 
 
 def test_errors_without_anything_wanted_are_finite():
     zeros, some = jnp.zeros((1, 4, 4, 2)), jnp.ones((1, 4, 4, 2))
     for found in (zeros, some):
-        value, gradient = jax.value_and_grad(
+        value, gradient = jax.jit(jax.value_and_grad(
             lambda f: sum(errors({"relu1_1": f}, {"relu1_1": zeros})["relu1_1"].values())
-        )(found)  # fmt: skip
+        ))(found)  # fmt: skip
         assert np.isfinite(value) and np.isfinite(gradient).all()
     assert all(v == 0 for v in flat(errors({"relu1_1": some}, {"relu1_1": some})).values())
 

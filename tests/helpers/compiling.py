@@ -21,26 +21,22 @@ QUICK = {
 def set_flags(cache):
     """Adds the flags for quick compilation to XLA_FLAGS; must be called before JAX starts.
 
-    XLA ends the process at a flag that its version does not know, so a subprocess tries each of them, and
-    pytest's `cache` keeps the answers.
+    XLA ends the process at flags that its version does not know, and names them. So a subprocess tries all of
+    them, and pytest's `cache` keeps which are known.
     """
-    flags = os.environ.get("XLA_FLAGS", "")
-    for name, value in QUICK.items():
-        if name in flags:
-            continue
-        flag = f"{name}={value}"
-        key = f"nst/jaxlib {version('jaxlib')} knows {flag}"
-        known = cache.get(key, None)
-        if known is None:
-            known = subprocess.run(
-                [sys.executable, "-c", "import jax; jax.devices()"],
-                env=os.environ | {"XLA_FLAGS": flag}, capture_output=True,
-            ).returncode == 0  # fmt: skip
-            cache.set(key, known)
-        if known:
-            flags = f"{flags} {flag}".strip()
-    if flags:
-        os.environ["XLA_FLAGS"] = flags
+    given = os.environ.get("XLA_FLAGS", "")
+    flags = [f"{name}={value}" for name, value in QUICK.items() if name not in given]
+    key = f"nst/jaxlib {version('jaxlib')} knows of {' '.join(flags)}"
+    known = cache.get(key, None)
+    if known is None:
+        tried = subprocess.run(
+            [sys.executable, "-c", "import jax; jax.devices()"],
+            env=os.environ | {"XLA_FLAGS": " ".join(flags)}, capture_output=True, text=True,
+        )  # fmt: skip
+        known = [flag for flag in flags if flag not in tried.stderr]
+        cache.set(key, known)
+    if known:
+        os.environ["XLA_FLAGS"] = " ".join([given, *known]).strip()
 
 
 def share_cache(folder, patch):

@@ -271,15 +271,14 @@ def test_linear_is_what_adds_up(name):
     layers = layers if name == "gram_cross" else layers[:1]
     parts = [[rng.uniform(0, 1, x.shape[1:3]).astype(np.float32) for x in layers] for _ in range(2)]
 
-    def describe(of):
-        positions = [Positions(jnp.asarray(w), jnp.arange(20), jax.random.key(0)) for w in of]
+    @jax.jit
+    def describe(layers, weights):
+        positions = [Positions(w, jnp.arange(20), jax.random.key(0)) for w in weights]
         found = representation.describe(layers, positions)
-        return [
-            np.asarray(leaf) for leaf in jax.tree.leaves(found) if jnp.issubdtype(leaf.dtype, jnp.floating)
-        ]
+        return [leaf for leaf in jax.tree.leaves(found) if jnp.issubdtype(leaf.dtype, jnp.floating)]
 
-    both = describe([v + w for v, w in zip(*parts, strict=True)])
-    added = [v + w for v, w in zip(*map(describe, parts), strict=True)]
+    *each, both = (describe(layers, w) for w in (*parts, [v + w for v, w in zip(*parts, strict=True)]))
+    added = [v + w for v, w in zip(*jax.device_get(each), strict=True)]
     apart = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(added, both, strict=True))
     assert (apart < 1e-5) == representation.linear
 

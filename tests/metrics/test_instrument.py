@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import h5py
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,10 +63,10 @@ def fixed(narrow):
 def naive(rgb, photo, paintings, reader, variables):
     """The network's measures of pictures that have their sizes already."""
     layers = (*STYLE, "relu4_2")
-    see = jax.jit(lambda image: features(reader, variables, image, layers))
 
     def activations(image):
-        return {name: np.asarray(array[0], np.float64) for name, array in see(image[None]).items()}
+        found = features(reader, variables, image[None], layers)
+        return {name: np.asarray(array[0], np.float64) for name, array in found.items()}
 
     def gram(F):
         F = F.reshape(-1, F.shape[-1])

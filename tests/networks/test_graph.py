@@ -20,6 +20,7 @@ from nst.networks.operations import add, conv, pool, relu, sliding
 from nst.networks.pooling import pooling
 from nst.networks.receptive import receptive
 from nst.runs import settings, sharding, specs
+from tests.helpers.frozen import features
 from tests.helpers.running import small, stylize
 from tests.helpers.sweeping import picture
 
@@ -75,14 +76,17 @@ def test_a_frozen_convolution_is_the_sum_and_its_gradient_that_of_autodiff(slide
             dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups, precision="highest",
         )  # fmt: skip
 
-    found, back = jax.vjp(frozen, x)
+    @jax.jit
+    def compute(x, signal):
+        found, back = jax.vjp(frozen, x)
+        return found, back(signal)[0], jax.vjp(plain, x)[1](signal)[0]
+
     expected = naive(x[0], kernel, slides, groups)
+    assert expected.shape[:2] == tuple(slides.positions(edge) for edge in x.shape[1:3])
+    found, gradient, exact = compute(x, RNG.normal(size=(1, *expected.shape)).astype(np.float32))
     assert found.shape[1:] == expected.shape
-    assert found.shape[1:3] == tuple(slides.positions(edge) for edge in x.shape[1:3])
     assert np.abs(found[0] - expected).max() < 1e-5 * np.abs(expected).max()
-    signal = RNG.normal(size=found.shape).astype(np.float32)
-    exact = jax.vjp(plain, x)[1](signal)[0]
-    assert np.abs(back(signal)[0] - exact).max() < 1e-5 * np.abs(exact).max()
+    assert np.abs(gradient - exact).max() < 1e-5 * np.abs(exact).max()
 
 
 def test_a_depthwise_convolution_sums_in_float32():
@@ -194,10 +198,10 @@ def test_the_layers_that_auto_stands_for(architecture):
 def terms(spec, variables, height, width):
     shape = height, width
     photo, style, x = (jnp.asarray(picture(seed, *shape))[None] for seed in range(3))
-    made = problem.make_problem(
+    made = jax.jit(problem.make_problem, static_argnums=0)(
         spec, variables, photo, [style], weights.make_weights(spec, weights.WeightSettings(), 1)
     )
-    return jax.jit(jax.value_and_grad(lambda x: problem.loss(spec, made, x)))(x)
+    return jax.jit(jax.value_and_grad(lambda x, made: problem.loss(spec, made, x)))(x, made)
 
 
 CASES = [
@@ -276,7 +280,10 @@ def test_a_tile_of_a_network_with_strides_moves_with_the_picture(architecture):
     table.check(net, (name,))
     variables = table.freeze(net, checkpoints.load("random", architecture, (name,)).params)
     x = np.random.default_rng(1).uniform(size=(1, 64, 64, 3)).astype(np.float32)
-    read = jax.jit(lambda x: table.features(net, variables, x, (name,))[name])
+
+    def read(x):
+        return np.asarray(features(net, variables, x, (name,))[name])
+
     moved = read(np.roll(x, (stride, 2 * stride), (1, 2)))
     expected = np.roll(read(x), (1, 2), (1, 2))
     assert np.abs(moved - expected).max() < 1e-4 * np.abs(expected).max()

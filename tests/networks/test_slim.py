@@ -248,11 +248,10 @@ def terms_and_gradient(frame, content, style, layers):
         content_normalization=content, style_normalization=style,
     )  # fmt: skip
     weighted = weights.make_weights(spec, weights.WeightSettings(style=2.0), 1)
-    frozen = variables(frame, spec.layers)
 
     @jax.jit
-    def both(image):
-        made = problem.make_problem(spec, frozen, picture(2, 6, 8), [picture(3, 8, 4)], weighted)
+    def both(frozen, photo, painting, image):
+        made = problem.make_problem(spec, frozen, photo, [painting], weighted)
 
         def loss(image):
             found = problem.terms(spec, made, image)
@@ -260,7 +259,8 @@ def terms_and_gradient(frame, content, style, layers):
 
         return jax.grad(loss, has_aux=True)(image)
 
-    gradient, found = both(picture(4, 6, 8))
+    pictures = picture(2, 6, 8), picture(3, 8, 4), picture(4, 6, 8)
+    gradient, found = both(variables(frame, spec.layers), *pictures)
     return {name: float(value) for name, value in found.items()}, np.asarray(gradient)
 
 

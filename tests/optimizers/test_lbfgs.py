@@ -107,13 +107,12 @@ def test_torch_lbfgs_agrees_with_torch(x64):
 
 
 def test_torch_lbfgs_skips_pairs_without_curvature():
-    update = scale_by_lbfgs(4)
-    x = jnp.array([1.0, -2.0])
-    state = update.init(x)
-    _, state = update.update(jnp.array([1.0, 1.0]), state, x)
-    _, state = update.update(jnp.array([0.0, 1.0]), state, x + jnp.array([1.0, 0.0]))  # y.s = -1
+    update, x = scale_by_lbfgs(4), jnp.array([1.0, -2.0])
+    state, step = update.init(x), jax.jit(update.update)
+    _, state = step(jnp.array([1.0, 1.0]), state, x)
+    _, state = step(jnp.array([0.0, 1.0]), state, x + jnp.array([1.0, 0.0]))  # y.s = -1
     assert state.stored == 0 and state.scale == 1
-    direction, state = update.update(jnp.array([1.0, 1.0]), state, x + jnp.array([2.0, 0.0]))  # y.s = 1
+    direction, state = step(jnp.array([1.0, 1.0]), state, x + jnp.array([2.0, 0.0]))  # y.s = 1
     assert state.stored == 1 and np.isfinite(direction).all()
 
 

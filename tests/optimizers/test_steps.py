@@ -202,10 +202,10 @@ def test_terms_are_measured_in_the_units_of_the_optimiser(problem):
 
 def test_lbfgs_matches_scipy(problem):
     scipy = pytest.importorskip("scipy.optimize")
-    value_and_grad = jax.jit(jax.value_and_grad(lambda x: problems.loss(SPEC, problem, x)))
+    value_and_grad = jax.jit(jax.value_and_grad(lambda x, problem: problems.loss(SPEC, problem, x)))
 
     def objective(flat):
-        value, gradient = value_and_grad(flat.reshape(1, 16, 12, 3).astype(np.float32))
+        value, gradient = value_and_grad(flat.reshape(1, 16, 12, 3).astype(np.float32), problem)
         return float(value), np.asarray(gradient, np.float64).ravel()
 
     options = dict(maxfun=60, maxiter=60, maxcor=20)

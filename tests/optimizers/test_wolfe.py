@@ -1,5 +1,7 @@
 """The line search that evaluates once a turn: its conditions, its failures, and one network a program."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -112,7 +114,8 @@ def test_a_search_that_fails_along_the_gradient_stays_and_ends():
 
 def test_a_loss_that_is_not_finite_at_the_start_is_given_back():
     rule = wolfe.method(SETTINGS._replace(max_evaluations=3))
-    update = rule.step(lambda x: jnp.sum(x) * jnp.nan, jnp.ones(2), rule.init(jnp.ones(2)))
+    step = jax.jit(lambda x: rule.step(lambda x: jnp.sum(x) * jnp.nan, x, rule.init(x)))
+    update = step(np.ones(2, np.float32))
     assert np.isnan(update.value) and update.evaluations == 1 and update.updated
 
 
@@ -183,13 +186,16 @@ def test_a_start_with_no_gradient_ends_the_search():
 
 
 def test_a_search_that_fails_along_pairs_is_tried_along_the_gradient():
+    step, short = (
+        jax.jit(partial(wolfe.method(settings).step, rosenbrock))
+        for settings in (SETTINGS, SETTINGS._replace(max_evaluations=3))
+    )
     states = walk(rosenbrock, START, 12)
     x, state, _ = states[-1]
     uphill = state._replace(direction=-state.direction)
-    failed = wolfe.method(SETTINGS._replace(max_evaluations=3)).step(rosenbrock, x, uphill)
-    rule = wolfe.method(SETTINGS)
+    failed = short(x, uphill)
     assert int(failed.evaluations) == 3 and (np.asarray(failed.x) == np.asarray(x)).all()
-    again = rule.step(rosenbrock, failed.x, failed.state)  # evaluates x
+    again = step(failed.x, failed.state)  # evaluates x
     assert int(again.evaluations) == 1 and not again.updated
-    moved = rule.step(rosenbrock, again.x, again.state)
+    moved = step(again.x, again.state)
     assert float(rosenbrock(moved.x)) < float(rosenbrock(x))

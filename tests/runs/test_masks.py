@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from tests.helpers.running import picture, small, stop_after, stylize
 from tests.helpers.sweeping import launching, near, request, table
 from tests.runs.test_pyramid import ADAM
 
+terms = jax.jit(problem.terms, static_argnums=0)
 RED, BLUE = np.array([0.9, 0.1, 0.1]), np.array([0.1, 0.1, 0.9])
 
 
@@ -123,12 +125,10 @@ def test_terms_of_regions_add_up(files):
     config = guided(files, ("left", "right"), **{"guidance.weights": (2.0, 3.0)})
     job = prepare(None, None, config)
     made = make_problem(job)
-    found = problem.terms(job.spec, made, job.start)
+    found = terms(job.spec, made, job.start)
     for region, (mask, style, weight) in enumerate((("left", "red", 2.0), ("right", "blue", 3.0))):
         alone = prepare(None, None, guided(files, (mask,), style=(files[style],)))
-        expected = weight * float(
-            problem.terms(alone.spec, make_problem(alone), alone.start)["style/relu1_1"]
-        )
+        expected = weight * float(terms(alone.spec, make_problem(alone), alone.start)["style/relu1_1"])
         assert float(found[f"style/relu1_1/region {region}"]) == pytest.approx(expected, rel=1e-5)
 
 

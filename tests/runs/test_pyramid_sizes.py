@@ -83,7 +83,7 @@ def left_out(lines):
 
 def test_sizes_that_are_too_small_are_left_out_and_change_nothing(tmp_path):
     pair = picture(0, 8, 64), picture(1)  # relu3_1 needs 4 px
-    deep = {"size": 64, "steps": 2, "style_loss.layers": ("relu1_1", "relu3_1"), "pyramid.steps": (3,)}
+    deep = ADAM | {"size": 64, "steps": 2, "style_loss.layers": ("relu1_1", "relu3_1"), "pyramid.steps": (3,)}
     made, lines = stylize(*pair, small(**deep, **{"pyramid.min_size": 8}), workdir=tmp_path)
     assert left_out(lines) == ["8 px is left out", "16 px is left out"] and "at 32 px" in lines
     assert any("16 px is left out: content: 16x2 px is too small for relu3_1" in line for line in lines)
@@ -95,7 +95,7 @@ def test_sizes_that_are_too_small_are_left_out_and_change_nothing(tmp_path):
 
 def test_a_pyramid_of_sizes_that_are_all_left_out_is_no_pyramid(tmp_path):
     pair = picture(0, 4, 64), picture(1)
-    deep = {"size": 64, "steps": 2, "style_loss.layers": ("relu1_1", "relu3_1")}
+    deep = ADAM | {"size": 64, "steps": 2, "style_loss.layers": ("relu1_1", "relu3_1")}
     made, lines = stylize(*pair, small(**deep, **{"pyramid.min_size": 16, "pyramid.steps": (9, 8)}), tmp_path)
     plain, _ = stylize(*pair, small(**deep))
     assert len(left_out(lines)) == 2 and not [*tmp_path.glob("size_*")]
@@ -117,8 +117,9 @@ def test_a_full_size_that_is_too_small_is_the_same_error(pyramid_of):
 
 
 def test_a_size_keeps_its_number_of_steps_if_a_smaller_one_is_left_out(tmp_path):
-    deep = {"size": 64, "steps": 1, "style_loss.layers": ("relu1_1", "relu3_1"), "pyramid.steps": (4, 3, 2)}
-    stylize(picture(0, 8, 64), picture(1), small(**deep, **{"pyramid.min_size": 8}), workdir=tmp_path)
+    deep = ADAM | {"size": 64, "steps": 1, "style_loss.layers": ("relu1_1", "relu3_1")}
+    sizes = {"pyramid.min_size": 8, "pyramid.steps": (4, 3, 2)}
+    stylize(picture(0, 8, 64), picture(1), small(**deep, **sizes), workdir=tmp_path)
     assert records(tmp_path / "size_32")[-1]["step"] == 2
 
 
@@ -131,8 +132,10 @@ def test_a_size_keeps_its_number_of_steps_if_a_smaller_one_is_left_out(tmp_path)
 ])  # fmt: skip
 def test_what_needs_more_pixels_than_a_size_has_leaves_it_out(changes, message, tmp_path):
     pair = picture(0, 20, 56), picture(1, 56, 56)
-    base = {"size": 28, "steps": 1, "pyramid.min_size": 6, "pyramid.steps": (1,),
-            "style_loss.layers": ("relu2_1",), "style_loss.normalization": "relative"}  # fmt: skip
+    base = ADAM | {
+        "size": 28, "steps": 1, "pyramid.min_size": 6, "pyramid.factor": 4.0, "pyramid.steps": (1,),
+        "style_loss.layers": ("relu2_1",), "style_loss.normalization": "relative",
+    }  # fmt: skip
     _, lines = stylize(*pair, small(**(base | changes)), workdir=tmp_path)
     said = [line for line in lines if line.startswith("7 px is left out: ")]
     assert len(said) == 1 and message in said[0] and not (tmp_path / "size_7").exists()

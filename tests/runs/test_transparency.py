@@ -1,5 +1,6 @@
 """Transparent pictures, end to end: what nobody sees changes no byte of a result."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -8,6 +9,8 @@ from nst.losses import problem
 from nst.losses.guidance import Regions
 from nst.runs.job import make_problem, prepare
 from tests.helpers.running import picture, small, stylize
+
+terms = jax.jit(problem.terms, static_argnums=0)
 
 MODES = {
     "none": {}, "match": {"color.mode": "match"},
@@ -61,9 +64,7 @@ def test_the_transparent_part_of_a_painting_does_not_count_in_its_style(tmp_path
     )
     assert "style 0: 64 % is transparent and does not count in its style" in made.notes
     whole = made._replace(regions=Regions())
-    shown, expected, wrong = (
-        problem.terms(job.spec, make_problem(job), job.start) for job in (made, masked, whole)
-    )
+    shown, expected, wrong = (terms(job.spec, make_problem(job), job.start) for job in (made, masked, whole))
     for name, value in expected.items():
         assert float(shown[name]) == float(value)
         assert not name.startswith("style") or abs(float(wrong[name] / value) - 1) > 0.02

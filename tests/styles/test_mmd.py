@@ -14,9 +14,12 @@ from tests.helpers.describing import KEY, check, close, layer, measure, shares, 
 WEIGHTS = [False, True]
 
 
-def pair(given=False):
-    of = ([shares(4, 5)], [shares(3, 6, 1)]) if given else ()
-    return [layer(4, 5)], [layer(3, 6, seed=1) * 1.3], *of
+def pair(given=False, size=(4, 5), other=(3, 6)):
+    of = ([shares(*size)], [shares(*other, 1)]) if given else ()
+    return [layer(*size)], [layer(*other, seed=1) * 1.3], *of
+
+
+FEW = {"size": (3, 4), "other": (2, 5)}  # positions, for kernels of all pairs, each of which is a call
 
 
 def naive(k):
@@ -78,7 +81,7 @@ def polynomial(degree, offset):
     ],
 )
 def test_kernels_that_are_means(name, text, k, given):
-    check(name, naive(k), *pair(given), text=text)
+    check(name, naive(k), *pair(given, **FEW), text=text)
 
 
 RANDOM = [
@@ -96,11 +99,13 @@ def test_many_random_features_come_to_the_kernel_of_all_pairs(name, text, k, giv
     """Their error is of the order 1 / sqrt(D) of the kernel's mean."""
     options = f"{text},features=60000" if text else "features=60000"
     if name == "mmd_laplacian":  # the slope of whose features, of Cauchy's frequencies, has no variance
-        found, target, *of = pair(given)
+        found, target, *of = pair(given, **FEW)
         expected = naive(k)(*([x[0]] for x in (*found, *target)), *of or [even(found), even(target)])
         assert value(name, found, target, *of, text=options) == pytest.approx(expected, rel=0.03)
     else:
-        check(name, naive(k), *pair(given), text=options, rel=0.1 if name == "mmd_polynomial" else 0.03)
+        check(
+            name, naive(k), *pair(given, **FEW), text=options, rel=0.1 if name == "mmd_polynomial" else 0.03
+        )
 
 
 def even(layers):

@@ -232,7 +232,7 @@ def test_the_overlap_is_scipys(iterations):
         S = (S + S.T) / 2
         return np.trace(sqrtm(root @ S @ root).real)
 
-    found, gradient = jax.value_and_grad(transport.overlap)(
+    found, gradient = jax.jit(jax.value_and_grad(transport.overlap), static_argnums=2)(
         jnp.asarray(S, jnp.float32), jnp.asarray(root, jnp.float32), iterations
     )
     assert float(found) == pytest.approx(naive(S), rel=1e-5)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -133,7 +132,7 @@ def test_curves_are_the_distances_of_the_windows(model):
     image, values, layers = cat(48, 56), (30, -8), LAYERS[:2]
     found = curves(model, image, layers, "rotation", values)
     windows = transform(image, "rotation", [*values, 0])
-    described = jax.jit(lambda x: features(model.network, model.variables, x, layers))(windows)
+    described = features(model.network, model.variables, windows, layers)
     for index, layer in enumerate(layers):
         F = [np.asarray(f, np.float64).reshape(-1, f.shape[-1]) for f in described[layer]]
         G = [f.T @ f / len(f) for f in F]

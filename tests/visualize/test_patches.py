@@ -1,13 +1,11 @@
 """Strongest patches of pictures whose answer is known."""
 
-import jax
 import numpy as np
 import pytest
 
 from nst import images
 from nst.errors import UserError
 from nst.images import folders
-from nst.networks import table
 from nst.networks.checkpoints import load
 from nst.networks.network import PREPROCESSING, Network, Preprocessing
 from nst.networks.receptive import receptive
@@ -15,7 +13,7 @@ from nst.visualize import patches
 from nst.visualize.deconvnet import Unit, keep_unit, project
 from nst.visualize.network import Model
 from nst.visualize.receptive import box, cut
-from tests.helpers.frozen import freeze
+from tests.helpers.frozen import features, freeze
 
 PLAIN = Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 SHAPES = [(32, 24), (24, 32), (32, 32), (32, 24), (24, 32)]  # that `fit` leaves alone
@@ -44,6 +42,10 @@ def noise(shape, seed):
     return np.random.default_rng(seed).integers(0, 256, (*shape, 3)).astype(np.float32) / 255
 
 
+def seen(model, image_1xHxWx3, layer):
+    return features(model.network, model.variables, image_1xHxWx3, (layer,))[layer]
+
+
 def silent(line):
     raise AssertionError(line)
 
@@ -70,13 +72,12 @@ def test_colours_are_found_where_they_were_put(tmp_path):
 def test_a_loop_over_all_positions_finds_the_same(tmp_path, layer):
     paths = folder(tmp_path, [noise(shape, seed) for seed, shape in enumerate(SHAPES)])
     model, channels = untrained(layer), (5, 0, 41)
-    features = jax.jit(lambda image: table.features(model.network, model.variables, image, (layer,))[layer])
     found = patches.top(model, paths, layer, channels, 3, 32, silent)
     for row, channel in enumerate(channels):
         best = []
         for index, path in enumerate(paths):
             image = images.read(path).rgb_HxWx3[None]
-            activation = np.asarray(features(image))[0]
+            activation = np.asarray(seen(model, image, layer))[0]
             places = [(activation[y, x, channel], index, y, x) for y, x in np.ndindex(activation.shape[:2])]
             best.append(max(places, key=lambda place: place[0]))
         best = sorted(best, key=lambda place: -place[0])[:3]
@@ -126,7 +127,6 @@ def test_patches_are_those_of_their_units_and_make_a_figure(tmp_path):
     layer, channels = "pool1", (7, 3, 60, 1)
     paths = folder(tmp_path, [noise((24, 32), seed) for seed in range(3)])
     model = untrained(layer)
-    features = jax.jit(lambda image: table.features(model.network, model.variables, image, (layer,))[layer])
     found = patches.top(model, paths, layer, channels, 2, 32, silent)
     result = patches.cut_out(model, paths, layer, channels, found, 32, "guided")
     for place in np.ndindex(4, 2):
@@ -134,7 +134,7 @@ def test_patches_are_those_of_their_units_and_make_a_figure(tmp_path):
         unit = Unit(found.y_CxK[place], found.x_CxK[place], channels[place[0]])
         square = box(receptive(model.network, layer), unit.y, unit.x)
         np.testing.assert_array_equal(result.pictures_CxKxsxsx3[place], cut(image, square).patch_hxwx3)
-        activation = features(image[None])
+        activation = seen(model, image[None], layer)
         np.testing.assert_allclose(activation[0][unit], found.values_CxK[place], rtol=1e-4)
         whole = project(
             model.network, model.variables, image[None], layer, keep_unit(activation, unit), "guided"

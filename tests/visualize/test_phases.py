@@ -26,7 +26,8 @@ def made(pooling="max", layers=("relu1_1", "relu2_1")):
     variables = freeze(network, checkpoints.load("random", "vgg19", spec.layers).params)
     photo, painting = (jnp.asarray(noise(seed))[None] for seed in (1, 2))
     weights = make_weights(spec, WeightSettings(), 1)
-    return spec, loss_problem.make_problem(spec, variables, photo, [painting], weights)
+    make_problem = jax.jit(loss_problem.make_problem, static_argnums=0)
+    return spec, make_problem(spec, variables, photo, [painting], weights)
 
 
 def noise(seed, size=48):
@@ -38,7 +39,9 @@ def test_each_term_has_the_phases_of_its_own_gradient():
     found = phases.examine(spec, problem, noise(3))
     assert list(found) == ["content/relu2_1", "style/relu1_1", "style/relu2_1"]
     x = jnp.asarray(noise(3))[None]
-    gradient = jax.jit(jax.grad(lambda x: loss_problem.terms(spec, problem, x)["style/relu2_1"]))(x)
+    gradient = jax.jit(jax.grad(lambda x, problem: loss_problem.terms(spec, problem, x)["style/relu2_1"]))(
+        x, problem
+    )
     for period, energy in found["style/relu2_1"].items():
         assert energy == pytest.approx(phase_energy(np.asarray(gradient[0]), period), rel=1e-3)
     assert "content/relu2_1" not in phases.examine(spec, problem, noise(1))  # at the photograph
