@@ -1,15 +1,15 @@
-"""anishathalye/neural-style with its defaults (commit d0a1148), to the letter.
+"""anishathalye/neural-style with exactly its defaults (commit d0a1148).
 
     nst stylize --config=anishathalye --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/anishathalye
 
 Style is the mean square of Gram / (HWC) with a fifth of the weight 500 on each of relu1_1 .. relu5_1; content
 is the mean square on relu4_2 with weight 5; total variation (mean squares) has weight 100. Adam makes 1000
-updates with a learning rate of 10 on pixels up to 255, from faint noise, at the photograph's own size; the
-paintings are as wide as the photograph. The losses of several paintings are added with weights.
+updates with a learning rate of 10 on pixels up to 255, from faint noise, at the photograph's own size. The
+paintings get the photograph's width. The losses of several paintings are added with weights.
 
-Two more points agree with that program: the means (123.68, 116.779, 103.939) are those of the Caffe weights,
-and pixels are not clipped during the optimisation.
+The means (123.68, 116.779, 103.939) are those of the Caffe weights, and pixels are not clipped during the
+optimisation; that program does the same.
 """
 
 from nst.configs import classic

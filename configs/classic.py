@@ -3,10 +3,10 @@
     nst stylize --config=classic --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/classic
 
-One size, one content layer, and nothing that keeps the pixels in [0, 1]. The losses are means of squares, as
-in neural-style, so the balance of content and style depends on the size, the number of updates, the network
-and the pictures, and style_loss.weight has to be set for each pair. docs/quality.md compares this config with
-the config default, which is the one to make pictures with.
+There is one size and one content layer, and no term keeps the pixels in [0, 1]. The losses are means of
+squares, as in neural-style, so the balance of content and style depends on the size, the number of updates,
+the network and the pictures, and style_loss.weight has to be set for each pair. To make pictures, use the
+config default; docs/quality.md compares the two configs.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""crowsonkb/style-transfer-pytorch with its defaults (commit e7e2c71), to the letter.
+"""crowsonkb/style-transfer-pytorch with exactly its defaults (commit e7e2c71).
 
     nst stylize --config=crowsonkb --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/crowsonkb
@@ -9,11 +9,12 @@ on relu4_2 with weight 0.015; total variation with diagonals has weight 2. Sizes
 updates) by factors of sqrt 2 to 512 px (500 updates at each). Adam has a learning rate of 0.02 and betas
 (0.9, 0.99), pixels are clipped, and Adam's moments are carried from size to size. The result of each size is
 the average of the iterates with decay 0.99, in which the start counts. The network is torchvision's VGG-19
-(550 MB, fetched once), whose first convolution repeats the border.
+(550 MB, downloaded once), whose first convolution repeats the border.
 
-It keeps the photograph at 256 px as well (docs/quality.md).
+The picture keeps the photograph at 256 px as well (docs/quality.md).
 
-Departs from it: pictures are enlarged by Pillow's bicubic filter (a = -0.5); that of torch has a = -0.75.
+Departs from the program: pictures are enlarged by Pillow's bicubic filter (a = -0.5); torch's filter has
+a = -0.75.
 """
 
 from nst.configs import classic

@@ -4,8 +4,8 @@
         --config.style=painting.jpg --workdir=runs/crowsonkb_gram
 
 It differs from the config crowsonkb in these points: style is Gram / (HW); the style and content losses are
-sum d^2 / (sum |d| + 1e-8), whose gradients have about the same size however far the image is from its target;
-total variation (mean squares) has weight 2; Adam has its default betas; pictures are resized by Lanczos.
+sum d^2 / (sum |d| + 1e-8), whose gradients have about the same size at any distance from the target; total
+variation (mean squares) has weight 2; Adam has its default betas; pictures are resized by Lanczos.
 """
 
 from nst.configs import crowsonkb

@@ -9,8 +9,8 @@ factor 1 / (2 sqrt(N) sqrt(M)) and weight 5. Total variation (sum of absolute di
 L-BFGS with 10 pairs makes 1000 updates from the photograph; the long edge has 512 px. The losses of several
 paintings are averaged. The painting is stretched to the photograph's shape, as in that program.
 
-Departs from it: L-BFGS has a strong Wolfe search and no bounds where SciPy's has bounds; a photograph smaller
-than 512 px is enlarged; what is enlarged is interpolated, where INTER_AREA makes blocks.
+Departs from the program: L-BFGS has a strong Wolfe search and no bounds, while SciPy's has bounds; a
+photograph smaller than 512 px is enlarged; enlarged pictures are interpolated, while INTER_AREA makes blocks.
 """
 
 from nst.configs import classic

@@ -12,13 +12,13 @@ memory), which already gives nearly all of the fidelity; then the layers after r
 minutes).
 
 Observations:
-- Training all layers with Adam from the fit, for some hundred steps on a CPU, first destroys the fit (above a
-  learning rate of 2e-4) and then does not recover it.
-- Layers that are wide where activations are read and narrow in between do better than one width per block.
-- The largest error that remains is relu5_1's. It needs many rectifiers in conv4_3 and conv4_4, and more than
-  640 pictures to train on: on those its error is 0.34, on others 0.41.
+- If all layers are trained with Adam from the fit, for some hundred steps on a CPU, the training first
+  destroys the fit (above a learning rate of 2e-4) and then does not recover it.
+- Layers that are wide where activations are read and narrow in between are better than one width per block.
+- The largest remaining error is that of relu5_1. This layer needs many rectifiers in conv4_3 and conv4_4, and
+  more than 640 pictures to train on: its error is 0.34 on these pictures and 0.41 on others.
 
-The numbers of the result are in nst/data/vgg19_slim.md.
+nst/data/vgg19_slim.md has the numbers of the result.
 """
 
 from ml_collections import ConfigDict
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config.photos = ""  # folder of photographs
     config.paintings = ""  # folder of paintings and patterns
     config.held_out_photos = 50  # number kept for validation, evenly spaced by name
-    config.held_out_paintings = (  # file names of those kept for validation
+    config.held_out_paintings = (  # file names of the paintings kept for validation
         "brushstrokes.jpg",
         "escher_sphere.jpg",
         "fns_candy.jpg",
@@ -48,18 +48,18 @@ def get_config() -> ConfigDict:
     config.warm_start.batches = 40  # batches that the layers are fitted on
     config.warm_start.batch = 4  # images per batch
     config.warm_start.size = 192  # pixels of either edge
-    config.warm_start.renewals = 1  # further fits, with pictures that the student made among the images
+    config.warm_start.renewals = 1  # further fits, for which the images include pictures made by the student
     # how often negative targets are replaced (experiments/distill/fit.py, `fit`)
     config.warm_start.rounds = 8
 
-    config.steps = 474  # updates; a finished run continues if it is raised
-    # train only what lies after this layer, whose error is small already; "": everything
+    config.steps = 474  # updates; a finished run continues if this is raised
+    # only the layers after this one are trained, since its error is small already; "": all layers
     config.after = "relu4_1"
     config.batch = 16  # crops per update
     # batches of crops whose teacher activations are kept in memory until the pool is renewed
     config.pool = 40
     config.size = 192  # pixels of either edge
-    config.learning_rate = 2e-4  # of Adam, after the warm-up
+    config.learning_rate = 2e-4  # learning rate of Adam after the warm-up
     config.decay_steps = 1200  # steps after which the learning rate, a cosine, is 0
     config.warm_up = 100  # steps over which the learning rate rises from 0
     config.gram_weight = 5.0  # weight of the Gram matrices' error; that of the activations has weight 1
@@ -68,7 +68,7 @@ def get_config() -> ConfigDict:
     config.shares = (0.4, 0.2, 0.3, 0.1)
     config.stylised = ConfigDict()
     config.stylised.every = 1200  # steps between renewals of the student's own pictures
-    config.stylised.pairs = 16  # pairs of a photograph and a painting that they are made from
+    config.stylised.pairs = 16  # pairs of a photograph and a painting from which these pictures are made
     config.stylised.size = 192  # pixels of either edge
     config.stylised.snapshots = (10, 30, 80)  # steps after which a picture is kept
 

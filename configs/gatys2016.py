@@ -6,15 +6,15 @@
 These are the paper's equations (content eq. 1, style eqs. 3-5, total eq. 7) at 512 px: content on conv4_2,
 style on conv1_1 .. conv5_1 with w_l = 1/5, average pooling, L-BFGS from white noise.
 
-Departs from the paper: alpha/beta is 1e-4, where its figure 3 has 5e-3 to 5e-4, because with the Oxford
-weights as they are those ratios keep nearly all of the photograph. The paper scales each filter to mean
+Departs from the paper: alpha/beta is 1e-4, while the paper's figure 3 has 5e-3 to 5e-4. With the unscaled
+weights of Oxford, those ratios keep nearly all of the photograph; the paper scales each filter to mean
 activation 1, which `--config.weights.normalize=<folder of photographs>` does. The noise is faint (0.02 around
-grey), because strong noise leaves a grain under average pooling that takes hundreds of steps to fade.
+grey), because with average pooling strong noise leaves a grain that takes hundreds of steps to fade.
 
-The weights suit 512 px. At 256 px and below, hardly anything of the photograph is left.
+The weights of the losses suit 512 px. At 256 px and below, hardly anything of the photograph is left.
 
-Expect, for tuebingen_neckarfront + starry_night, a loss of 1.2e11 after 400 steps: about 12 minutes on two
-CPU cores.
+For tuebingen_neckarfront + starry_night, the loss after 400 steps is 1.2e11, which takes about 12 minutes on
+two CPU cores.
 """
 
 from nst.configs import classic

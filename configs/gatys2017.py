@@ -3,11 +3,11 @@
     nst stylize --config=gatys2017 --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/gatys2017
 
-As in section 5 and the authors' code, the result of 500 updates on 512^2 pixels is enlarged, and 200 updates
-on 1024^2 pixels start from it. The strokes thus become larger than if the optimisation began at 1024^2. The
+As in section 5 and the authors' code, the result of 500 updates on 512^2 pixels is enlarged, and is the start
+of 200 updates on 1024^2 pixels. So the strokes become larger than if the optimisation began at 1024^2. The
 loss is that of the authors' notebook. For masks (section 4), set
---config.guidance.content_masks=sky.png,land.png and give a painting for each; for colour (section 3), set
---config.color.mode=luminance or match.
+--config.guidance.content_masks=sky.png,land.png and give a painting for each mask; for colour (section 3),
+set --config.color.mode=luminance or match.
 
 Departs from the paper: filters are not scaled to mean activation 1 (--config.weights.normalize=FOLDER does
 that).

@@ -1,4 +1,4 @@
-"""The notebook of leongatys/PytorchNeuralStyleTransfer (2017), to the letter: the numeric reference.
+"""The notebook of leongatys/PytorchNeuralStyleTransfer (2017), reproduced exactly: the numeric reference.
 
     nst stylize --config=gatys_notebook --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/notebook
@@ -8,11 +8,11 @@ Gram / (HW) on relu layers with weights 1e3 / C^2; torch.optim.LBFGS runs at its
 search) from the photograph. Pictures are resized bilinearly without antialiasing, as the printed losses
 imply. The notebook's "Iteration n" is the loss of closure call n - 1, that is, after n - 2 updates.
 
-For tuebingen_neckarfront + starry_night it printed 1388532 at 50, 707861 at 100, 538045 at 150 and 469375 at
-200. This config gives 1387883, 705952, 526211 and 459295 after 50, 100, 150 and 200 updates, on jax 0.10 with
-an 8-bit copy of the weights from conv4_1 on: within 3 %, including the difference of two updates (2.5 % at
-50). The second step overshoots, which makes the next ten depend on rounding: machines differ early and agree
-by step 50. About 8 minutes on two CPU cores.
+For tuebingen_neckarfront + starry_night the notebook printed 1388532 at iteration 50, 707861 at 100, 538045
+at 150 and 469375 at 200. This config gives 1387883, 705952, 526211 and 459295 after 50, 100, 150 and 200
+updates, on jax 0.10 with an 8-bit copy of the weights from conv4_1 on. This is within 3 %, including the
+difference of two updates (2.5 % at 50). The second step overshoots, which makes the next ten depend on
+rounding: machines differ early and agree by step 50. The run takes about 8 minutes on two CPU cores.
 """
 
 from nst.configs import classic

@@ -8,17 +8,17 @@ Gram / (CHW) on relu1_1 .. relu5_1 with weight 100; total variation has weight 1
 Torch7's L-BFGS makes 1000 updates without a line search, from noise of one thousandth of a pixel value around
 the network's mean.
 
-That program scales the [0, 1] image by 256, not 255, and so does this config (with other weights: by the same
-share more than they were trained with). Its total variation acts on those pixels, hence the factor 256^2; it
-leaves total variation out of the loss that it prints, while nst includes it.
+That program scales the image in [0, 1] by 256, not 255, and so does this config (with other weights, by the
+same share more than in their training). The program's total variation acts on those pixels, hence the factor
+256^2. The loss that it prints does not include total variation, while nst includes it.
 
-For tuebingen_neckarfront + seated-nude it printed these losses of the first iteration: content 2091179, and
-style 30021.3, 700350, 153033, 12404635 and 656.86. This config gives 2102916, 30021.3, 697597, 153207,
-12747540 and 652.16 for the painting at that program's 393x512 px, with weights that have 8 bits from conv4_1
-on.
+For tuebingen_neckarfront + seated-nude the program printed these losses of the first iteration: content
+2091179, and style 30021.3, 700350, 153033, 12404635 and 656.86. This config gives 2102916, 30021.3, 697597,
+153207, 12747540 and 652.16 for the painting at that program's 393x512 px, with weights that have 8 bits from
+conv4_1 on.
 
-Departs from it: edges are rounded to whole pixels, where Torch cuts the fraction off, so that this painting
-would have 394x512 px; L-BFGS keeps 100 pairs, not as many as there are steps.
+Departs from the program: edges are rounded to whole pixels, while Torch cuts off the fraction, so that this
+painting would have 394x512 px; L-BFGS keeps 100 pairs, not as many as there are steps.
 """
 
 from nst.configs import classic

@@ -1,4 +1,4 @@
-"""ProGamerGov/neural-style-pt with its defaults (neural_style.py, commit 7251405), to the letter.
+"""ProGamerGov/neural-style-pt with exactly its defaults (neural_style.py, commit 7251405).
 
     nst stylize --config=neural_style_pt --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/neural_style_pt
@@ -9,7 +9,7 @@ weight 1e-3. Torch's L-BFGS with 100 pairs makes 1000 updates from faint noise. 
 weights are Caffe's, and pooling is max pooling. Pixels lie in [0, 1] here, so the weight of total variation
 is multiplied by 255.
 
-Departs from it: `-normalize_gradients` is left out; despite its name, it multiplies the gradient.
+Departs from the program: there is no `-normalize_gradients`, which multiplies the gradient despite its name.
 """
 
 from nst.configs import classic

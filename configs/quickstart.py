@@ -1,13 +1,13 @@
-"""The first picture, with nothing to download: a network and pictures that come with the code.
+"""A first picture without downloads: the network and the pictures come with the code.
 
     nst stylize --config=quickstart --workdir=runs/quickstart
 
-The network is VGG-19 distilled to a fifth of the work (nst/data/vgg19_slim.md). Set --config.content and
---config.style to use other pictures of nst/data/images or your own. The full network is
+The network is a distilled VGG-19 that needs a fifth of the work (nst/data/vgg19_slim.md). Set
+--config.content and --config.style to use other pictures of nst/data/images or your own. The full network is
 
-    --config.weights.name=vgg19        (80 MB, fetched once)
+    --config.weights.name=vgg19        (80 MB, downloaded once)
 
-Everything else is as in the config default. This takes about a minute on two CPU cores.
+Everything else is as in the config default. The run takes about a minute on two CPU cores.
 """
 
 from nst.configs import default

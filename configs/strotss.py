@@ -12,8 +12,8 @@ size and doubles at each smaller one. Means and covariances are at the scale of 
 networks need --config.weights.normalize=FOLDER.
 
 Departs from the paper: the start is the photograph, not its Laplacian around the painting's mean colour; the
-learning rate is not halved at the last size; the palette and the divisor keep the alpha of the largest
-size.
+learning rate is not halved at the last size; the palette and the divisor use the alpha of the largest size
+at every size.
 """
 
 from nst.configs import classic

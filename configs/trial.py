@@ -1,11 +1,11 @@
-"""One choice at a time, quickly: the base of the sweeps and of the reconstructions, with nothing to download.
+"""A quick run for comparing choices: the base of the sweeps and of the reconstructions, without downloads.
 
     nst stylize --config=trial --workdir=runs/trial
 
 The network is the small one, and the pictures come with the code. There is one size, one content layer and
-one kind of statistic, so that what a sweep varies is the only thing that varies. The losses are relative to
-the pictures' own energies, so the same weights suit every network. The sweeps start from
-this config. Use the config default to make a picture.
+one kind of statistic, so that nothing varies but the field that a sweep varies. The losses are relative to
+the pictures' own energies, so the same weights suit every network. The sweeps start from this config. To make
+a picture, use the config default.
 """
 
 from ml_collections import ConfigDict

@@ -1,11 +1,11 @@
-"""Which start? The photograph, the painting, grey, noise, blends: Gatys et al. 2016, figure 6.
+"""Which start is best? The photograph, the painting, grey, noise and blends: Gatys et al. 2016, figure 6.
 
     nst sweep --config=sweeps/inits --workdir=runs/inits
 
 The paper (section 3.3) says that the start has no strong effect, but that the picture is biased towards its
 start, and that only noise gives more than one picture. There are 10 points: content (A in the figure), style
-(B), four noises (C), and starts that the figure does not show: grey, and noise over the photograph at three
-shares.
+(B), four noises (C), and starts that the figure does not show: grey, and three blends of noise and
+photograph.
 
 Result (cat in swirls, small network, 200 updates, measured by VGG-19):
 
@@ -14,8 +14,9 @@ Result (cat in swirls, small network, 200 updates, measured by VGG-19):
     content distance   1.86      1.81  1.69 .. 1.76  1.53 .. 1.58  1.55
     SSIM               0.11      0.15  0.09 .. 0.11  0.24 .. 0.34  0.36
 
-So the start does matter within 200 updates: the picture stays near its start, and the pictures from noise
-differ less from one another than from the one that started at the photograph. This is one pair of pictures.
+So within 200 updates the start does matter: the picture stays near its start, and the pictures from noise
+differ less from one another than from the picture that started from the photograph. This is one pair of
+pictures.
 """
 
 from nst.configs.sweeps import pooling

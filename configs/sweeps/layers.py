@@ -1,4 +1,4 @@
-"""Which layers? How deep the style goes, and where the content is matched.
+"""Which layers are best? How deep the style layers reach, and where the content is compared.
 
     nst sweep --config=sweeps/layers --workdir=runs/layers
 
@@ -12,15 +12,16 @@
 There are 14 points. Those that vary the style layers have content at relu4_2; those that vary the content
 layer have all five style layers.
 
-Departs from the paper: each style layer keeps its weight as others join it, where the paper's w_l = 1/n
-divides one weight by their number; conv5_1 stands for conv5_2, which the small network lacks.
+Departs from the paper: each style layer keeps its weight when others are added, while the paper's w_l = 1/n
+divides one weight by the number of layers; conv5_1 takes the place of conv5_2, which the small network does
+not have.
 
 Result (cat in swirls, small network, relu layers, measured by VGG-19): as style layers are added one by one,
 the style distance falls from 0.40 to 0.31, 0.22, 0.15 and 0.11, and the content distance rises from 0.83 to
-1.55. Each layer is matched only once it is in the loss (relu5_1: 0.55 without it, 0.31 with it). Content
-matched at relu1_2 keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2), at the expense
-of style (0.15); the deeper the content layer, the smaller the style distance (relu2_2 0.147, relu3_2 0.114,
-relu4_2 0.106, relu5_1 0.098). This is one pair of pictures and one start.
+1.55. A layer is matched only if it is in the loss (relu5_1: 0.55 without it, 0.31 with it). Content at
+relu1_2 keeps most of the photograph's pixels (SSIM 0.48, against 0.36 at relu4_2), at the expense of style
+(0.15). The deeper the content layer, the smaller the style distance (relu2_2 0.147, relu3_2 0.114, relu4_2
+0.106, relu5_1 0.098). This is one pair of pictures and one start.
 """
 
 from nst.configs.sweeps import pooling

@@ -1,13 +1,13 @@
-"""Coarse to fine or at once? The same picture at 512 px, by seconds.
+"""Is coarse to fine better than one size? The same picture at 512 px, by seconds.
 
     nst sweep --config=sweeps/pyramids --workdir=runs/pyramids
     nst report --workdir=runs/pyramids
 
-Gatys et al. 2017 (*Controlling Perceptual Factors*, section 5) use two sizes for the sake of large
-structures; the question here is how much time the smaller sizes save. There are 9 points: 512 px alone with
-50, 100, 200 and 400 updates; and sizes from 128 px by factors of 2, or of sqrt 2, with 100 updates at each
-smaller size and 25, 50 or 100 at the last. `seconds` counts all sizes but not the compilation; `style` is the
-instrument's distance, at 512 px for all.
+Gatys et al. 2017 (*Controlling Perceptual Factors*, section 5) use two sizes to get large structures; the
+question here is how much time the smaller sizes save. There are 9 points: 512 px alone with 50, 100, 200 and
+400 updates; and sizes from 128 px by factors of 2, or of sqrt 2, with 100 updates at each smaller size and
+25, 50 or 100 at the last. `seconds` includes all sizes but not the compilation; `style` is the instrument's
+distance, at 512 px for all points.
 
 Result (the cat in swirls, small network, measured by VGG-19, two cores):
 
@@ -25,9 +25,9 @@ Result (the cat in swirls, small network, measured by VGG-19, two cores):
       seconds           44      56
 
 At 512 px alone, 400 updates do not come as near to the painting as the pyramid does in 24 seconds, an eighth
-of the time: 512 px alone does not find the large structures that the smaller sizes form. More updates at the
-last size bring the content back, but the style no nearer. The price is the photograph's structure (SSIM 0.21
-against 0.34). This is one pair of pictures and one start.
+of the time: 512 px alone does not form the large structures that the smaller sizes do. More updates at the
+last size bring the picture nearer to the content, but not to the style. The pyramid keeps less of the
+photograph's structure (SSIM 0.21 against 0.34). This is one pair of pictures and one start.
 """
 
 from nst.configs import trial

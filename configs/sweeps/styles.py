@@ -1,12 +1,12 @@
-"""What is style? Every representation of nst/styles/table.py on the same two pairs.
+"""What is style? Every representation of nst/styles/table.py with the same two pairs of pictures.
 
     nst sweep --config=sweeps/styles --workdir=runs/styles
     nst report --workdir=runs/styles
 
-Each distance is relative, that is, 1 for an image without features, so that one weight nearly balances each
-of them against the content. Where a representation has one or two terms instead of five, or few large ones,
-its weight is larger or smaller to make up for it. There are 34 points with 100 updates each. The first is
-the Gram matrix (Gatys et al. 2016); the source of each is in the docstring with its equation.
+Each distance is relative, that is, 1 for an image without features, so that the same weight nearly balances
+each of them with the content. If a representation has one or two terms instead of five, or a few large terms,
+its weight is larger or smaller to compensate. There are 34 points with 100 updates each. The first is the
+Gram matrix (Gatys et al. 2016); the docstring of each representation has its equation and its source.
 
 Result (small network, measured by VGG-19: style distance, content distance, and distance of the mean colour
 from the painting's; the cat in swirls, then the astronaut in mosaic):
@@ -30,16 +30,16 @@ from the painting's; the cat in swirls, then the astronaut in mosaic):
       contextual                   0.527  0.385   0.64  0.41   0.114  0.062
       remd+column_moments+palette  0.357  0.257   1.30  0.79   0.114  0.060
 
-The Gaussian Wasserstein distance comes nearest to the painting, even as Gram matrices measure it, at the
-expense of the content. Gram matrices leave large plain areas as grey as they were (products of small numbers
-weigh little) and exaggerate the darkest and the brightest areas. The higher the power, the stronger this is,
-as the polynomial kernel of degree 3 shows. Means, deviations, histograms and the bounded kernels fill the
-plain areas with the painting's colours and keep more of the photograph. The cosine kernel ignores contrast.
-Patches (mrf) are copied, which gives the most brush marks and the least likeness. contextual is on deep
-layers alone and so leaves the colours as they are. With L-BFGS the relaxed earth mover's distance, whose
-gradient touches only nearest pairs, changes textures but hardly colours; it works as intended in
-the config strotss, which draws new points at each step and updates a Laplacian pyramid. These are two pairs
-of pictures with one start and 100 updates, and weights that were balanced by hand.
+The Gaussian Wasserstein distance comes nearest to the painting, even though Gram matrices measure the
+distance, at the expense of the content. Gram matrices leave large plain areas as grey as they were (products
+of small numbers count little) and exaggerate the darkest and the brightest areas. The higher the power, the
+stronger this effect is, as the polynomial kernel of degree 3 shows. Means, deviations, histograms and the
+bounded kernels fill the plain areas with the painting's colours and keep more of the photograph. The cosine
+kernel ignores contrast. mrf copies patches, which gives the most brush marks and the least likeness.
+contextual uses deep layers alone and so leaves the colours as they are. With L-BFGS, the relaxed earth
+mover's distance, whose gradient affects only nearest pairs, changes textures but hardly colours; it works as
+intended in the config strotss, which samples new points at each step and updates a Laplacian pyramid. These
+are two pairs of pictures with one start and 100 updates, and weights that were balanced by hand.
 """
 
 from nst.configs.sweeps import pooling

@@ -1,4 +1,4 @@
-"""How much style? alpha / beta over four decades, on two pairs of pictures.
+"""How much style is best? alpha / beta over four decades, with two pairs of pictures.
 
     nst sweep --config=sweeps/weights --workdir=runs/weights
     nst sweep --config=sweeps/weights --workdir=runs/weights --launcher=batched
@@ -8,8 +8,8 @@ from a texture with a trace of the photograph to the photograph with a trace of 
 sums over the activations; nst's are relative to the targets' energies here, so that the same range lies at
 alpha / beta from 1e-3 to 10: beta = style_loss.weight from 1000 to 0.1, alpha = 1.
 
-There are 18 points. All weights of a pair share one compiled program, and so do both pairs if the pictures
-have one shape.
+There are 18 points. All weights of a pair share one compiled program, and so do both pairs if their pictures
+have the same shapes.
 
 Result (small network, 200 updates from the photograph, measured by VGG-19):
 
@@ -21,9 +21,9 @@ Result (small network, 200 updates from the photograph, measured by VGG-19):
       style distance     0.23  0.16   0.13  0.11  0.09  0.08  0.07  0.08  0.08
       content distance   0.33  0.45   0.55  0.66  0.76  0.91  1.04  1.10  1.12
 
-Each decade trades one distance for the other; above 100 the style comes no nearer, while content is still
-lost. The astronaut is nearer to the mosaic than the cat to the swirls, and loses less content. These are two
-pairs and one start.
+With each decade one distance falls and the other rises. Above 100 the style distance does not fall any more,
+while content is still lost. The astronaut comes nearer to the mosaic than the cat to the swirls, and loses
+less content. These are two pairs and one start.
 """
 
 from nst.configs.sweeps import pooling

@@ -4,8 +4,8 @@
         --config.content=photo.jpg --workdir=runs/content
 
 The word after the colon is the layer. An image is optimised from noise, without a style, until its
-activations there are the photograph's. relu1_1 gives the pixels back, relu5_1 only the arrangement. The full
-network is --config.weights.name=vgg19.
+activations at that layer are those of the photograph. relu1_1 reproduces the pixels, relu5_1 only the
+arrangement. The full network is --config.weights.name=vgg19.
 """
 
 from nst.configs import trial

@@ -5,8 +5,8 @@
 
 The word after the colon is the layer. The loss is the relative distance of activations, |F - P|^2 / |P|^2,
 with two priors of natural images: the alpha-norm (a = 6) keeps pixels in their range, and total variation
-(beta = 2) keeps neighbours alike. The start is noise; compare with the config visualize/content, which has no
-prior.
+(beta = 2) keeps neighbours similar. The start is noise. Compare the result with that of the config
+visualize/content, which has no prior.
 
 Departs from the paper: L-BFGS takes the place of gradient descent with momentum; the priors are means, so
 that their weights do not depend on the size; vertical and horizontal differences are averaged separately; the

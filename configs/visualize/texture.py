@@ -3,7 +3,7 @@
     nst stylize --config=visualize/texture:relu3_1 \
         --config.style=painting.jpg --workdir=runs/texture
 
-The word after the colon is a layer, which stands for the first layer of each block up to its own, or several
+The word after the colon is a layer, which stands for the first layer of each block up to this one, or several
 layers joined by +. The start is noise, there is no content, and the image has the painting's shape. The
 deeper the layers, the larger the structures.
 """
