@@ -36,17 +36,17 @@ class Unit(NamedTuple):
 
 
 class Responses(NamedTuple):
-    """The strongest N units of a layer and the part of the picture that they respond to, s pixels wide."""
+    """The N strongest units of a layer and the parts of the picture that they respond to, s pixels wide."""
 
     layer: str
     units: tuple[Unit, ...]
     values_N: np.ndarray
-    patches_Nxsxsx3: np.ndarray  # of the picture, grey outside
-    projections: dict[str, np.ndarray]  # rule -> Nxsxsx3, zero outside
+    patches_Nxsxsx3: np.ndarray  # parts of the picture; grey outside it
+    projections: dict[str, np.ndarray]  # rule -> Nxsxsx3; zero outside the picture
 
 
 def _run(network: Network, variables: dict, image_1xHxWx3: jax.Array, layer: str, rule: str):
-    """Returns a layer's activation, and the function that takes a signal of its shape back to pixels."""
+    """Returns a layer's activation, and a function that projects a signal of the same shape to pixels."""
     relu = rectifier(RULES[rule])
     activation, back = jax.vjp(
         lambda image: features(network, variables, image, (layer,), relu=relu)[layer], image_1xHxWx3
@@ -76,12 +76,13 @@ def project(
     signal_1xhxwxC: jax.Array,
     rule: str = "deconvnet",
 ) -> jax.Array:
-    """Takes a signal at a layer back to pixels, through the network's operations in reverse order.
+    """Projects a signal at a layer to pixels, through the network's operations in reverse order.
 
-    A convolution becomes the transposed filters, without the bias. Max pooling puts a value back where the
-    maximum was (at ties the first in row-major order); a row or column that pooling drops gets zeros. Other
-    poolings and linear maps become their transpose at the forward input, and so do the scale and the channel
-    order of the preprocessing. A rectifier with input x turns the signal g into
+    For a convolution, the signal passes through the transposed filters, without the bias. Max pooling puts a
+    value back where the maximum was (at ties the first in row-major order); a row or column that pooling
+    drops gets zeros. For other poolings and linear maps, the signal is multiplied by the transposed Jacobian
+    at the forward input; the scale and the channel order of the preprocessing are transposed as well. A
+    rectifier with input x turns the signal g into
 
         deconvnet  g [g > 0]            guided  g [g > 0] [x > 0]            gradient  g [x > 0]
 
@@ -92,19 +93,19 @@ def project(
     Departs from the paper: borders are padded as VGG pads them, and contrast is not normalised.
 
     Args:
-      network: as for networks.table.features.
-      variables: as for networks.table.features.
+      network: the network, as for networks.table.features.
+      variables: its weights, as for networks.table.features.
       image_1xHxWx3: RGB in [0, 1].
-      layer: its name.
-      signal_1xhxwxC: of the layer's shape, such as `keep_unit` makes, in the channels of the network's
-        activations.
+      layer: name of the layer.
+      signal_1xhxwxC: array of the layer's shape, for example from `keep_unit`, in the channels of the
+        network's activations.
       rule: one of RULES.
 
     Returns:
-      RGB, `1xHxWx3`.
+      The projection in RGB, `1xHxWx3`.
 
     Raises:
-      UserError: an unknown rule or layer, or a signal of another shape.
+      UserError: the rule or the layer is unknown, or the signal has another shape than the layer.
     """
     choose("rule", rule, RULES)
     image, signal = jnp.asarray(image_1xHxWx3), jnp.asarray(signal_1xhxwxC)
@@ -133,10 +134,10 @@ def keep_unit(activation_1xhxwxC: jax.Array, unit: Unit) -> jax.Array:
 def strongest(activation_1xhxwxC: np.ndarray, count: int) -> tuple[Unit, ...]:
     """Returns the strongest unit of each of the `count` strongest channels, in descending order.
 
-    Ties go to the first channel, and within it to the first position in row-major order.
+    At ties the first channel comes first, and in each channel the first position in row-major order counts.
 
     Raises:
-      UserError: fewer channels than `count`.
+      UserError: there are fewer channels than `count`.
     """
     height, width, channels = activation_1xhxwxC.shape[1:]
     flat = np.asarray(activation_1xhxwxC, np.float32).reshape(height * width, channels)
@@ -146,7 +147,7 @@ def strongest(activation_1xhxwxC: np.ndarray, count: int) -> tuple[Unit, ...]:
 
 
 def to_image(projection_HxWx3: np.ndarray) -> np.ndarray:
-    """Returns a projection as an image in [0, 1]: 0 is grey, the largest absolute value black or white."""
+    """Returns a projection as an image in [0, 1]: 0 is grey, the largest absolute value is black or white."""
     largest = np.abs(projection_HxWx3).max()
     return 0.5 + 0.5 * projection_HxWx3 / (largest if largest > 0 else 1)
 
@@ -159,12 +160,12 @@ def examine(
     Args:
       model: the network.
       image_HxWx3: RGB in [0, 1].
-      layer: its name.
+      layer: name of the layer.
       count: number of units.
-      rules: of the projections, from RULES.
+      rules: rules of the projections, from RULES.
 
     Raises:
-      UserError: as `activations`, `strongest` and `project`.
+      UserError: as from `activations`, `strongest` and `project`.
     """
     network, variables = model.network, model.variables
     image = jnp.asarray(image_HxWx3)[None]
@@ -188,7 +189,7 @@ def examine(
 
 
 def figure(responses: Responses, subtitle: str):
-    """Draws a row for each unit: its patch of the picture, then its projection by each rule.
+    """Draws a row for each unit: its patch of the picture, then its projection with each rule.
 
     Args:
       responses: from `examine`.

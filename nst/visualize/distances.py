@@ -22,22 +22,23 @@ def distances(
 ) -> dict[str, np.ndarray]:
     """Computes D_ij, the style distance of picture i from picture j as the target.
 
-    It is an unweighted term of nst.losses.problem.terms, for an image i that is optimised towards painting j.
-    In general D_ij is not D_ji: targets are normalised by their own energies, and some distances have a
-    direction. D_ii is 0 up to rounding, because the drawn positions depend on the size and the seed only.
-    Each picture passes through the network once.
+    D_ij is the value of a style term without its weight (nst.losses.problem.terms), for an image i that is
+    optimised towards painting j. In general D_ij is not D_ji: targets are normalised by their own energies,
+    and some distances have a direction. D_ii is 0 up to rounding, because the sampled positions depend only
+    on the size and the seed. Each picture passes through the network once.
 
     Args:
-      spec: the loss; its content terms are ignored.
-      variables: from networks.table.freeze.
-      images_HxWx3: N images in [0, 1] of any sizes; each size is compiled.
-      seed: of the positions that some representations draw.
+      spec: the static choices of the loss; its content terms are ignored.
+      variables: weights of the network, from networks.table.freeze.
+      images_HxWx3: N images in [0, 1] of any sizes; one program is compiled for each size.
+      seed: seed of the positions that some representations sample.
 
     Returns:
       {term of the style loss: D, `NxN`}.
 
     Raises:
-      UserError: no style layers, fewer than two pictures, or one too small for the layers.
+      UserError: there are no style layers, there are fewer than two pictures, or a picture is too small for
+        the layers.
     """
     if not spec.style_terms:
         raise UserError("style_loss.layers: empty; name layers, so that there is a style to compare")
@@ -82,7 +83,7 @@ def total(tables: Mapping[str, np.ndarray], weights: Sequence[float] | None = No
       weights: one for each term, such as Problem.weights.style_terms; None: all 1.
 
     Raises:
-      UserError: the numbers of weights and of terms differ.
+      UserError: the number of weights is not the number of terms.
     """
     weights = np.ones(len(tables)) if weights is None else np.asarray(weights)
     if len(weights) != len(tables):
@@ -91,14 +92,14 @@ def total(tables: Mapping[str, np.ndarray], weights: Sequence[float] | None = No
 
 
 def neighbours(distance_NxN: np.ndarray, count: int) -> np.ndarray:
-    """Returns the indices of each picture's nearest others, `Nxcount`, the nearest first.
+    """Returns the indices of the pictures nearest to each picture, `Nxcount`, the nearest first.
 
     Args:
       distance_NxN: the row is the picture, the column the target.
       count: number of neighbours.
 
     Raises:
-      UserError: fewer other pictures than `count`.
+      UserError: there are fewer other pictures than `count`.
     """
     others = len(distance_NxN) - 1
     if not 1 <= count <= others:
@@ -112,7 +113,7 @@ def unit(spec: Spec) -> str:
     """Returns what a distance of 1 means, for the colour bar.
 
     Args:
-      spec: the loss.
+      spec: the static choices of the loss.
     """
     if spec.style_normalization == "relative":
         return "1: as far as an image without features"
@@ -126,7 +127,7 @@ def figure(distance_NxN: np.ndarray, names: Sequence[str | Path], subtitle: str,
 
     Args:
       distance_NxN: from `distances` or `total`.
-      names: of the pictures; folders and suffixes are left out.
+      names: names or paths of the pictures; folders and suffixes are left out.
       subtitle: second line of the title: the term or total, the network and the size.
       unit: label of the colour bar, such as `unit` returns.
     """
@@ -135,7 +136,7 @@ def figure(distance_NxN: np.ndarray, names: Sequence[str | Path], subtitle: str,
     figure = figures.new(edge + 3.2, edge + 2.2)
     figure.suptitle(f"Style distances, framed: the nearest other\n{subtitle}", fontsize=10, color=figures.INK)
     place = figures.axes(figure)[0, 0]
-    # the diagonal's rounding would stretch the scale
+    # rounding errors on the diagonal would stretch the scale
     positive = np.ma.masked_where(np.eye(count, dtype=bool) | (distance_NxN <= 0), distance_NxN)
     norm = "linear" if positive.mask.all() else "log"
     shown = place.imshow(positive, cmap="viridis_r", norm=norm, interpolation="nearest")
@@ -145,7 +146,7 @@ def figure(distance_NxN: np.ndarray, names: Sequence[str | Path], subtitle: str,
     place.set_xlabel("target")
     place.set_ylabel("picture")
     if count <= WRITTEN:
-        bright = np.ma.filled(shown.norm(positive), 0) < 0.5  # of the reversed colours
+        bright = np.ma.filled(shown.norm(positive), 0) < 0.5  # viridis_r begins with bright colours
         for (i, j), distance in np.ndenumerate(distance_NxN):
             ink = figures.INK if bright[i, j] else "white"
             place.text(j, i, f"{distance:.2g}", ha="center", va="center", fontsize=6, color=ink)

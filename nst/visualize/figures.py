@@ -11,7 +11,7 @@ from nst.errors import optional
 from nst.files import replacing
 
 INK, PAPER = "#222222", "white"
-# colours of lines in the order of the layers; their lightness tells them apart without colour
+# colours of lines in the order of the layers; they differ in lightness, too
 CYCLE = ("#0b3c5d", "#b5442c", "#3a7d44", "#8a6fb0", "#c9992e", "#5f9ea0", "#7a4b3a", "#c06c9c")
 STYLE = {
     "axes.prop_cycle": "cycler('color', ['" + "', '".join(CYCLE) + "'])",
@@ -26,8 +26,8 @@ def new(width: float, height: float):
     """Returns an empty matplotlib Figure that is not registered with pyplot.
 
     Args:
-      width: in inches.
-      height: in inches.
+      width: width in inches.
+      height: height in inches.
 
     Raises:
       UserError: matplotlib is not installed.
@@ -43,7 +43,7 @@ def axes(figure, rows: int = 1, columns: int = 1, **more) -> np.ndarray:
     """Adds axes to a figure.
 
     Args:
-      figure: from `new`.
+      figure: a figure from `new`.
       rows: number of rows.
       columns: number of columns.
       **more: arguments of matplotlib's subplots.
@@ -71,7 +71,7 @@ def sheet(
 
     Args:
       pictures: rows of images `HxWx3` or `HxW` in [0, 1]; None leaves a gap. Rows may differ in length.
-      title: what is shown, and from which picture and network.
+      title: title that says what is shown, and which picture and network were used.
       row_labels: one for each row, left of its first image.
       column_labels: one for each column, above the first row.
       labels: one for each image, below it.
@@ -137,8 +137,8 @@ def table(path: Path, *rows: Sequence) -> Path:
     """Writes a CSV file and returns its path.
 
     Args:
-      path: of the file; its folder is made.
-      *rows: the head first.
+      path: path of the file; its folder is made.
+      *rows: the rows; the first holds the names of the columns.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

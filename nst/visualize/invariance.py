@@ -1,4 +1,4 @@
-"""How far a layer's features and its Gram matrix move when the picture moves.
+"""How far a layer's features and its Gram matrix change when the picture moves.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 5.
 """
@@ -19,10 +19,10 @@ from nst.visualize.network import Model
 
 
 class Transformation(NamedTuple):
-    """A transformation: the pixel q of the transformed picture comes from p = A q + b, about both centres."""
+    """A map: pixel q of the transformed picture is taken from p = A q + b, both relative to the centre."""
 
     source: Callable[[float], tuple[np.ndarray, np.ndarray]]  # value -> A (2x2) and b (2), rows first
-    unit: str  # of the value
+    unit: str  # unit of the value
     identity: float  # the value that changes nothing
 
 
@@ -52,20 +52,20 @@ TRANSFORMATIONS = {
 def window(shape: tuple[int, int], transformation: str, values: Sequence[float]) -> tuple[int, int]:
     """Returns the largest central window that stays inside the picture under all transformations.
 
-    It has about the picture's proportions. A window whose half edges are k times those of the picture, h,
-    stays inside under p = A q + b if k max |A h| + |b| <= h in rows and in columns, with the maximum over the
-    corners (+-h_y, +-h_x).
+    The window has about the picture's proportions. Let h be half the edges of the picture. A window whose
+    half edges are k h stays inside under p = A q + b if k max |A h| + |b| <= h in rows and in columns, with
+    the maximum over the corners (+-h_y, +-h_x).
 
     Args:
       shape: height and width of the picture.
       transformation: one of TRANSFORMATIONS.
-      values: of the transformation, in its unit.
+      values: values of the transformation, in its unit.
 
     Returns:
-      Height and width.
+      Height and width of the window.
 
     Raises:
-      UserError: an unknown transformation, or values for which no pixel is left.
+      UserError: the transformation is unknown, or with these values no pixel is left.
     """
     source = TRANSFORMATIONS[choose("transformation", transformation, TRANSFORMATIONS)].source
     half = (np.array(shape) - 1) / 2
@@ -73,7 +73,7 @@ def window(shape: tuple[int, int], transformation: str, values: Sequence[float])
     for value in values:
         matrix, offset = source(value)
         share = min(share, *((half - np.abs(offset)) / (np.abs(matrix) @ half)))
-    # the parity of the picture's edges, so that a shift by whole pixels needs no interpolation
+    # edges are even if the picture's edges are, so that a shift by whole pixels needs no interpolation
     steps = np.ceil((1 - share) * half - 1e-6).astype(int)
     height, width = (int(edge - 2 * step) for edge, step in zip(shape, steps, strict=True))
     if share <= 0 or min(height, width) < 1:
@@ -87,17 +87,17 @@ def window(shape: tuple[int, int], transformation: str, values: Sequence[float])
 def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[float]) -> np.ndarray:
     """Returns the central window of the picture under each of V transformations.
 
-    All windows have the size that `window` returns, so that nothing from outside the picture enters. Values
-    between pixels come from cubic splines, which hardly blur; before a reduction by f < 1, a Gaussian of
-    sigma (1/f - 1) / 2 prevents aliasing.
+    All windows have the size that `window` returns, so that they hold nothing from outside the picture.
+    Values between pixels are interpolated by cubic splines, which hardly blur. Before a reduction by f < 1,
+    the picture is blurred by a Gaussian of sigma (1/f - 1) / 2, which prevents aliasing.
 
     Args:
       image_HxWx3: in [0, 1].
       transformation: one of TRANSFORMATIONS.
-      values: V of them, in its unit.
+      values: V values of the transformation, in its unit.
 
     Returns:
-      `Vxhxwx3` in [0, 1].
+      The windows, `Vxhxwx3` in [0, 1].
     """
     from scipy import ndimage
 
@@ -106,7 +106,8 @@ def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[flo
     windows = np.empty((len(values), *inner, 3), np.float32)
     for index, value in enumerate(values):
         matrix, offset = TRANSFORMATIONS[transformation].source(value)
-        apart = np.sqrt(np.linalg.det(matrix))  # distance in the picture of two neighbours of the window
+        # distance in the picture between two neighbouring pixels of the window
+        apart = np.sqrt(np.linalg.det(matrix))
         spread = max(apart - 1, 0) / 2
         for channel in range(3):
             plane = image_HxWx3[..., channel].astype(np.float64)
@@ -121,7 +122,7 @@ def transform(image_HxWx3: np.ndarray, transformation: str, values: Sequence[flo
 def curves(
     model: Model, image_HxWx3: np.ndarray, layers: Sequence[str], transformation: str, values: Sequence[float]
 ) -> dict[str, np.ndarray]:
-    """Computes how far features and Gram matrices move under a transformation.
+    """Computes how far features and Gram matrices change under a transformation.
 
         features = |F(T x) - F(x)| / |F(x)|        gram = |G(T x) - G(x)| / |G(x)|
 
@@ -129,21 +130,21 @@ def curves(
     the central window (see `transform`) of the picture, and T x is the same window of the transformed
     picture.
 
-    Departs from the paper: the picture continues beyond the window, where the paper has padding; the paper
-    does not divide by |F(x)|.
+    Departs from the paper: the picture continues beyond the window, while the paper pads it; the paper does
+    not divide by |F(x)|.
 
     Args:
       model: the network.
       image_HxWx3: in [0, 1].
-      layers: L of them.
+      layers: names of L layers.
       transformation: one of TRANSFORMATIONS.
-      values: V of them, in its unit.
+      values: V values of the transformation, in its unit.
 
     Returns:
       {"features": distances, "gram": distances}, `LxV` each.
 
     Raises:
-      UserError: as `window`, or a range that leaves too little for the layers.
+      UserError: as from `window`, or the window is too small for the layers.
     """
     known = TRANSFORMATIONS[choose("transformation", transformation, TRANSFORMATIONS)]
     height, width = window(image_HxWx3.shape[:2], transformation, values)

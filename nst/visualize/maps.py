@@ -11,7 +11,8 @@ from nst.visualize.network import check_channels, largest
 
 # a Gram matrix whose negative entries exceed this share of the sum of absolute values is drawn around 0
 SIGNED = 0.1
-# share of a Gram matrix's entries within the range of colours, so that a few do not darken the others
+# share of a Gram matrix's entries within the range of colours, so that a few large entries do not darken the
+# others
 SHOWN = 0.999
 
 
@@ -19,14 +20,14 @@ def strongest_channels(activation_hxwxC: np.ndarray, count: int) -> tuple[int, .
     """Returns the channels with the largest means over the positions.
 
     Args:
-      activation_hxwxC: of one layer.
+      activation_hxwxC: activation of one layer.
       count: number of channels.
 
     Returns:
       Indices in descending order of the means; at ties the first channel comes first.
 
     Raises:
-      UserError: fewer channels than `count`.
+      UserError: there are fewer channels than `count`.
     """
     mean_C = activation_hxwxC.mean((0, 1), dtype=np.float64)
     return tuple(map(int, largest(mean_C, count)))
@@ -58,21 +59,22 @@ _gram = jax.jit(grams.gram)
 def signed_root(gram_CxC: np.ndarray) -> np.ndarray:
     """Returns sign(G) sqrt |G|, in the unit of the activation: the diagonal holds root mean squares.
 
-    The entries of a few channels are hundreds of times those of the others, which the root keeps visible.
+    The entries of a few channels are hundreds of times larger than the others; the root keeps the small
+    entries visible.
     """
     return np.sign(gram_CxC) * np.sqrt(np.abs(gram_CxC))
 
 
 def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Sequence[int]], subtitle: str):
-    """Draws a row for each layer: maps of its channels, each divided by its maximum, which is written below.
+    """Draws a row of maps for each layer. Each map is divided by its maximum, which is written below it.
 
     Args:
       activations: {layer: `hxwxC`}, from network.activations.
-      channels: {layer: its channels}, such as `strongest_channels` returns; rows follow this order.
+      channels: {layer: indices of channels}, for example from `strongest_channels`; rows follow this order.
       subtitle: second line of the title: the picture, the network and the size.
 
     Raises:
-      UserError: no such channel.
+      UserError: a layer does not have a channel.
     """
     for layer, indices in channels.items():
         check_channels(layer, indices, activations[layer].shape[-1])
@@ -90,9 +92,9 @@ def figure_maps(activations: Mapping[str, np.ndarray], channels: Mapping[str, Se
 def figure_grams(matrices: Mapping[str, np.ndarray], subtitle: str):
     """Draws Gram matrices side by side as signed roots (`signed_root`).
 
-    Colours begin at 0, or are centred on 0 where many entries are negative, as before a rectifier; a slim
-    network's rectified channels are slightly negative in places. An arrow at the end of a colour bar marks
-    entries beyond it, which are one in a thousand.
+    Colours begin at 0, or are centred on 0 if many entries are negative, as before a rectifier. (The
+    rectified channels of a slim network are slightly negative in places.) About one entry in a thousand lies
+    beyond the colours; an arrow at the end of the colour bar marks this.
 
     Args:
       matrices: {layer: `CxC`}, from `gram_matrices`.
@@ -123,6 +125,6 @@ def figure_grams(matrices: Mapping[str, np.ndarray], subtitle: str):
 
 
 def _beyond(values: np.ndarray, lowest: float, largest: float) -> str:
-    """Returns the ends of a colour bar that some values lie beyond, as matplotlib names them."""
+    """Returns at which ends of a colour bar some values lie beyond it, as matplotlib names the ends."""
     ends = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     return ends[bool(values.min() < lowest), bool(values.max() > largest)]

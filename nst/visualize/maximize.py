@@ -1,8 +1,8 @@
 """Images optimised from noise to excite a channel or a unit.
 
 Olah, Mordvintsev & Schubert 2017 (*Feature Visualization*): the image is parametrised by Fourier coefficients
-and decorrelated colours, and is moved at random before each evaluation. The constants are those of their code
-(github.com/tensorflow/lucid), except for the colours.
+and decorrelated colours, and is moved at random before each evaluation. The constants are taken from the
+authors' code (github.com/tensorflow/lucid), except for the colours.
 """
 
 from collections.abc import Sequence
@@ -21,28 +21,28 @@ from nst.visualize import figures, network
 from nst.visualize.network import Model
 
 # The symmetric square root of the covariance of RGB over the 500 photographs of BSDS500 (every tenth pixel,
-# row by row), divided by its largest eigenvalue: it makes three independent numbers as correlated as the
-# colours of photographs.
+# row by row), divided by its largest eigenvalue. Multiplied by it, three independent numbers become as
+# correlated as the colours of photographs.
 COLORS = np.array([(0.5235, 0.2992, 0.1889), (0.2992, 0.4289, 0.2780), (0.1889, 0.2780, 0.5146)], np.float32)
-RATE, START = 0.05, 0.01  # of Adam; standard deviation of the coefficients at the start
-CONTRAST = 0.25  # of the waves, as in the article's code; larger values end in black and white
-# bounds of the random motion before each evaluation: pixels, share, degrees, pixels (the article's code)
+RATE, START = 0.05, 0.01  # Adam's learning rate; standard deviation of the coefficients at the start
+CONTRAST = 0.25  # factor on the waves, from the authors' code; larger values end in black and white
+# bounds of the random motion before each evaluation: pixels, share, degrees, pixels (from the authors' code)
 FIRST, ENLARGEMENT, DEGREES, SECOND = 4.0, 0.1, 10.0, 2.0
 
 
 def synthesize(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
     """Makes an image from Fourier coefficients: sigmoid(F^-1(z / max(f, 1/N)) S / 4).
 
-    z is the spectrum, f the frequency in cycles per pixel and N the longer edge, so that equal coefficients
-    give every scale the energy that it has in photographs. F^-1 is the orthonormal inverse Fourier transform,
-    and S, COLORS, turns independent channels into colours.
+    z is the spectrum, f the frequency in cycles per pixel and N the longer edge. With equal coefficients,
+    every scale has the energy that it has in photographs. F^-1 is the orthonormal inverse Fourier transform,
+    and S (COLORS) turns independent channels into colours.
 
     Args:
-      spectrum_HxKx3x2: z, its real and imaginary parts; K = W // 2 + 1.
+      spectrum_HxKx3x2: real and imaginary parts of z; K = W // 2 + 1.
       width: W in pixels.
 
     Returns:
-      `HxWx3` in (0, 1).
+      The image, `HxWx3` in (0, 1).
     """
     height = spectrum_HxKx3x2.shape[0]
     waves_HxKx3x2 = spectrum_HxKx3x2 * amplitudes(height, width)[..., None, None]
@@ -52,7 +52,7 @@ def synthesize(spectrum_HxKx3x2: jax.Array, width: int) -> jax.Array:
 
 
 def spectrum_shape(height: int, width: int) -> tuple[int, ...]:
-    """Returns the shape of the spectrum of an image, see `synthesize`."""
+    """Returns the shape of the spectrum of an image (see `synthesize`)."""
     return height, width // 2 + 1, 3, 2
 
 
@@ -63,7 +63,7 @@ def amplitudes(height: int, width: int) -> np.ndarray:
 
 
 class Motion(NamedTuple):
-    """A shift in pixels (down, right), then an enlargement and a turn about the centre, then a shift."""
+    """A shift in pixels (down, right), an enlargement and a rotation about the centre, and a second shift."""
 
     first_2: jax.Array
     factor: jax.Array
@@ -75,8 +75,8 @@ def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
     """Moves an image, with one bilinear interpolation for the whole motion.
 
     Pixel p takes the value at R (p - c - second) / factor + c - first, where c is the centre; positive
-    degrees turn counter-clockwise. The image is periodic, as its waves are, so that no edge is evaluated more
-    often than the rest.
+    degrees turn counter-clockwise. The image is periodic, as its waves are, so that no pixel is evaluated
+    more often than the others.
     """
     height, width, _ = image_HxWx3.shape
     centre_2 = jnp.array([(height - 1) / 2, (width - 1) / 2])
@@ -97,7 +97,7 @@ def move(image_HxWx3: jax.Array, motion: Motion) -> jax.Array:
 
 
 def sample(key: jax.Array) -> Motion:
-    """Draws a motion, uniform within FIRST, ENLARGEMENT, DEGREES and SECOND."""
+    """Samples a motion uniformly within the bounds FIRST, ENLARGEMENT, DEGREES and SECOND."""
     keys = jax.random.split(key, 4)
     ranges = ((2,), FIRST), ((), ENLARGEMENT), ((), DEGREES), ((2,), SECOND)
     first, more, degrees, second = (
@@ -108,10 +108,10 @@ def sample(key: jax.Array) -> Motion:
 
 
 def _growing(x: jax.Array, signal: jax.Array) -> jax.Array:
-    """Returns the rectifier's gradient; where it is 0 everywhere, the part that would raise the input.
+    """Returns the rectifier's gradient, or if that is 0 everywhere, the part that would raise the input.
 
-    (The loss is minimised, so that part is negative.) A channel that is 0 everywhere at the start can grow in
-    this way; the article's code does the same.
+    This part is negative, since the loss is minimised. So a channel that is 0 everywhere at the start can
+    grow. The authors' code does the same.
     """
     passed = jnp.where(x > 0, signal, 0)
     return jnp.where(jnp.any(passed != 0), passed, jnp.minimum(signal, 0))
@@ -129,28 +129,28 @@ def maximize(
     seed: int = 0,
     unit: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Makes an image for each of C channels that excites the channel most.
+    """Makes, for each of C channels, the image that excites the channel most.
 
     Adam updates the coefficients of `synthesize`; before each evaluation the image is moved at random. The
-    goal is the channel's mean over all positions, or its activation at one of them.
+    goal is the channel's mean over all positions, or its activation at one position.
 
-    Departs from the article: the image is periodic where theirs has a grey margin; motions are drawn
-    uniformly where theirs come from lists; the colours are those of BSDS500.
+    Departs from the article: the image is periodic, while the authors' image has a grey margin; motions are
+    sampled uniformly, while the authors take them from lists; the colours are those of BSDS500.
 
     Args:
       model: the network; a slim one must be loaded with `single_channels`.
-      layer: its name.
-      channels: of the layer.
-      size: of both edges in pixels.
-      steps: updates.
-      seed: of the start and the motions.
-      unit: (y, x), the position that counts; None: all.
+      layer: name of the layer.
+      channels: indices of channels of the layer.
+      size: both edges of the image in pixels.
+      steps: number of updates.
+      seed: seed of the start and of the motions.
+      unit: (y, x), the position that counts; None: all positions.
 
     Returns:
-      `Cxsizexsizex3` in [0, 1].
+      The images, `Cxsizexsizex3` in [0, 1].
 
     Raises:
-      UserError: no such layer, channel or position, or a size too small for the layer.
+      UserError: there is no such layer, channel or position, or the size is too small for the layer.
     """
     height, width, count = network.layer_shape(model, layer, size)
     network.check_channels(layer, channels, count)
@@ -161,7 +161,7 @@ def maximize(
 
 
 class _Goal(NamedTuple):
-    """What decides the compiled program of `_maximize`."""
+    """The static arguments of `_maximize`, on which its compiled program depends."""
 
     network: Network
     layer: str

@@ -28,17 +28,17 @@ class Model(NamedTuple):
 
 
 def load(config: ConfigDict, layers: Sequence[str], single_channels: bool = False) -> Model:
-    """Loads the network that config.weights and config.network name.
+    """Loads the network that config.weights and config.network describe.
 
     Args:
-      config: of a run.
-      layers: the deepest of them decides which weights are read.
-      single_channels: whether a slim network gives VGG's own channels, rather than fewer channels that have
+      config: the config of a run.
+      layers: names of layers; the deepest decides which weights are read.
+      single_channels: whether a slim network returns the channels of VGG, rather than fewer channels with
         the same inner products.
 
     Raises:
-      UserError: an unknown layer or weights, weights that cannot be read, or single channels of a slim
-        network's conv layers, which it does not have.
+      UserError: a layer or the weights are unknown, the weights cannot be read, or single channels are asked
+        of a conv layer of a slim network, which does not have them.
     """
     chosen = config.weights
     made_for = convention(chosen.name, chosen.architecture, chosen.preprocessing)
@@ -60,15 +60,15 @@ def activations(model: Model, image_HxWx3: np.ndarray, layers: Sequence[str]) ->
     """Computes activations of an image.
 
     Args:
-      model: the network; a slim one gives VGG's channels only if it was loaded with `single_channels`.
+      model: the network; a slim network returns VGG's channels only if `single_channels` was set in `load`.
       image_HxWx3: RGB in [0, 1].
-      layers: those to compute.
+      layers: names of the layers.
 
     Returns:
       {layer: activation, `hxwxC` in float32}.
 
     Raises:
-      UserError: an unknown layer, or a picture too small for it.
+      UserError: a layer is unknown, or the picture is too small for it.
     """
     height, width = image_HxWx3.shape[:2]
     least = minimum_size(model.network, layers)
@@ -87,14 +87,14 @@ def layer_shape(model: Model, layer: str, size: int) -> tuple[int, int, int]:
 
     Args:
       model: the network.
-      layer: its name.
+      layer: name of the layer.
       size: edge of the square image in pixels.
 
     Returns:
       (height, width, channels).
 
     Raises:
-      UserError: an unknown layer, or a size too small for it.
+      UserError: the layer is unknown, or the size is too small for it.
     """
     least = minimum_size(model.network, (layer,))
     if size < least:
@@ -105,15 +105,15 @@ def layer_shape(model: Model, layer: str, size: int) -> tuple[int, int, int]:
 
 
 def check_channels(layer: str, channels: Sequence[int], width: int) -> None:
-    """Checks that a layer has the channels.
+    """Checks that a layer has channels with certain indices.
 
     Args:
-      layer: its name.
-      channels: to check.
+      layer: name of the layer.
+      channels: the indices.
       width: the layer's number of channels.
 
     Raises:
-      UserError: a channel outside 0 to width - 1.
+      UserError: an index lies outside 0 to width - 1.
     """
     for channel in channels:
         if not 0 <= channel < width:
@@ -124,11 +124,11 @@ def largest(values_C: np.ndarray, count: int) -> np.ndarray:
     """Returns the channels with the largest values, in descending order; at ties the first comes first.
 
     Args:
-      values_C: one for each channel.
+      values_C: one value for each channel.
       count: number of channels.
 
     Raises:
-      UserError: fewer channels than `count`.
+      UserError: there are fewer channels than `count`.
     """
     if not 1 <= count <= len(values_C):
         raise UserError(f"count = {count}: the layer has {len(values_C)} channels; give 1 to {len(values_C)}")

@@ -1,4 +1,4 @@
-"""Which parts of a picture its style loss and its content loss depend on: a square is covered at each place.
+"""Which parts of a picture decide its style loss and its content loss: a square is covered at each place.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 7, with the losses of
 style transfer instead of the score of a class.
@@ -20,12 +20,13 @@ from nst.losses.spec import Spec
 from nst.visualize import figures
 
 PARTS = ("style", "content")
-# share of the largest loss below which a change is not given in percent: the photograph's content loss is 0
+# share of the largest loss; if the loss of the whole picture is smaller, changes are not given in percent
+# (the content loss of the photograph is 0)
 NOTHING = 1e-3
 
 
 class Occlusion(NamedTuple):
-    """Losses of a picture with a square covered, at each place of the square."""
+    """Losses of a picture of which a square is covered, for each place of the square."""
 
     losses_hxw: np.ndarray
     before: float  # the loss of the whole picture
@@ -45,7 +46,7 @@ def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray,
       The top rows and the left columns.
 
     Raises:
-      UserError: a square larger than the picture, or a stride below 1.
+      UserError: the square is larger than the picture, or the stride is below 1.
     """
     if not 1 <= size <= min(shape):
         raise UserError(f"size = {size}: the picture has {shape[1]}x{shape[0]} px; give 1 to {min(shape)}")
@@ -56,7 +57,7 @@ def corners(shape: tuple[int, int], size: int, stride: int) -> tuple[np.ndarray,
 
 
 def mean_color(image_HxWx3: np.ndarray) -> np.ndarray:
-    """Returns the mean colour of a picture, `3`, which fills a covered square."""
+    """Returns the mean colour of a picture, an array of shape `3`, with which a square is covered."""
     return image_HxWx3.mean((0, 1), dtype=np.float64).astype(np.float32)
 
 
@@ -67,9 +68,9 @@ def occlusion_map(
     stride: int,
     fill: Sequence[float],
 ) -> np.ndarray:
-    """Computes the loss of a picture with a square covered, for all places of the square (`corners`).
+    """Computes the loss of a picture of which a square is covered, for all places of the square (`corners`).
 
-    One compiled program computes them one after the other, with the memory of one.
+    One compiled program computes the losses one after the other, and needs the memory of one loss.
 
     Args:
       loss: a function of an image `1xHxWx3` that returns a scalar. A jax.tree_util.Partial, as `part_loss`
@@ -83,7 +84,7 @@ def occlusion_map(
       The losses, `hxw`.
 
     Raises:
-      UserError: as `corners`.
+      UserError: as from `corners`.
     """
     tops, lefts = corners(image_HxWx3.shape[:2], size, stride)
     loss = loss if isinstance(loss, Partial) else Partial(loss)
@@ -107,8 +108,8 @@ def part_loss(spec: Spec, problem: Problem, name: str) -> Partial:
     """Returns the weighted sum of the style terms or of the content terms, as a function of the image.
 
     Args:
-      spec: of the loss.
-      problem: of the loss.
+      spec: the static choices of the loss.
+      problem: the arrays of the loss.
       name: "style" or "content".
 
     Raises:
@@ -122,7 +123,7 @@ def part_loss(spec: Spec, problem: Problem, name: str) -> Partial:
 
 @cache
 def _sum_of(spec: Spec, prefix: str) -> Callable[[Problem, jax.Array], jax.Array]:
-    """Returns the function of `part_loss`: the same object for the same Spec, so that it is compiled once."""
+    """Returns the function of `part_loss`: the same object for equal Specs, so that it is compiled once."""
 
     def loss(problem, image_1xHxWx3):
         terms = loss_problem.terms(spec, problem, image_1xHxWx3)
@@ -139,21 +140,21 @@ def examine(
     stride: int,
     parts: Sequence[str] = PARTS,
 ) -> dict[str, Occlusion]:
-    """Measures how the style and the content loss change where a square is covered with the mean colour.
+    """Measures how the style and the content loss change when a square is covered with the mean colour.
 
     Args:
-      spec: of the loss.
-      problem: with the targets of the paintings, and of a photograph of the picture's size.
+      spec: the static choices of the loss.
+      problem: the arrays of the loss: targets of the paintings, and of a photograph of the picture's size.
       image_HxWx3: in [0, 1].
       size: edge of the square in pixels.
       stride: pixels from one square to the next.
-      parts: from PARTS.
+      parts: names from PARTS.
 
     Returns:
-      {part: the losses}.
+      {part: its losses}.
 
     Raises:
-      UserError: as `corners` and `part_loss`.
+      UserError: as from `corners` and `part_loss`.
     """
     results = {}
     for name in parts:
@@ -170,10 +171,10 @@ def _value(loss, image_1xHxWx3):
 
 
 def change(occlusion: Occlusion) -> tuple[np.ndarray, str]:
-    """Returns the change from the loss L of the whole picture to L', that of the covered one.
+    """Returns the change from L, the loss of the whole picture, to L', the loss of the covered picture.
 
     Returns:
-      100 (L' - L) / L and "%"; or L' - L and "", where L is nearly 0.
+      100 (L' - L) / L and "%"; or, if L is nearly 0, L' - L and "".
     """
     difference_hxw = occlusion.losses_hxw - occlusion.before
     if occlusion.before > NOTHING * occlusion.losses_hxw.max():
@@ -182,7 +183,7 @@ def change(occlusion: Occlusion) -> tuple[np.ndarray, str]:
 
 
 def figure(image_HxWx3: np.ndarray, parts: Mapping[str, Occlusion], subtitle: str):
-    """Draws the picture, and for each part of the loss its change as colours over the picture.
+    """Draws the picture and, for each part of the loss, its change as colours over the picture.
 
     Args:
       image_HxWx3: in [0, 1].
@@ -215,7 +216,7 @@ def figure(image_HxWx3: np.ndarray, parts: Mapping[str, Occlusion], subtitle: st
 
 
 def _draw(figure, place, name: str, image_HxWx3: np.ndarray, occlusion: Occlusion) -> None:
-    """Draws the changes as cells of `stride` pixels about the squares' centres, over the picture in grey."""
+    """Draws the changes as cells of `stride` pixels around the squares' centres, over the grey picture."""
     shown, unit = change(occlusion)
     tops, lefts = corners(image_HxWx3.shape[:2], occlusion.size, occlusion.stride)
     low = (occlusion.size - occlusion.stride) / 2 - 0.5

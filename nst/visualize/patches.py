@@ -1,4 +1,4 @@
-"""The patches of a collection of pictures that excite a layer's channels most.
+"""The patches of many pictures that excite a layer's channels most.
 
 Zeiler & Fergus 2013 (*Visualizing and Understanding Convolutional Networks*), figure 2.
 """
@@ -27,31 +27,31 @@ TILE, GAP = 96, 3  # pixels of a patch in a figure, and between two patches
 
 
 class Top(NamedTuple):
-    """The strongest activations of C channels, K each in descending order, at most one per picture."""
+    """The K strongest activations of each of C channels, in descending order, at most one per picture."""
 
     values_CxK: np.ndarray
-    pictures_CxK: np.ndarray  # indices of the paths
-    y_CxK: np.ndarray  # positions in the layer
-    x_CxK: np.ndarray
+    pictures_CxK: np.ndarray  # indices into the list of paths
+    y_CxK: np.ndarray  # rows of the units in the layer
+    x_CxK: np.ndarray  # columns of the units in the layer
 
 
 class Patches(NamedTuple):
     """The receptive fields of the units of Top, s pixels wide."""
 
-    pictures_CxKxsxsx3: np.ndarray  # grey outside
-    projections_CxKxsxsx3: np.ndarray  # zero outside
+    pictures_CxKxsxsx3: np.ndarray  # grey outside the picture
+    projections_CxKxsxsx3: np.ndarray  # zero outside the picture
 
 
 def fit(rgb_HxWx3: np.ndarray, size: int, smallest: int = 1) -> np.ndarray:
     """Resizes and crops a picture to one of at most 15 shapes, so that few programs are compiled.
 
     The long edge gets `size` pixels. The short edge is cropped, equally on both sides, to a multiple of an
-    eighth of `size`; a smaller picture is enlarged, and the long edge of a panorama is cropped.
+    eighth of `size`. A smaller picture is enlarged, and the long edge of a panorama is cropped.
 
     Args:
-      rgb_HxWx3: in [0, 1].
+      rgb_HxWx3: the picture, in [0, 1].
       size: long edge in pixels, at least `smallest`.
-      smallest: least pixels of either edge.
+      smallest: smallest edge in pixels that is allowed.
     """
     step = max(-(-size // SHARES), smallest)
     scaled = images.target_size(*rgb_HxWx3.shape[:2], size, "long")
@@ -72,22 +72,23 @@ def top(
     size: int,
     log: Callable[[str], None] = print,
 ) -> Top:
-    """Finds the pictures that excite each channel most, and where, in one pass over all pictures.
+    """Finds the pictures and positions that excite each channel most, in one pass over all pictures.
 
     A picture counts once for a channel, with its largest activation (at ties the first in row-major order).
     Memory does not grow with the number of pictures. A picture that cannot be read is logged and left out.
 
     Args:
       model: the network.
-      paths: of the pictures.
-      layer: its name.
-      channels: of the layer.
+      paths: paths of the pictures.
+      layer: name of the layer.
+      channels: indices of channels of the layer.
       count: pictures per channel.
-      size: long edge in pixels, see `fit`.
+      size: long edge in pixels (see `fit`).
       log: receives a line for each picture that is left out.
 
     Raises:
-      UserError: no such layer or channel, a size too small for it, or fewer than `count` pictures to read.
+      UserError: there is no such layer or channel, the size is too small for the layer, or fewer than `count`
+        pictures can be read.
     """
     check_channels(layer, channels, layer_shape(model, layer, size)[2])
     values = np.full((len(channels), count), -np.inf, np.float32)
@@ -123,7 +124,7 @@ def _pictures(model, paths, layer, size, log) -> Iterator[tuple[int, np.ndarray]
 
 @partial(jax.jit, static_argnames=("network", "layer"))
 def _peaks(network, variables, image_1xHxWx3, layer, channels_C):
-    """Returns the largest activation of each channel and its first position: values, y and x, each `C`."""
+    """Returns the largest activation of each channel, and y and x of its first position; each is a `C`."""
     activation_hxwxC = features(network, variables, image_1xHxWx3, (layer,))[layer][0][..., channels_C]
     width = activation_hxwxC.shape[1]
     rows_MxC = activation_hxwxC.reshape(-1, channels_C.shape[0]).astype(jnp.float32)
@@ -142,7 +143,7 @@ def cut_out(
 ) -> Patches:
     """Cuts out the receptive fields of the units that `top` found, and projects the units to pixels.
 
-    Each unit is projected by itself, from the whole picture (nst/visualize/deconvnet.py).
+    Each unit is projected alone, with the whole picture as the input (nst/visualize/deconvnet.py).
 
     Args:
       model: as given to `top`.
@@ -169,7 +170,7 @@ def cut_out(
 
 
 def block(pictures_Kxsxsx3: np.ndarray) -> np.ndarray:
-    """Arranges K squares row by row in a block on white, each with about TILE pixels."""
+    """Arranges K squares, each about TILE pixels wide, row by row on a white block."""
     count, size = pictures_Kxsxsx3.shape[:2]
     columns = int(np.ceil(count**0.5))
     rows = -(-count // columns)

@@ -1,4 +1,4 @@
-"""How the gradient of each term of the loss is divided among the phases of a grid, which makes checkerboards.
+"""How unequal the gradient of each loss term is over the phases of a grid, which makes checkerboards.
 
 nst/metrics/artefacts.py has the equation and its sources.
 """
@@ -18,20 +18,20 @@ from nst.metrics.artefacts import phase_energy, phase_level
 from nst.metrics.measures import PERIODS
 from nst.visualize import figures
 
-WHITE = 2.0  # times the mean energy, which is drawn white; the mean is mid-grey
+WHITE = 2.0  # energy that is drawn white, as a multiple of the mean energy; the mean is drawn mid-grey
 
 
 def examine(spec: Spec, problem: Problem, image_HxWx3: np.ndarray) -> dict[str, dict[int, np.ndarray]]:
-    """Computes the energy by phase of the gradient of each content and style term at an image.
+    """Computes, for each content and style term, the energy of its gradient at an image by phase.
 
     Args:
-      spec: of the loss.
-      problem: with the targets.
-      image_HxWx3: in [0, 1], of the photograph's shape.
+      spec: the static choices of the loss.
+      problem: the arrays of the loss.
+      image_HxWx3: the image, in [0, 1], with the photograph's shape.
 
     Returns:
-      {term: {period: `pxp`}} of the terms that have a gradient there (that of the content has none at the
-      photograph), for the periods of measures.PERIODS that are no longer than an edge.
+      {term: {period: `pxp`}} for the terms whose gradient is not 0 (at the photograph, the content terms have
+      none), and for the periods of measures.PERIODS that are no longer than an edge.
 
     Raises:
       UserError: no term has a gradient.
@@ -68,7 +68,7 @@ def _gradient(spec, names, problem, image_1xHxWx3, chosen_N):
 
 
 def figure(energies: Mapping[str, Mapping[int, np.ndarray]], subtitle: str):
-    """Draws a row for each term: the energy of each phase of the periods, mid-grey for the mean.
+    """Draws a row for each term: the energy of each phase for each period; mid-grey is the mean.
 
     Args:
       energies: from `examine`.
@@ -86,7 +86,7 @@ def figure(energies: Mapping[str, Mapping[int, np.ndarray]], subtitle: str):
 
 
 def arrays(energies: Mapping[str, Mapping[int, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns the energies by name.
+    """Returns the energies as a flat dict, for a file.
 
     Args:
       energies: from `examine`.
@@ -104,7 +104,7 @@ def table(energies: Mapping[str, Mapping[int, np.ndarray]]) -> list[tuple]:
       energies: from `examine`.
 
     Returns:
-      The rows (term, period, level), the head first.
+      The rows (term, period, level); the first holds the names of the columns.
     """
     rows = [
         (term, period, phase_level(found)) for term, of in energies.items() for period, found in of.items()

@@ -12,7 +12,8 @@ class Cut(NamedTuple):
     """A square of a picture that may reach beyond it."""
 
     patch_hxwx3: np.ndarray
-    inside: tuple[int, int, int, int]  # top, left, bottom, right, in the patch, of what lies in the picture
+    # top, left, bottom and right of the part that lies in the picture, in coordinates of the patch
+    inside: tuple[int, int, int, int]
 
 
 def box(field: Window, y: int, x: int) -> tuple[int, int, int, int]:
@@ -34,7 +35,7 @@ def cut(image_HxWx3: np.ndarray, square: Sequence[int], grey: float = 0.5) -> Cu
     """Cuts a square out of an image.
 
     Args:
-      image_HxWx3: in [0, 1].
+      image_HxWx3: the image, in [0, 1].
       square: (top, left, bottom, right) in pixels.
       grey: value where the square reaches beyond the image.
     """

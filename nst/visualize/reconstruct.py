@@ -16,14 +16,14 @@ from nst.visualize import figures
 
 
 class Reconstructions(NamedTuple):
-    """Reconstructions at L layers; those of style are from the first 1, 2, ..., L of them."""
+    """Reconstructions from L layers: content from each alone, style from the first 1, 2, ..., L together."""
 
     layers: tuple[str, ...]
     photo_HxWx3: np.ndarray
     painting_hxwx3: np.ndarray
     content_LxHxWx3: np.ndarray
     style_Lxhxwx3: np.ndarray
-    # of content and style at the end, as means over layers; 1: as far as an image without features
+    # final losses of content and of style, as means over layers; 1: as far as an image without features
     losses_2xL: np.ndarray
 
 
@@ -31,8 +31,8 @@ def content_config(config: ConfigDict, layer: str) -> ConfigDict:
     """Returns the config that matches the photograph's activations at a layer, from noise, without style.
 
     Args:
-      config: of a run.
-      layer: of the content loss.
+      config: the config of a run.
+      layer: layer of the content loss.
     """
     return _alone(config, (layer,), ())
 
@@ -41,8 +41,8 @@ def style_config(config: ConfigDict, layers: Sequence[str]) -> ConfigDict:
     """Returns the config that matches the painting's statistics at layers, from noise, without content.
 
     Args:
-      config: of a run.
-      layers: of the style loss.
+      config: the config of a run.
+      layers: layers of the style loss.
     """
     return _alone(config, (), tuple(layers))
 
@@ -50,7 +50,7 @@ def style_config(config: ConfigDict, layers: Sequence[str]) -> ConfigDict:
 def _alone(config: ConfigDict, content: tuple[str, ...], style: tuple[str, ...]) -> ConfigDict:
     result = config.copy_and_resolve_references()
     result.init.kind = "noise"
-    result.init.noise_scale = 0.01  # stronger noise would remain where it changes no layer
+    result.init.noise_scale = 0.01  # stronger noise would remain visible if it does not change the layers
     result.pyramid.min_size = 0
     result.content_loss.layers, result.style_loss.layers = content, style
     for loss in (result.content_loss, result.style_loss):
@@ -61,7 +61,7 @@ def _alone(config: ConfigDict, content: tuple[str, ...], style: tuple[str, ...])
     return result
 
 
-SCALE = 100.0  # factor on the loss, beside which the config's regularisers stay small
+SCALE = 100.0  # factor on the loss, which makes it large in comparison with the config's regularisers
 
 
 def reconstructions(
@@ -74,14 +74,14 @@ def reconstructions(
     """Makes both rows of the figure, in 2 L runs of config.steps updates each.
 
     Args:
-      photo: `HxWx3` in [0, 1].
-      painting: `hxwx3` in [0, 1].
-      config: of the network, the size, the steps, the optimiser and the representation of style.
-      layers: L of them, from shallow to deep.
+      photo: the photograph, `HxWx3` in [0, 1].
+      painting: the painting, `hxwx3` in [0, 1].
+      config: config with the network, the size, the steps, the optimiser and the representation of style.
+      layers: names of L layers, from shallow to deep.
       log: receives a line for each run.
 
     Raises:
-      UserError: no layers, or what `stylize` raises.
+      UserError: there are no layers, or as from `stylize`.
     """
     if not layers:
         raise UserError("layers: give at least one")
@@ -119,7 +119,7 @@ def figure(results: Reconstructions, subtitle: str):
     content, style = ([f"{loss:.1g}" for loss in losses] for losses in results.losses_2xL)
     return figures.sheet(
         [[results.photo_HxWx3, *results.content_LxHxWx3], [results.painting_hxwx3, *results.style_Lxhxwx3]],
-        title=f"Content of one layer, style of all up to it, from noise; below: the loss\n{subtitle}",
+        title=f"Content of one layer, style of all layers up to it, from noise; below: the loss\n{subtitle}",
         row_labels=["content", "style"],
         column_labels=["", *results.layers],
         labels=[["photograph", *content], ["painting", *style]],
