@@ -55,7 +55,7 @@ def get_config() -> ConfigDict:
     # smallest size in pixels, measured as `size` is; 0, or more than `size`: only the full size. A size that
     # is too small for the layers, the masks or another field is left out
     config.pyramid.min_size = 96
-    config.pyramid.factor = 2.0  # ratio of each size to the one before, > 1
+    config.pyramid.factor = 2.0  # ratio of each size to the size before, > 1
     # one number of updates for each smaller size, smallest first; the last number is repeated, and numbers
     # beyond the sizes are not used. A size that is left out still uses up its number. (): `steps` for each
     config.pyramid.steps = (200, 100)

@@ -15,7 +15,7 @@ Observations:
 - If all layers are trained with Adam from the fit, for some hundred steps on a CPU, the training first
   destroys the fit (above a learning rate of 2e-4) and then does not recover it.
 - Layers that are wide where activations are read and narrow in between are better than one width per block.
-- The largest remaining error is that of relu5_1. This layer needs many rectifiers in conv4_3 and conv4_4, and
+- relu5_1 has the largest remaining error. This layer needs many rectifiers in conv4_3 and conv4_4, and
   more than 640 pictures to train on: its error is 0.34 on these pictures and 0.41 on others.
 
 nst/data/vgg19_slim.md has the numbers of the result.
@@ -53,7 +53,7 @@ def get_config() -> ConfigDict:
     config.warm_start.rounds = 8
 
     config.steps = 474  # updates; a finished run continues if this is raised
-    # only the layers after this one are trained, since its error is small already; "": all layers
+    # only the layers after this layer are trained, since its error is small already; "": all layers
     config.after = "relu4_1"
     config.batch = 16  # crops per update
     # batches of crops whose teacher activations are kept in memory until the pool is renewed
@@ -62,7 +62,7 @@ def get_config() -> ConfigDict:
     config.learning_rate = 2e-4  # learning rate of Adam after the warm-up
     config.decay_steps = 1200  # steps after which the learning rate, a cosine, is 0
     config.warm_up = 100  # steps over which the learning rate rises from 0
-    config.gram_weight = 5.0  # weight of the Gram matrices' error; that of the activations has weight 1
+    config.gram_weight = 5.0  # weight of the Gram matrices' error; the activations' error has weight 1
 
     # shares of a batch: crops of photographs, of paintings, of the student's own pictures, and patterns
     config.shares = (0.4, 0.2, 0.3, 0.1)

@@ -7,7 +7,7 @@ Content is on conv4_2 (eq. 1) and style on conv1_1 .. conv5_1 with w_l = 1/5 (eq
 and gradient descent from white noise; alpha/beta is 1e-3 (the paper's figure 2 has 1e-3 and 1e-4). The paper
 does not name the optimiser of its figures. This config uses L-BFGS, as the authors' code and the other
 programs do; the plain rule x := x - lr dJ/dx is `--config.optimizer.name=gradient_descent`. The weights suit
-512 px, like those of the config gatys2016.
+512 px, as the weights of the config gatys2016 do.
 """
 
 from nst.configs import gatys2016

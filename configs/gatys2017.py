@@ -5,7 +5,7 @@
 
 As in section 5 and the authors' code, the result of 500 updates on 512^2 pixels is enlarged, and is the start
 of 200 updates on 1024^2 pixels. So the strokes become larger than if the optimisation began at 1024^2. The
-loss is that of the authors' notebook. For masks (section 4), set
+loss is taken from the authors' notebook. For masks (section 4), set
 --config.guidance.content_masks=sky.png,land.png and give a painting for each mask; for colour (section 3),
 set --config.color.mode=luminance or match.
 

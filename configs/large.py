@@ -1,14 +1,14 @@
-"""4096 pixels overnight in 8 GB, from small sizes to large; the larger ones are computed in strips.
+"""4096 pixels overnight in 8 GB, from small sizes to large; the larger sizes are computed in strips.
 
     nst stylize --config=large --config.content=photo.jpg \
         --config.style=painting.jpg --workdir=runs/large
 
 This follows Gatys et al. 2017, *Controlling Perceptual Factors in Neural Style Transfer*, section 5: the
-strokes form at a small size, and each larger size only sharpens the result of the one before, in fewer and
-fewer updates. The sizes are 512, 1024, 2048 and 4096 pixels, for the long edges of the photograph and the
+strokes form at a small size, and each larger size only sharpens the result before it, in fewer and fewer
+updates. The sizes are 512, 1024, 2048 and 4096 pixels, for the long edges of the photograph and the
 painting. From 1024 px on, 256 rows of the image are in the network at a time, with 80 more on either side
-(nst/losses/strips.py). The loss and its gradient are those of the whole image. They take about twice the
-work, since the rows on either side are computed as well and each strip is computed twice.
+(nst/losses/strips.py). The loss and its gradient are the same as for the whole image. They take about twice
+the work, since the rows on either side are computed as well and each strip is computed twice.
 
 At 4096x3072 px the run takes 6.2 GB of memory: 3.0 for a strip, 0.15 for each image that L-BFGS keeps (about
 a dozen with memory = 5) and 0.4 for the content's activations. --config.strip=128, or

@@ -5,8 +5,8 @@
 
 The loss compares every 3x3 patch of relu3_1 and relu4_1, at every second position, with the most similar
 patch of the painting. Content is on relu4_1, and total variation is added. There are three sizes up to 384
-px, each twice the one before, with 100 updates of L-BFGS at each, from the photograph. The weights are those
-of pystiche_papers' replication (commit a8a87f4): content 20, style 1e-4 (of a sum of squares), total
+px, each twice the size before, with 100 updates of L-BFGS at each, from the photograph. The weights are taken
+from pystiche_papers' replication (commit a8a87f4): content 20, style 1e-4 (of a sum of squares), total
 variation 1e-3.
 
 Departs from that replication: the style distance is a mean over patches and their values, so the weight here

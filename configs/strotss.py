@@ -4,7 +4,7 @@
         --config.style=painting.jpg --workdir=runs/strotss
 
 The features are hypercolumns of nine layers of torchvision's VGG-16 and of the image itself, at 1024
-positions that are drawn anew at each step. Style is the relaxed earth mover's distance (cosine), means and
+positions that are sampled again at each step. Style is the relaxed earth mover's distance (cosine), means and
 covariances, and the palette with weight 1 / alpha; content is self-similarity with weight alpha. Everything
 is divided by 2 + alpha + 1 / alpha. Sizes are 64, 128, 256 and 512 px, with 250 updates of RMSprop (torch's)
 at 2e-3 each. RMSprop updates a Laplacian pyramid of five levels and its remainder. alpha is 16 at the largest

@@ -105,7 +105,7 @@ def remove_leftovers(folder: str | os.PathLike, name: str = "") -> None:
 
     Args:
       folder: path of a folder into which no other process is writing.
-      name: name of a file in that folder, whose temporary files are removed; "": those of all files.
+      name: name of a file in that folder, whose temporary files are removed; "": of all files.
     """
     pattern = f"{glob.escape(_prefix(name))}*{_LEFTOVER}" if name else f".*{_LEFTOVER}"
     for path in Path(folder).glob(pattern):
@@ -280,8 +280,8 @@ def digest(path: str | os.PathLike, algorithm: str = "sha256") -> str:
 def cache_folder(name: str) -> Path:
     """Returns the path of a folder for files that can be downloaded or computed again.
 
-    The folder lies in the one that the environment variable `NST_CACHE_DIR` names, or else in the user's
-    cache folder.
+    The folder lies in the folder `NST_CACHE_DIR` (an environment variable), or else in the user's cache
+    folder.
 
     Args:
       name: name of the folder.

@@ -4,7 +4,7 @@
         --config.content=photo.jpg --workdir=runs/content
 
 The word after the colon is the layer. An image is optimised from noise, without a style, until its
-activations at that layer are those of the photograph. relu1_1 reproduces the pixels, relu5_1 only the
+activations at that layer equal the photograph's. relu1_1 reproduces the pixels, relu5_1 only the
 arrangement. The full network is --config.weights.name=vgg19.
 """
 

@@ -146,7 +146,7 @@ def check_run(loaded: Loaded) -> None:
       loaded: the config of the command.
 
     Raises:
-      UserError: it is another config, such as that of a program for developers.
+      UserError: the config is for something else, such as a program for developers.
     """
     if loaded.config is not None and not {"content", "style"} <= set(loaded.config.keys()):
         raise UserError(
@@ -178,7 +178,7 @@ def define_config(
 
     Args:
       values: the flags of the program.
-      command: the words of the command, the first of which is the program; None: those of this process.
+      command: the words of the command, the first of which is the program; None: the command of this process.
 
     Returns:
       The holder of the config.

@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status.
 
     Args:
-      words: words of the command, without the program's name; None: those of this process.
+      words: words of the command, without the program's name; None: the arguments of this process.
     """
     process.prepare()
     words = list(sys.argv[1:] if words is None else words)

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
-    """Returns two Markdown tables: the measures of each picture, and those of single layers and periods.
+    """Returns two Markdown tables: measures of whole pictures, and measures of single layers and periods.
 
     Args:
       rows: (path of a picture, its measures).

@@ -13,7 +13,7 @@ nst visualize reconstructions --config=trial --workdir=runs/seen
     phases           each term's pixel gradient by phase modulo 2, 4, 8 and 16 (Odena et al. 2016)
     distances        style distances between the pictures in --folder, and the nearest picture of each
 
-The pictures are config.content and config.style at config.size; the layers are those of config.style_loss
+The pictures are config.content and config.style at config.size. The layers are config.style_loss.layers
 unless --layers is given. A slim network is shown in VGG's own channels.
 """
 
@@ -55,7 +55,7 @@ RANGES = {  # transformation of nst/visualize/invariance.py -> its values
 
 
 def layers(args: argparse.Namespace) -> tuple[str, ...]:
-    """Returns the layers of --layers, or those of the style loss."""
+    """Returns the layers of --layers, or if there are none the layers of the style loss."""
     return settings.names(args.layers) or args.config.style_loss.layers
 
 

@@ -24,7 +24,7 @@ def keep() -> None:
     """Turns on JAX's compilation cache, in the folder `xla` of the user's cache folder.
 
     `JAX_COMPILATION_CACHE_DIR` names another folder, and `NST_COMPILATION_CACHE=0` turns the cache off. If
-    the folder cannot be written, a line says so and programs are compiled anew in every process. A damaged
+    the folder cannot be written, a line says so and programs are compiled again in every process. A damaged
     entry is replaced.
     """
     if os.environ.get("NST_COMPILATION_CACHE") == "0":

@@ -38,7 +38,7 @@ _UNITS = ((1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
 
 
 def forecast(compiled: jax.stages.Compiled, weights_bytes: int) -> int:
-    """Returns the most bytes that a run will need, in addition to those of a process that has just started.
+    """Returns the most bytes that a run will need, in addition to the bytes of a process that just started.
 
     On an accelerator, this is the memory of the compiled loop, whose arguments are the network, the targets
     and the optimiser's state; the programs that compute the targets need less, and run before the loop. On a

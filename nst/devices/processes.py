@@ -68,7 +68,7 @@ def broadcast(value: float) -> float:
     """Returns the primary process's number in every process, rounded to float32 if there are several.
 
     Args:
-      value: the number in this process; only that of the primary process is used.
+      value: the number in this process; only the primary process's number is used.
     """
     if jax.process_count() == 1:
         return value

@@ -14,9 +14,9 @@ from PIL import Image, ImageCms
 
 from nst.images.spaces import encode
 
-# The primaries of sRGB under D50, which is the white of profiles; each column is a primary. They are those of
-# IEC 61966-2-1, adapted by the Bradford transform and rounded to 1/65536, the resolution of profiles, as in
-# Little CMS.
+# The primaries of sRGB under D50, which is the white of profiles; each column is a primary. They are taken
+# from IEC 61966-2-1, adapted by the Bradford transform and rounded to 1/65536, the resolution of profiles, as
+# in Little CMS.
 SRGB = np.array([(28576, 25239, 9375), (14581, 46983, 3972), (912, 6361, 46787)]) / 65536
 # Profiles that are sRGB differ from each other by up to 0.0004, since some are rounded to four digits; a
 # profile with another primary differs by 0.01 or more

@@ -108,7 +108,7 @@ def _averaged(array: np.ndarray, axis: int, after: int) -> np.ndarray:
       axis: number of the axis.
       after: length of that axis in the result.
 
-    Source: the rules are those of torch/image, generic/image.c.
+    Source: torch/image, generic/image.c.
     """
     before = array.shape[axis]
     if before == after:

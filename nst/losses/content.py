@@ -1,6 +1,7 @@
-"""The content loss: how far the activations of the image are from those of the photograph.
+"""The content loss: how far the activations of the image are from the activations of the photograph.
 
-F are the activations of the image at one layer, P those of the photograph, of M positions and C channels.
+F are the activations of the image at one layer, and P the activations of the photograph. Both have M
+positions and C channels.
 """
 
 from typing import NamedTuple

@@ -49,7 +49,7 @@ class Spec:
     style_normalization: str = "hw_mse"
     style_options: str = ""  # keyword arguments of the representation, such as "order=4"
     style_blend: str = "targets"  # one of BLENDS
-    resample: bool = False  # whether positions are drawn anew at each step
+    resample: bool = False  # whether new positions are sampled at each step
     regions: tuple[tuple[int, ...], ...] = ()  # the paintings of each region; (): one region, with all
     tv: str = "l2"  # a key of TOTAL_VARIATION
     tv_beta: float = 2.0

@@ -58,8 +58,8 @@ def _positions(
         shape = jax.eval_shape(materialize, source[layer]).shape[1:3]
         weights_HxW, sampled_S = strips.position_weights(strip, guide.get(layer), layer, shape[1]), None
         if samples:
-            # Only the sample depends on the step. Anything else that is drawn, such as projections, must be
-            # the same as when the target was computed.
+            # Only the sample depends on the step. Other random numbers, such as projections, must be the same
+            # as when the target was computed.
             sampled_S = sample(jax.random.fold_in(key, step), shape, weights_HxW, samples)
         positions.append(Positions(weights_HxW, sampled_S, key))
     return positions
@@ -139,7 +139,8 @@ def describe_style(
       seed: seed of sampled positions and random projections.
 
     Returns:
-      For each style term a pair: the statistics of the painting, and those of an image without features.
+      For each style term a pair: the statistics of the painting, and the statistics of an image without
+      features.
     """
 
     def on_window(window_1xHxWx3, strip):

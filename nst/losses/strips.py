@@ -4,13 +4,13 @@ The loss needs only sums over the positions of each layer: Gram matrices, means,
 rows of the image are divided into strips. The network reads each strip in a window that extends beyond the
 strip by a halo, which is as wide as the receptive field of the deepest layer requires. Where a window ends at
 the border of the image, it is padded as the image is. Elsewhere the padding changes activations in the halo
-alone, whose positions have weight 0. So the sums over the strips are those of the whole image, and their
+alone, whose positions have weight 0. So the sums over the strips equal the sums over the image, and their
 gradient has no seams: each strip adds its part to the rows of its window. There are two passes. The first
 adds up the sums, from which the gradient of every activation follows. The second computes each strip again
 and propagates that gradient back to the pixels.
 
 All windows have the same height, so that they share one compiled program. They start at multiples of the
-deepest layer's stride, so that their pooling windows are those of the whole image.
+deepest layer's stride, so that pooling windows lie at the same places as in the whole image.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def window_rows(strip: Strip | None, array: jax.Array, layer: str, axis: int = 1
 
 
 def own_rows(strip: Strip | None, layer: str) -> jax.Array | None:
-    """Returns `H` weights of the window's rows: 1 for those of the strip, and 0 for those of the halo.
+    """Returns `H` weights of the window's rows: 1 for rows of the strip, and 0 for rows of the halo.
 
     Without a strip all rows count, and the function returns None.
     """
@@ -122,7 +122,7 @@ def position_weights(
     """Returns the weights of a window's positions; the weights of all strips add up to 1.
 
     Args:
-      strip: the strip; None: the whole image, whose weights are those of the guide.
+      strip: the strip; None: the whole image, for which the weights of the guide are returned.
       guide_HxW: weights of all positions of the layer, sum 1; None: equal weights.
       layer: name of the layer.
       width: positions in a row of the layer.
@@ -151,7 +151,7 @@ def _on_strips(layout: Layout, image_1xHxWx3: jax.Array, function: WindowFunctio
 
 
 def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction) -> Any:
-    """Returns the sum of `function(window, strip)` over the strips; without a layout, that of the image."""
+    """Returns the sum of `function(window, strip)` over the strips, or without a layout `function(image)`."""
     if layout is None:
         return function(image_1xHxWx3, None)
     on_strip = _on_strips(layout, image_1xHxWx3, function)
@@ -169,7 +169,7 @@ def sum_over_strips(layout: Layout | None, image_1xHxWx3: jax.Array, function: W
 def join_strips(
     layout: Layout | None, image_1xHxWx3: jax.Array, function: WindowFunction
 ) -> dict[str, jax.Array]:
-    """Returns {layer: activation of the image, `1xHxWxC`}, from a function that returns those of a window."""
+    """Returns {layer: activation of the image, `1xHxWxC`}; `function` returns the activations of a window."""
     if layout is None:
         return function(image_1xHxWx3, None)
     on_strip = _on_strips(layout, image_1xHxWx3, function)

@@ -1,6 +1,6 @@
 """The published linear weights of LPIPS and DISTS, which are read without PyTorch.
 
-The files are those of the authors, of a few kB. A file is searched for in this order: the folder
+The authors publish the files, which have a few kB. A file is searched for in this order: the folder
 `NST_WEIGHTS_DIR`; the installed package, which is not imported (`pip install --no-deps lpips dists-pytorch`);
 the user cache; the official address, from which it is downloaded into the user cache.
 """

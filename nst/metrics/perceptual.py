@@ -1,8 +1,8 @@
 """Perceptual distances with trained linear weights: LPIPS and DISTS.
 
 They measure a picture with other networks than the one that made it. LPIPS compares it with the photograph.
-DISTS compares it with the photograph and, by its texture term, with the paintings. The sizes of pictures are
-those of the instrument.
+DISTS compares it with the photograph and, by its texture term, with the paintings. The pictures have the same
+sizes as for the instrument.
 """
 
 from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ def texture(image: jax.Array, painting: jax.Array, weights: list[jax.Array]) -> 
 
         D = 1 - sum_lc a_lc l_lc / sum_lc a_lc
 
-    The symbols are those of `dists`. The two pictures may have different sizes.
+    The docstring of `dists` explains the symbols. The two pictures may have different sizes.
 
     Args:
       image, painting: from `means`.

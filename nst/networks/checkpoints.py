@@ -81,7 +81,7 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
 
 
 def architecture(name: str, otherwise: str) -> str:
-    """Returns the architecture of weights: that of a named checkpoint, else `otherwise`.
+    """Returns the architecture of a named checkpoint, or for other weights `otherwise`.
 
     Args:
       name: as for `convention`.

@@ -2,7 +2,7 @@
 
 torchvision's network has batch normalisations, which are folded into the convolutions here, and 3x3 kernels
 in the third arm, where the paper has 5x5. The weights were ported from TensorFlow, so `transform_input` first
-converts torchvision's input to that of TensorFlow, (image - 0.5) / 0.5.
+converts torchvision's input to TensorFlow's input, (image - 0.5) / 0.5.
 
 A block has these layers; the names are those of torchvision's modules in the first block. A layer of
 convolutions is named after its rectifier, and `.conv` after that name is the convolution before the

@@ -131,7 +131,7 @@ def own_activations(
     run: Run = FROZEN,
     after: str = INPUT,
 ) -> dict[str, jax.Array]:
-    """Computes the activations of some layers; those of a slim network are in its own channels.
+    """Computes the activations of some layers; a slim network's activations are in its own channels.
 
     Args:
       layers, network, variables, names, run: as for `activations`.

@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files, as `Stored` (nst/networks/stored.py); apart, since importing h5py takes time."""
+"""Arrays in HDF5 files, as `Stored` (nst/networks/stored.py). Importing this module loads h5py."""
 
 import contextlib
 import math

@@ -1,6 +1,6 @@
 """The operations of which architectures are made: each function returns a row of an architecture.
 
-`inputs` names the layers that a row reads; without it, a row reads the one before. A batch normalisation,
+`inputs` names the layers that a row reads; without it, a row reads the row before. A batch normalisation,
 which is a scale and a shift in a frozen network, is folded into the convolution before it when a file is
 read. A new operation is a function that returns a `Row`, here or, if only one architecture has it, in the
 file of that architecture.
@@ -83,7 +83,7 @@ def conv(
       file: name of the convolution in PyTorch's files; "": the same as `name`. A file must have a bias for
         it, unless there is a `norm`.
       norm: the batch normalisation of the output, if there is one.
-      inputs: the layer that it reads; (): the one before.
+      inputs: the layer that it reads; (): the layer before.
     """
     shape, file = _Shape(features, slides, groups, norm), file or name
     files = {f"{file}.weight": "weight", f"{file}.bias": "bias"}
@@ -192,7 +192,7 @@ def pool(name: str, slides: Sliding = SQUARE, inputs: tuple[str, ...] = ()) -> R
     Args:
       name: name of the layer.
       slides: from `sliding`.
-      inputs: the layer that it reads; (): the one before.
+      inputs: the layer that it reads; (): the layer before.
     """
     return Row(name, Operation(kind="pool", compute=partial(_pool, slides), sliding=slides), inputs)
 

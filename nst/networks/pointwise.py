@@ -23,7 +23,7 @@ def linear(name: str, features: int, file: str, scale: str = "", inputs: tuple[s
       file: name of the map in PyTorch's files.
       scale: name, in PyTorch's files, of a factor on each output channel (LayerScale, Touvron et al. 2021),
         which is folded into the map; "": none.
-      inputs: the layer that it reads; (): the one before.
+      inputs: the layer that it reads; (): the layer before.
     """
     row = conv(name, features, sliding(1), file=file, inputs=inputs)
     weights = row.operation.weights
@@ -50,7 +50,7 @@ def layer_norm(name: str, file: str, epsilon: float = 1e-6, inputs: tuple[str, .
       name: name of the layer.
       file: name of the normalisation in PyTorch's files.
       epsilon: number that is added to the variance.
-      inputs: the layer that it reads; (): the one before.
+      inputs: the layer that it reads; (): the layer before.
     """
 
     def compute(_, variables: dict, x_BxHxWxC: jax.Array) -> jax.Array:

@@ -156,7 +156,7 @@ def hann_pool(x_BxHxWxC: jax.Array, slides: Sliding = SQUARE, wraps: Wraps = (Fa
 
     Hénaff & Simoncelli 2016 (*Geodesics of Learned Representations*): windows that overlap and whose weights
     fall off to the borders leave no grid. The weights lie around the middle of the pooling's window, or
-    around the first position of a window of two. The constant is that of Ding et al. 2020 (DISTS), whose
+    around the first position of a window of two. The constant is taken from Ding et al. 2020 (DISTS), whose
     network has this pooling.
     """
     x = x_BxHxWxC * x_BxHxWxC
@@ -185,7 +185,7 @@ class Pooling(NamedTuple):
     function: Callable[..., jax.Array]
     # the windows -> the part of the input that an output reads, for all values of the parameters
     window: Callable[[Sliding], Window]
-    matched_gain: float  # factor that brings the mean activation to that of max pooling, see POOLING
+    matched_gain: float  # factor with which the mean activation is as with max pooling (see POOLING)
     parameters: tuple[tuple[str, float], ...] = ()  # (name, value at which matched_gain was measured)
 
 

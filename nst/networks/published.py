@@ -43,7 +43,7 @@ CHECKPOINTS = {
         "md5:6d6bbae143d832006294945121d1f1fc",
         58_889_256,
     ),
-    # trained anew by torchvision; artists mostly prefer the Oxford weights
+    # retrained by torchvision; artists mostly prefer the Oxford weights
     "vgg19_torchvision": Checkpoint(
         "vgg19",
         "torchvision",

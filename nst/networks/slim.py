@@ -41,10 +41,10 @@ class Mapped:
         return jnp.dot(self.x_BxHxWxK, self.kernel_KxC, precision=self.precision) + self.bias_C
 
     def gram(self, gram_BxKxK: jax.Array, weights_HxW: jax.Array | None = None) -> jax.Array:
-        """Computes the Gram matrix of y, `BxCxC`, from that of x.
+        """Computes the Gram matrix of y, `BxCxC`, from the Gram matrix of x.
 
-        It is A^T G A + m b^T + b m^T + b b^T, where G is the Gram matrix of x and m = A^T E[x]. With weights
-        w that sum to W in place of the mean, m is A^T sum_i w_i x_i, and the last term is W b b^T.
+        The result is A^T G A + m b^T + b m^T + b b^T, where G is the Gram matrix of x and m = A^T E[x]. With
+        weights w that sum to W in place of the mean, m is A^T sum_i w_i x_i, and the last term is W b b^T.
 
         Args:
           gram_BxKxK: E[x x^T], or sum_i w_i x_i x_i^T.

@@ -18,7 +18,7 @@ import optax
 def shapes(shape: tuple[int, ...], count: int) -> list[jax.ShapeDtypeStruct]:
     """Returns the shapes of an image's bands, finest first.
 
-    Each band has half the height and width of the one before, rounded down, but at least 1.
+    Each band has half the height and width of the band before, rounded down, but at least 1.
 
     Args:
       shape: shape of the image, BxHxWxC.

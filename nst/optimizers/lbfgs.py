@@ -95,7 +95,7 @@ def scale_by_lbfgs(
     Returns:
       A transformation of a single array, of any shape.
 
-    Source: the rules are those of pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua.
+    Source: pytorch/torch/optim/lbfgs.py and torch/optim/lbfgs.lua.
     Departs from them: s is the difference of the parameters, and therefore the step after clamping.
     """
     metric = bands.metric(count)

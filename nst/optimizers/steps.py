@@ -21,8 +21,8 @@ from nst.optimizers.method import Update
 from nst.optimizers.table import Optimizer, method
 
 # (problem, image, step) -> the scalar to be minimised. The problem is a pytree of arrays; the image is an
-# array of any shape, the one that `init` got. An objective is a static argument, so it must be hashable and
-# compared by equality: a function of a module, or a frozen dataclass with a method `__call__`.
+# array with the shape of the start that `init` got. An objective is a static argument, so it must be hashable
+# and compared by equality: a function of a module, or a frozen dataclass with a method `__call__`.
 Objective = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
@@ -183,7 +183,7 @@ def _empty(change: jax.Array) -> Window:
 
 
 def _widened(state: State, update: Update) -> Window | None:
-    """Returns the window that includes the loss before an update; a window that is full is started anew."""
+    """Returns the window that includes the loss before an update; a full window starts again."""
     if state.window is None:
         return None
     low, high = jnp.minimum(state.window.low, update.value), jnp.maximum(state.window.high, update.value)

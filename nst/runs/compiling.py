@@ -37,7 +37,7 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
 
     Args:
       job: from `prepare`.
-      size: height and width of the image; None: those of the job.
+      size: height and width of the image; None: the job's size.
     """
     shapes = _shapes(job, size)
     # targets such as Gram matrices have the same shapes for paintings of all sizes

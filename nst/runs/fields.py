@@ -138,7 +138,7 @@ FIELDS: dict[str, Kind] = {
     "optimizer.schedule": choice(("", *schedule_names())),
     "optimizer.schedule_options": text(),
     "optimizer.pixel_range": _POSITIVE,
-    "optimizer.bands": whole(most=31),  # each band has half the height and width of the one before
+    "optimizer.bands": whole(most=31),  # each band has half the height and width of the band before
     "optimizer.clamp": switch(),
     "optimizer.ema": number(least=0, below=1),
     "optimizer.ema_start": switch(),

@@ -113,7 +113,7 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
     """Begins or continues the run of a folder: writes its config and manifest, and removes leftovers.
 
     A run that was killed before its first checkpoint cannot be continued, but may have left previews, which
-    would be mixed with those of the run that begins.
+    would be mixed with the previews of the new run.
 
     Args:
       workdir: the locked folder, after `check`.

@@ -1,6 +1,6 @@
-"""The lines of the log: those that describe a run, and those that its user should know.
+"""The lines of the log: some describe a run, and some its user should know.
 
-`nst.stylize` passes both to its `log`. A caller that wants few lines leaves out those of type `Detail`.
+`nst.stylize` passes both to its `log`. A caller that wants few lines leaves out the lines of type `Detail`.
 """
 
 from collections.abc import Callable

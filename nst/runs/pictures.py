@@ -105,7 +105,7 @@ def _read(
     multiples: tuple[int, int],
     check: Callable,
 ) -> Input:
-    """Reads one picture; `resize` computes its (height, width) from those of the file."""
+    """Reads one picture; `resize` computes its (height, width) from the (height, width) of the file."""
     original = images.read(source, config.max_megapixels)
     shape = original.rgb_HxWx3.shape[:2]
     exact = resize(shape)

@@ -45,7 +45,7 @@ def stylize(
     progress: Callable[[Progress], None] | bool | None = None,
     load: LoadNetwork | None = None,
 ) -> Result:
-    """Finds the image whose content is that of one picture and whose style is that of another.
+    """Finds the image with the content of one picture and the style of another.
 
     Args:
       content: the photograph: a path, a PIL image or an array; None: `config.content`.
@@ -105,7 +105,7 @@ def climb(
     *,
     hooks: Hooks,
 ) -> Result | None:
-    """Optimises one size after the other; each size starts from the result of the one before.
+    """Optimises one size after the other; each size starts from the result of the size before.
 
     A size that has too few pixels for the config is left out.
 

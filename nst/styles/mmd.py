@@ -202,9 +202,9 @@ def random_distance(
     """Computes |E phi(x) - E phi(y)|^2 with `count` random features, the same for both images.
 
     If a kernel has a scale s, it is computed from the painting: s^2 = E |y - y'|^2 (Li et al. 2017, section
-    4.2, compute it from the pairs that they draw). Departs from the paper: its unbiased estimate uses pairs
-    of positions that are drawn anew at each step, since pairs that are drawn once would make each position
-    similar to its own partners only.
+    4.2, compute it from sampled pairs). Departs from the paper: the paper's unbiased estimate uses new pairs
+    of positions at each step, since with the same pairs at all steps each position would only become similar
+    to its own partners.
     """
     mean_D = _mean_features(activations, target.scale, draw, feature, count)
     return jnp.sum((mean_D - target.features_D) ** 2)

@@ -84,7 +84,7 @@ def make_moments_k(normalization: str, order: int = 4) -> Representation:
 
 
 class RawMoments(NamedTuple):
-    """The first two moments of a layer; they are not centred, so that those of paintings can be averaged."""
+    """The first two moments of a layer, not centred, so that moments of several paintings can be averaged."""
 
     mean_C: jax.Array
     second_CxC: jax.Array  # E[F F^T]

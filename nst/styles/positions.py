@@ -14,7 +14,7 @@ class Positions:
 
     weights_HxW: jax.Array | None = None  # sum 1; None: equal weights
     sampled_S: jax.Array | None = None  # indices of sampled positions, row by row; None: no sample
-    key: jax.Array | None = None  # random key for anything else that is drawn, such as projections
+    key: jax.Array | None = None  # random key for other random numbers, such as projections
     # precision of the products of a Gram matrix; sums over the positions are always float32
     precision: jax.lax.Precision = flax.struct.field(pytree_node=False, default=numerics.FULL)
 
@@ -22,8 +22,8 @@ class Positions:
 def sample(key: jax.Array, shape: tuple[int, int], weights_HxW: jax.Array | None, count: int) -> jax.Array:
     """Samples positions by their weights, stratified in raster order.
 
-    The total weight is divided into `count` equal shares in raster order, and one position is drawn from each
-    share. Without weights, if the layer has at most `count` positions, each of them is taken once.
+    The total weight is divided into `count` equal shares in raster order, and one position is sampled from
+    each share. Without weights, if the layer has at most `count` positions, each of them is taken once.
 
     Args:
       key: random key.

@@ -86,8 +86,7 @@ def transport_distance(values: Values, target: Sorted, channels: int) -> jax.Arr
     Histogram Losses*), section 3. If they are projections on random directions, it is the loss of Heitz et
     al. 2021 (*A Sliced Wasserstein Loss for Neural Texture Synthesis*), eq. 3. Departs from the papers: the
     target's quantiles are interpolated instead of binned, which also works for images of two sizes; the
-    directions are orthonormal and drawn once, not anew at each step, so that the loss is a function of the
-    image.
+    directions are orthonormal and the same at all steps, so that the loss is a function of the image.
     """
     return _transport(values.rows_MxP, values.weights_M, target) / channels
 
@@ -129,7 +128,7 @@ def _mean_quantiles(values_M, sorted_M, quantiles_M, weights_M) -> jax.Array:
     """Returns, for each value, the mean quantile of all values that are equal to it."""
     starts_M = jnp.concatenate([jnp.ones(1, bool), sorted_M[1:] != sorted_M[:-1]])
 
-    def join(left, right):  # adds up, and starts anew where a run of equal values starts
+    def join(left, right):  # adds up, and starts again where a run of equal values starts
         (left_sum, left_weight, left_starts), (sum_, weight, starts) = left, right
         joined = jnp.where(starts, sum_, left_sum + sum_), jnp.where(starts, weight, left_weight + weight)
         return *joined, left_starts | starts

@@ -2,8 +2,8 @@
 
 Everything that is not part of the program may vary within a batch: weights, targets and starts (and so
 pictures, seeds and kinds of initial image), and the number of steps. Each point has its own run folder, as if
-it had run alone, and its numbers are those of the local launcher up to rounding, which L-BFGS amplifies. With
-several devices, the points are divided among them.
+it had run alone, and its numbers are the same as with the local launcher up to rounding, which L-BFGS
+amplifies. With several devices, the points are divided among them.
 """
 
 import contextlib

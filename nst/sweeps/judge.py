@@ -16,9 +16,9 @@ def load(
 ) -> tuple[str, Instrument]:
     """Loads the instrument of a sweep.
 
-    The network of the instrument is the one that was asked for; or else the one of the sweep in the folder;
-    or else VGG-19. If VGG-19 cannot be downloaded and no point needs it, the small network measures instead
-    (nst/networks/fallback.py).
+    The instrument uses the network that the user asked for, or else the network that has measured the sweep
+    in the folder, or else VGG-19. If VGG-19 cannot be downloaded and no point needs it, the small network
+    measures instead (nst/networks/fallback.py).
 
     Args:
       asked: a value of `weights.name`; "": the user has not asked for a network.

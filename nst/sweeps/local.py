@@ -25,7 +25,7 @@ from nst.sweeps import results
 from nst.sweeps.identity import expected
 from nst.sweeps.points import Point
 
-# the functions whose compiled programs belong to a few points only; all points use those of the instrument
+# the functions whose compiled programs belong to a few points only; all points use the instrument's programs
 PROGRAMS = steps.run, problem.measure, statistics.describe_content, statistics.describe_style
 
 _MAX_KEYS = 32  # after so many keys, all compiled programs are dropped

@@ -213,7 +213,7 @@ def _text(value) -> str:
 
 
 def _in_full(value) -> bool:
-    """Returns whether no other value of the same field has the same `_text` as a value."""
+    """Returns whether `_text` shows a value in full, so that two different values have different texts."""
     if isinstance(value, list | tuple):
         return all(not isinstance(part, list | tuple) and _in_full(part) for part in value)
     if isinstance(value, str):

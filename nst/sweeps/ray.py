@@ -1,7 +1,7 @@
 """The Ray launcher: runs each point as a task of a Ray cluster, or of Ray on this machine alone.
 
 Whoever can reach a Ray cluster can run code on it. On this machine alone, Ray therefore listens on the
-loopback address 127.0.0.1 only, asks for a token that is made anew for each sweep, and has no dashboard.
+loopback address 127.0.0.1 only, asks for a token that is new for each sweep, and has no dashboard.
 """
 
 import ipaddress

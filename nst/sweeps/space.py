@@ -6,7 +6,7 @@ functions make such lists:
     grid({"network.pooling": ("max", "average"), "seed": (0, 1)})        every combination
     zipped({"content": (a, b), "style": (c, d)})                         the first values, the second, ...
     chain(sweep, other)                                                  one sweep after the other
-    random(20, {"style_loss.weight": log_uniform(1e2, 1e5)}, seed=0)     values drawn from distributions
+    random(20, {"style_loss.weight": log_uniform(1e2, 1e5)}, seed=0)     values sampled from distributions
     filter(lambda overrides: overrides["seed"] > 0, sweep)               the runs that satisfy a condition
 
 A sweep can be a part of a grid: `grid(zipped(...), {"seed": range(3)})`. A config may also build the list
@@ -75,7 +75,7 @@ def zipped(fields: Mapping[str, Iterable]) -> list[Overrides]:
 
 
 def chain(*sweeps: Iterable[Overrides]) -> list[Overrides]:
-    """Returns the points of one sweep after those of the other.
+    """Returns the points of several sweeps, one sweep after the other.
 
     Args:
       *sweeps: lists of overrides, which are copied.
@@ -87,15 +87,15 @@ def chain(*sweeps: Iterable[Overrides]) -> list[Overrides]:
 
 
 def random(count: int, fields: Mapping[str, Distribution], seed: int = 0) -> list[Overrides]:
-    """Returns `count` points whose values are drawn from distributions.
+    """Returns `count` points whose values are sampled from distributions.
 
-    The draws of a field depend only on the seed and the field's name: another field does not change them, and
-    a larger `count` only adds points.
+    The values of a field depend only on the seed and the field's name: another field does not change them,
+    and a larger `count` only adds points.
 
     Args:
       count: the number of points, at least 1.
       fields: {dotted field: uniform(...), log_uniform(...) or choice(...)}.
-      seed: seed of the draws, at least 0; it is independent of the config's field `seed`.
+      seed: seed of the values, at least 0; it is independent of the config's field `seed`.
 
     Raises:
       UserError: `count` or `seed` is out of range, there are no fields, or a field has no distribution.
