@@ -101,8 +101,8 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str, like: jax.ShapeDtypeS
     """Returns an array of a checkpoint, whose shape and type are compared before it is read."""
     if f"{name}.npy" not in archive.namelist() or _header(archive, name) != (like.shape, like.dtype):
         raise UserError(
-            f"{path}: does not fit this version of nst, or this number of devices, for which the height "
-            "is rounded; use the same as before, or delete the file to begin this run again"
+            f"{path}: does not fit this version of nst, or this number of devices, for which the height is "
+            "rounded; use the earlier version or number, or delete the file to begin this run again"
         )
     return _array(archive, name)
 
