@@ -5,20 +5,18 @@
 `Spec` (nst/losses/spec.py) holds the choices that change the compiled program. `Problem` holds the arrays
 that may vary without recompiling: the network's parameters, the targets, and the weights. The losses are
 functions of statistics of the activations (nst/losses/statistics.py), which are summed over the strips of a
-large image.
-The targets are computed once, from the statistics of the photograph and the paintings; the statistics of the
-image are compared with them at every step.
+large image. The targets are computed once, from the statistics of the photograph and the paintings; the
+statistics of the image are compared with them at every step.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 
-from nst.devices import programs
 from nst.errors import UserError
 from nst.losses import content, regularizers, strips
 from nst.losses.guidance import EVERYWHERE, Regions
@@ -186,6 +184,44 @@ def measure(
 # --- targets
 
 
+class Described(NamedTuple):
+    """The statistics of the photograph and the paintings, from which the targets are computed."""
+
+    photo: dict[str, jax.Array]  # layer -> activation
+    paintings: tuple[list, ...]  # region -> the statistics of each of its paintings
+
+
+def describe(
+    spec: Spec,
+    variables: dict,
+    content_1xHxWx3: jax.Array,
+    styles_1xHxWx3: Sequence[jax.Array],
+    regions: Regions = EVERYWHERE,
+    seed: int | jax.Array = 0,
+    call: Callable = lambda function, *args: function(*args),
+) -> Described:
+    """Computes the statistics of the photograph and of the paintings.
+
+    Args:
+      spec: static choices.
+      variables: from networks.table.freeze.
+      content_1xHxWx3: the photograph, RGB, [0, 1].
+      styles_1xHxWx3: the paintings, of any sizes.
+      regions: the regions of the photograph and of their paintings.
+      seed: seed of sampled positions and random projections.
+      call: calls a compiled function with its arguments, for example with a program from a cache.
+    """
+    seed = jnp.asarray(seed, jnp.int32)
+    paintings = []
+    for region, guides in enumerate(regions.style_guides):
+        numbers = spec.regions[region] if spec.regions else range(len(styles_1xHxWx3))
+        paintings.append([
+            call(describe_style, spec, variables, styles_1xHxWx3[k], guides.get(k, {}), seed) for k in numbers
+        ])  # fmt: skip
+    photo = call(describe_content, spec, variables, content_1xHxWx3) if spec.content_layers else {}
+    return Described(photo, tuple(paintings))
+
+
 def make_problem(
     spec: Spec,
     variables: dict,
@@ -197,43 +233,53 @@ def make_problem(
 ) -> Problem:
     """Computes the targets, which are constants of the optimisation, and returns all arrays of the loss.
 
+    Args:
+      spec, variables, content_1xHxWx3, styles_1xHxWx3, regions, seed: as for `describe`.
+      weights: from make_weights.
+
+    Raises:
+      UserError: as `from_described`.
+    """
+    described = describe(spec, variables, content_1xHxWx3, styles_1xHxWx3, regions, seed)
+    return from_described(spec, variables, described, content_1xHxWx3, weights, regions, seed)
+
+
+def from_described(
+    spec: Spec,
+    variables: dict,
+    described: Described,
+    content_1xHxWx3: jax.Array,
+    weights: Weights,
+    regions: Regions,
+    seed: int | jax.Array,
+) -> Problem:
+    """Computes the targets from statistics, and returns all arrays of the loss.
+
     Several style images are blended with the weights `weights.styles`. `spec.style_blend` says whether their
     statistics are averaged into one target, or the loss adds up their distances.
 
     Args:
-      spec: static choices.
-      variables: from networks.table.freeze.
-      content_1xHxWx3: the photograph, RGB, [0, 1].
-      styles_1xHxWx3: the paintings, of any sizes.
+      spec, variables, content_1xHxWx3, regions, seed: as for `describe`.
+      described: from `describe`.
       weights: from make_weights.
-      regions: the regions of the photograph and of their paintings.
-      seed: seed of sampled positions and random projections.
 
     Raises:
       UserError: the statistics of several paintings would have to be averaged, but cannot be.
     """
-    seed = jnp.asarray(seed, jnp.int32)
     targets, blends = [], []
-    for region, guides in enumerate(regions.style_guides):
-        numbers = spec.regions[region] if spec.regions else range(len(styles_1xHxWx3))
-        paintings = [
-            programs.call(describe_style, spec, variables, styles_1xHxWx3[k], guides.get(k, {}), seed)
-            for k in numbers
-        ]
-        blend = weights.styles[region]
+    for paintings, blend in zip(described.paintings, weights.styles, strict=True):
         if spec.style_blend == "targets" and len(paintings) > 1:
             paintings, blend = [_mean_statistics(spec, paintings, blend)], jnp.ones(1)
         targets.append(tuple(_style_targets(spec, statistics) for statistics in paintings))
         blends.append(blend)
-    photo = programs.call(describe_content, spec, variables, content_1xHxWx3) if spec.content_layers else {}
     return Problem(
         variables=variables,
-        content=photo,
+        content=described.photo,
         styles=tuple(targets),
         weights=weights.replace(styles=tuple(blends)),
         guides=tuple(regions.guides),
         photo=regularizers.photo_targets(spec.regularizers, content_1xHxWx3, spec.laplacian_pool, spec.wraps),
-        seed=seed,
+        seed=jnp.asarray(seed, jnp.int32),
     )
 
 

@@ -164,15 +164,12 @@ def make_problem(job: Job) -> Problem:
       job: from `prepare`.
     """
     distribute = partial(device_mesh.distribute, job.mesh)
-    made = problem.make_problem(
-        job.spec,
-        distribute(job.variables),
-        distribute(job.content.rgb_HxWx3[None], 1),
-        [distribute(picture.rgb_HxWx3[None], 1) for picture in job.styles],
-        distribute(job.loss_weights),
-        distribute(job.regions, 0),
-        distribute(np.int32(job.seed)),
-    )
+    spec, variables, seed = job.spec, distribute(job.variables), distribute(np.int32(job.seed))
+    photo = distribute(job.content.rgb_HxWx3[None], 1)
+    paintings = [distribute(picture.rgb_HxWx3[None], 1) for picture in job.styles]
+    weights, regions = distribute(job.loss_weights), distribute(job.regions, 0)
+    described = problem.describe(spec, variables, photo, paintings, regions, seed, call=programs.call)
+    made = problem.from_described(spec, variables, described, photo, weights, regions, seed)
     return device_mesh.put(made, sharding.problem(job.mesh, made))
 
 
