@@ -291,7 +291,7 @@ def run(args: argparse.Namespace) -> int:
     show = COMMANDS[choose("what to show", args.what, COMMANDS)]
     workdir, args.config = options.workdir(args, "runs/seen"), settings.resolve(args.config)
     if args.config.size == settings.AUTO:
-        raise UserError("size = auto: only nst stylize chooses it; give pixels: --config.size=256")
+        raise UserError("size = auto: a figure has no automatic size; give pixels: --config.size=256")
     for output in show(args):
         paths = figures.save(output.figure, workdir / output.stem, output.arrays)
         if output.table:

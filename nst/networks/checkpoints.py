@@ -37,7 +37,7 @@ class Convention(NamedTuple):
 class Loaded(NamedTuple):
     """Weights, and the file that they were read from."""
 
-    # float32 {conv: {kernel: 3x3xIxO, bias: O}}, and of a slim network {layer_map: {kernel: KxC, bias: C}}
+    # float32 {conv: {kernel: kxkxIxO, bias: O}}, and of a slim network {layer_map: {kernel: KxC, bias: C}}
     params: dict[str, dict[str, np.ndarray]]
     path: Path | None  # path of the file; None: random weights
     sha256: str  # digest of the file; "": random weights

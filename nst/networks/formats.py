@@ -29,7 +29,7 @@ def read(path: Path, architecture: str, layers: Sequence[str]) -> dict[str, dict
       layers: names of the layers that will be computed.
 
     Returns:
-      {conv1_1: {kernel: 3x3xIxO, bias: O}, ...}, float32, and for a slim network its maps
+      {conv1_1: {kernel: kxkxIxO, bias: O}, ...}, float32, and for a slim network its maps
       (nst/networks/slim.py), {relu1_1_map: {kernel: KxC, bias: C}, ...}.
 
     Raises:

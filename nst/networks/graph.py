@@ -67,7 +67,7 @@ def freeze(layers: tuple[Layer, ...], network: Network, params: dict) -> dict:
     Args:
       layers: the layers of the architecture.
       network: the static choices, which decide the form of the arrays.
-      params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, and for a slim network its maps, {relu3_1_map:
+      params: {conv1_1: {kernel: `kxkxIxO`, bias: `O`}, ...}, and for a slim network its maps, {relu3_1_map:
         {kernel: `KxC`, bias: `C`}, ...}.
 
     Returns:

@@ -23,7 +23,7 @@ def normalize(network: Network, params: dict, images_1xHxWx3: Iterable[jax.Array
 
     Args:
       network: the static choices; its pooling and padding affect the means.
-      params: {conv1_1: {kernel: `3x3xIxO`, bias: `O`}, ...}, of a network that is not slim.
+      params: {conv1_1: {kernel: `kxkxIxO`, bias: `O`}, ...}, of a network that is not slim.
       images_1xHxWx3: RGB, [0, 1], of any sizes.
 
     Returns:

@@ -37,8 +37,8 @@ MEANINGS = {
         "style layers or one of them, smoothed as in the loss: 1 if all are equal, near 0 if a few stand out",
         "",
     ),
-    "ssim": ("Structural similarity of the luminance to the photograph's (Wang et al. 2004)", "more"),
-    "psnr": ("Peak signal-to-noise ratio of the luminance to the photograph's, in decibels", "more"),
+    "ssim": ("Structural similarity of the luma to the photograph's (Wang et al. 2004)", "more"),
+    "psnr": ("Peak signal-to-noise ratio of the luma to the photograph's, in decibels", "more"),
     "tv": ("Total variation of the image: how much neighbouring pixels differ", ""),
     "color_mean": ("Distance between the mean colours of the image and the painting, in Oklab", "less"),
     "color_covariance": (

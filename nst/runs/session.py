@@ -15,7 +15,7 @@ def describe() -> dict:
     """Returns the command, the versions and the device of this process.
 
     Returns:
-      JSON values by name: start, command, commit, versions, platform, device.
+      JSON values by name: started, command, git_commit, versions, platform, device.
     """
     packages = ("nst", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "ml_collections")
     devices = jax.devices()
