@@ -118,6 +118,7 @@ print(programs.call(jax.jit(solved), a).tolist())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_program_that_calls_lapack_runs_in_a_process_that_has_lowered_none(tmp_path):
     environment = {name: value for name, value in os.environ.items() if "CACHE" not in name}

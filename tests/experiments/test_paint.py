@@ -34,7 +34,12 @@ SHIPPED = {  # size and seed
     "watercolour": (900, 8),
     "night": (900, 0),
 }
-kinds = pytest.mark.parametrize("kind", paint.KINDS)
+# strokes take half a second at any size
+STROKES = "ink", "night"
+kinds = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind in STROKES else ()) for kind in paint.KINDS],
+)
 
 
 def painted(kind, size, seed):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 # JAX has not started when the process forks, so each child runs the program as `python -m` would
 _DRIVER = """
-import json, os, runpy, sys, tempfile, warnings
+import json, os, runpy, sys, tempfile, traceback, warnings
 import experiments.cli, nst.runs.stylize
 module, commands = sys.argv[1], json.loads(sys.argv[2])
 ends = []
@@ -23,8 +23,18 @@ for flags in commands:
         if not child:
             os.dup2(output.fileno(), 1), os.dup2(output.fileno(), 2)
             sys.argv = [module, *flags]
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
-            sys.exit()
+            code = 0
+            try:
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            except SystemExit as end:
+                code = end.code or 0
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(1 if isinstance(code, str) else code)  # to take Python down takes longer
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         output.seek(0)
         ends.append([status, output.read().decode()])

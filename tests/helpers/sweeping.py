@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from nst import images
 from nst.configs import classic
@@ -16,6 +18,7 @@ from nst.runs import pictures
 from nst.sweeps import identity, results
 from nst.sweeps.local import Launch
 from nst.sweeps.points import make_points
+from tests.helpers.narrow import narrow
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -25,7 +28,25 @@ TINY = {
     "log.preview_every": 0, "checkpoint.seconds": 0.0,
 }  # fmt: skip
 
-judge = cache(lambda: instrument.load("random"))
+
+@contextmanager
+def _few_channels():
+    with pytest.MonkeyPatch.context() as patch:
+        narrow(patch, (4, 4, 5, 5, 6))
+        yield
+
+
+@cache
+def judge():
+    """Returns the random network as instrument, with few channels; in programs it has those of VGG-19."""
+    with _few_channels():
+        fixed = instrument.load("random")
+
+    def measure(*pictures):
+        with _few_channels():
+            return fixed.judge(*pictures)
+
+    return fixed._replace(judge=measure)
 
 
 def picture(seed, height=16, width=16, pace=0.6):

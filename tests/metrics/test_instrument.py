@@ -219,7 +219,7 @@ def test_alpha_is_not_looked_at(fixed, tmp_path):
 # --- its limits
 
 
-@pytest.mark.parametrize("height, width", [(16, 16), (32, 21), (17, 90)])
+@pytest.mark.parametrize("height, width", [(16, 16), (17, 90), pytest.param(32, 21, marks=pytest.mark.slow)])
 def test_small_pictures_are_judged(fixed, height, width):
     found = fixed.judge(picture(0, height, width), picture(1, 200, 150), [picture(2, 7, 5)])
     assert all(np.isfinite(list(found.values())))

@@ -1,6 +1,7 @@
 """Receptive fields against the pixels that have a gradient."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -39,14 +40,14 @@ def seen_pixels(network, variables):
     shapes = jax.eval_shape(lambda: features(network, variables, IMAGES, LAYERS))
 
     @jax.jit
-    def moved(signals):
-        _, back = jax.vjp(lambda image: features(network, variables, image, LAYERS), IMAGES)
+    def moved(variables, images, signals):
+        _, back = jax.vjp(lambda x: features(network, variables, x, LAYERS), images)
         return (back(signals)[0] != 0).any((0, 3))
 
     def found(layer, y, x):
         signals = {name: np.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
         signals[layer][:, y, x] = np.random.default_rng(2).normal(0, 1, shapes[layer].shape[-1])
-        return moved(signals)
+        return moved(variables, IMAGES, signals)
 
     return found, {layer: shape.shape[1:3] for layer, shape in shapes.items()}
 
@@ -60,11 +61,12 @@ CASES = [(name, "zero") for name in POOLING] + [("blur", "reflect"), ("average",
 def test_the_window_of_a_pooling_is_where_it_has_a_gradient(name, slides):
     """Whatever its parameters; 64 channels, since the maximum reads one input of each."""
     x_1xHxWxC = np.random.default_rng(0).uniform(1, 2, (1, 16, 16, 64)).astype(np.float32)
-    for p, mix in ((3.0, 0.5), (60.0, 0.01), (1.0, 0.5)):
-        pool = pooling(name, p=p, mix=mix, gain=1.0, sliding=slides)
-        gradient = jax.jit(jax.grad(lambda x, y, pool=pool: pool(x)[0, y, y].sum()))
+    parameters = (3.0, 0.5), (60.0, 0.01), (1.0, 0.5)
+    pools = [pooling(name, p=p, mix=mix, gain=1.0, sliding=slides) for p, mix in parameters]
+    units = jax.jit(jax.jacrev(lambda x, y: jnp.stack([pool(x)[0, y, y].sum() for pool in pools])))
+    for pair in zip(*(units(x_1xHxWxC, y) for y in (3, 4)), strict=True):
         for axes in ((0, 2, 3), (0, 1, 3)):  # rows, columns
-            first, second = (np.flatnonzero(np.any(gradient(x_1xHxWxC, y), axis=axes)) for y in (3, 4))
+            first, second = (np.flatnonzero(np.any(gradient, axis=axes)) for gradient in pair)
             stride = int(second[0] - first[0])
             window = Window(int(first[-1] - first[0]) + 1, stride, int(first[0]) - 3 * stride)
             assert window == POOLING[name].window(slides)

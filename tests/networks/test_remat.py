@@ -17,6 +17,7 @@ from nst.networks.pooling import POOLING
 from tests.helpers import sweeping
 from tests.helpers.frozen import freeze
 from tests.helpers.running import small, stylize
+from tests.runs.test_pyramid import ADAM
 
 SPEC = Spec(content_layers=("relu3_1",), style_layers=("relu1_1", "conv2_1", "pool2"))
 
@@ -27,7 +28,8 @@ def gradient(spec, params, height=37, width=50):
     shape = (1, height, width, 3)
     image, photo, painting = (jnp.asarray(sweeping.picture(seed, *shape[1:3]))[None] for seed in range(3))
     loss_weights = weights.make_weights(spec, weights.WeightSettings(), 1)
-    made = problem.make_problem(spec, variables, photo, [painting], loss_weights)
+    make_problem = jax.jit(problem.make_problem, static_argnums=0)
+    made = make_problem(spec, variables, photo, [painting], loss_weights)
     function = jax.jit(jax.value_and_grad(lambda made, x: problem.loss(spec, made, x), argnums=1))
     compiled = function.lower(made, image).compile()
     return jax.tree.map(np.asarray, compiled(made, image)), compiled
@@ -105,12 +107,10 @@ def test_each_choice_saves_bytes_where_it_is_meant_to():
 
 
 def test_of_a_config():
+    pair = sweeping.picture(0, 40, 56), sweeping.picture(1, 40, 56)
     first, second = (
-        stylize(sweeping.picture(0, 40, 56), sweeping.picture(1, 40, 56), small(**{"network.remat": choice}))
-        for choice in ("none", "block")
+        stylize(*pair, small(**ADAM, **{"network.remat": choice})) for choice in ("none", "block")
     )
     assert np.abs(first[0].image - second[0].image).max() < 1e-3
     with pytest.raises(UserError, match="network.remat = 'blocks': did you mean 'block'"):
-        stylize(
-            sweeping.picture(0, 40, 56), sweeping.picture(1, 40, 56), small(**{"network.remat": "blocks"})
-        )
+        stylize(*pair, small(**{"network.remat": "blocks"}))

@@ -626,7 +626,8 @@ def test_every_config_runs_with_it_by_changing_one_field(path):
     # its representation reads single channels
     assert job.spec.network.frame == ("vgg" if path.stem == "crowsonkb_gram" else "compact")
     photo, painting = (jnp.asarray(found.rgb_HxWx3)[None] for found in (job.content, job.styles[0]))
-    made = problem.make_problem(job.spec, job.variables, photo, [painting], job.loss_weights)
+    make_problem = jax.jit(problem.make_problem, static_argnums=0)
+    made = make_problem(job.spec, job.variables, photo, [painting], job.loss_weights)
     found = jax.jit(problem.terms, static_argnums=0)(job.spec, made, jnp.asarray(job.start))
     names = [name.split("/") for name in found if "/" in name]
     assert {name[1] for name in names} == {*job.spec.content_layers, *job.spec.style_layers}

@@ -56,9 +56,10 @@ def test_bands_move_as_if_they_were_the_parameters(problem, name, options):
     state, _ = run(moved, problem, 4)
     plain = optax.with_extra_args_support(getattr(optax, name)(2e-3, **options))
     found = [jnp.asarray(start())] + [jnp.zeros(shape.shape) for shape in bands.shapes((1, 16, 12, 3), 3)][1:]
+    value_and_grad = jax.jit(jax.value_and_grad(lambda z, problem: loss(SPEC, problem, bands.join(z))))
     inner = plain.init(found)
     for _ in range(4):
-        value, gradient = jax.value_and_grad(lambda z: loss(SPEC, problem, bands.join(z)))(found)
+        value, gradient = value_and_grad(found, problem)
         moves, inner = plain.update(gradient, inner, found, value=value)
         found = optax.apply_updates(found, moves)
     assert np.asarray(state.pixels) == pytest.approx(np.asarray(bands.join(found)), abs=2e-5)

@@ -24,9 +24,9 @@ BANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photo, painting, weight", [
-    pytest.param(*pair, weight, marks=() if (pair, weight) == (PAIRS[0], 1.0) else pytest.mark.slow)
-    for pair in PAIRS for weight in BANDS
+    (*pair, weight) for pair in PAIRS for weight in BANDS
 ])  # fmt: skip
 def test_a_style_weight_means_the_same_for_every_pair(photo, painting, weight):
     pair = IMAGES / f"{photo}.jpg", IMAGES / f"{painting}.jpg"

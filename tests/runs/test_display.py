@@ -14,10 +14,10 @@ from PIL import Image
 import nst
 from nst.errors import UserError
 from tests.helpers.running import contents, picture, small, stylize
-from tests.runs.test_pyramid import THREE
+from tests.runs.test_pyramid import ADAM, THREE
 
 PAIR = picture(0), picture(1)
-TWO = THREE | {"size": 34, "pyramid.steps": (2,), "steps": 3, "log.every": 1}
+TWO = THREE | ADAM | {"size": 34, "pyramid.steps": (2,), "steps": 3, "log.every": 1}
 
 
 def kept(workdir):

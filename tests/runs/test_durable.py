@@ -10,7 +10,7 @@ from nst import files
 from nst.errors import UserError
 from nst.runs import checkpoint, folder
 from tests.helpers.running import contents, picture, records, small, stylize
-from tests.runs.test_pyramid import THREE
+from tests.runs.test_pyramid import ADAM, THREE
 
 PAIR = picture(0), picture(1)
 SHORT = {"steps": 4, "log.preview_every": 2}
@@ -97,7 +97,7 @@ def test_leftovers_go_when_the_run_begins_and_not_before(tmp_path):
 
 
 def test_nothing_is_left_among_the_files_of_a_run_of_another_one_without_a_checkpoint(tmp_path):
-    changes = THREE | {"steps": 3, "pyramid.steps": (2,)}
+    changes = ADAM | THREE | {"steps": 3, "pyramid.steps": (2,)}
     stylize(*PAIR, small(**changes), workdir=tmp_path / "whole")
     stylize(
         *PAIR, small(**changes | {"seed": 3, "pyramid.min_size": 16, "steps": 6}), workdir=tmp_path / "run"

@@ -9,6 +9,7 @@ import pytest
 from nst.errors import UserError
 from tests.helpers import sweeping
 from tests.helpers.running import small, stylize
+from tests.runs.test_pyramid import ADAM
 
 PICTURES = sweeping.picture(0, 600, 800), sweeping.picture(1, 64, 80)
 
@@ -32,13 +33,14 @@ def test_the_largest_size_that_fits_is_taken_and_kept(tmp_path):
 
 @pytest.mark.parametrize("mode, size", [("long", 48), ("short", 40), ("area", 43)])
 def test_never_larger_than_the_photograph(mode, size):
-    changes = {"size": "auto", "size_mode": mode, "steps": 1, "style_scale": (0.5,), "pyramid.min_size": 22}
+    changes = ADAM | {"size": "auto", "size_mode": mode, "steps": 1, "style_scale": (0.5,)}
+    changes["pyramid.min_size"] = 22
     result, _ = stylize(sweeping.picture(0, 40, 48), PICTURES[1], small(**changes))
     assert result.config["size"] == size
 
 
 def test_the_smaller_sizes_follow_from_the_one_that_is_chosen(tmp_path):
-    changes = {"steps": 1, "pyramid.min_size": 12, "pyramid.style": "fixed", "pyramid.steps": (1,)}
+    changes = ADAM | {"steps": 1, "pyramid.min_size": 12, "pyramid.style": "fixed", "pyramid.steps": (1,)}
     pair = sweeping.picture(0, 40, 48), PICTURES[1]
     auto, lines = stylize(*pair, small(size="auto", **changes), tmp_path)
     given, _ = stylize(*pair, small(size=48, **changes))

@@ -7,6 +7,7 @@ from nst import images
 from nst.errors import UserError
 from nst.images import color, spaces
 from tests.helpers.running import picture, small, stylize
+from tests.runs.test_pyramid import ADAM
 
 
 def chroma(rgb):
@@ -38,7 +39,8 @@ def test_matched_pictures_are_near_the_photographs_colours(mode):
 
 def test_a_pyramid_carries_the_picture_without_colours():
     photo = picture(0)
-    config = small(**{"color.mode": "luminance", "color.space": "yiq", "size": 56, "pyramid.min_size": 28})
+    changes = {"color.mode": "luminance", "color.space": "yiq", "size": 56, "pyramid.min_size": 28}
+    config = small(**ADAM, **changes)
     result, _ = stylize(photo, picture(1), config)
     stretched = np.asarray(result.state.pixels[0])
     assert np.ptp(color.luminance(photo, "yiq"), axis=-1).max() < 1e-3

@@ -19,6 +19,7 @@ from nst.networks.pooling import POOLING
 from nst.runs import folder
 from tests.helpers.programs import check_one_line_errors, finish, launch, run_each, wait_for
 from tests.helpers.running import picture, records, small, stop_after, stylize
+from tests.runs.test_pyramid import ADAM
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,7 +112,7 @@ def test_every_pooling_is_chosen():
 
 @pytest.mark.parametrize("changes", WITH_POOLING, ids=lambda changes: "-".join(map(str, changes.values())))
 def test_every_choice_descends(changes, pictures):
-    result, _ = stylize(*pictures, small(**changes))
+    result, _ = stylize(*pictures, small(**ADAM | changes))  # whose programs are small
     assert result.finished and result.metrics[-1]["loss"] < 0.9 * result.metrics[0]["loss"]
     assert np.isfinite(result.image).all()
 
@@ -395,6 +396,7 @@ def test_a_signal_stops_with_a_checkpoint_and_advice(pictures, tmp_path, number)
     assert path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_closed_terminal_at_a_smaller_size_saves_its_picture_and_says_where(pictures, tmp_path):
     flags = [f"--config.content={pictures[0]}", f"--config.style={pictures[1]}"]

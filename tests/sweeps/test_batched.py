@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nst import images
-from nst.metrics import measures
+from nst.metrics import instrument, measures
 from nst.runs import checkpoint, folder, forecast
 from nst.runs.folder import read_metrics
 from nst.sweeps import batched as sweep_batched
@@ -105,7 +105,8 @@ def test_several_devices_share_a_batch(tmp_path):
     status, output = program(config, tmp_path / "four", "--launcher=batched", XLA_FLAGS=sharding.flags(4))
     assert status == 0, output
     made = enter(tmp_path / "local", tmp_path, MANY, steps=20)
-    sweep_local.run_points(launching(tmp_path / "local")[0], made)
+    launch = launching(tmp_path / "local")[0]._replace(instrument=instrument.load("random"))  # the program's
+    sweep_local.run_points(launch, made)
     near(table(tmp_path / "four"), table(tmp_path / "local"), NUMBERS)
     facts = manifest(tmp_path / "four", made[0].name)
     assert facts["device"]["count"] == 4 and facts["batch"] == 8  # two a device
@@ -117,7 +118,7 @@ def test_several_devices_share_a_batch(tmp_path):
 DESCENT = {"optimizer.name": "gradient_descent", "optimizer.learning_rate": 1e-4, "steps": 20}
 
 
-@pytest.mark.parametrize("each", [in_turn, side_by_side])
+@pytest.mark.parametrize("each", [in_turn, pytest.param(side_by_side, marks=pytest.mark.slow)])
 def test_a_failing_point_does_not_touch_the_others(tmp_path, monkeypatch, each):
     overrides = [
         {}, {"style_loss.weight": 3e38}, {"style_loss.weight": 1e3}, {"seed": 7},

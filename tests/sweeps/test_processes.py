@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from nst.errors import UserError
+from nst.metrics import instrument
 from nst.sweeps import export, ray, results
 from nst.sweeps import local as sweep_local
 from tests.helpers.sweeping import csv_without_timings, enter, file, launching, program, start
@@ -22,7 +23,8 @@ OVERRIDES = [{"seed": 0}, {"seed": 1}, {"style_loss.layers": ("relu1_9",)}, {"se
 def local(tmp_path, **changes):
     """results.csv of the local launcher."""
     made = enter(tmp_path / "local", tmp_path, OVERRIDES, **changes)
-    sweep_local.run_points(launching(tmp_path / "local")[0], made)
+    launch = launching(tmp_path / "local")[0]._replace(instrument=instrument.load("random"))  # the program's
+    sweep_local.run_points(launch, made)
     export.write(tmp_path / "local", results.rows(tmp_path / "local"))
     return csv_without_timings(tmp_path / "local")
 

@@ -45,7 +45,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case in CASES[1:3] else ()) for case in CASES],
+    ids=str,
+)
 def test_rows_are_pictures_and_columns_targets(model, case):
     spec, images, seed = make_spec(model, *case), pictures(), 3
     found = distances(spec, model.variables, images, seed)
