@@ -1,5 +1,6 @@
 """Fixtures of all tests: one cache of compiled programs, a bound on those held in memory, two pictures."""
 
+import atexit
 import gc
 import os
 import signal
@@ -17,6 +18,9 @@ _MOST_MAPPINGS = 40_000
 
 def pytest_configure(config):
     compiling.set_flags(config.cache)
+    if hasattr(config, "workerinput"):
+        # its results have been sent when a worker ends; to free thousands of programs takes it seconds
+        atexit.register(os._exit, 0)
     # under nohup SIGHUP is ignored, and in the background of a script SIGINT; programs that the tests start
     # would inherit that. A signal that is handled has its usual effect in them
     for number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ TAKES_MORE = {"stylize"}  # nst.stylize, whose options are keywords
 SOURCES = [
     path for folder in ("nst", "experiments", "configs") for path in sorted((ROOT / folder).rglob("*.py"))
 ]
-TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 NST = [path for path in SOURCES if path.is_relative_to(ROOT / "nst")]
 INSTALLED = [path for path in SOURCES if not path.is_relative_to(ROOT / "experiments")]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def name_of(path: Path) -> str:
@@ -68,7 +74,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 def packages_imported(path: Path) -> set[str]:
     found = set()
-    for module, name in imports(TREES[path]):
+    for module, name in imports(tree_of(path)):
         if module == "nst" and name:
             found.add(name)
         elif module.startswith("nst."):
@@ -77,7 +83,7 @@ def packages_imported(path: Path) -> set[str]:
 
 
 def functions(path: Path, tree: ast.AST | None = None) -> Iterator[ast.FunctionDef]:
-    for node in ast.walk(TREES[path] if tree is None else tree):
+    for node in ast.walk(tree_of(path) if tree is None else tree):
         if isinstance(node, ast.FunctionDef):
             yield node
 
@@ -120,14 +126,14 @@ def test_what_is_installed_imports_nothing_of_the_checkout():
     wrong = [
         f"{name_of(path)} imports {module}"
         for path in INSTALLED
-        for module, _ in imports(TREES[path])
+        for module, _ in imports(tree_of(path))
         if module.split(".")[0] in ("configs", "experiments", "tests")
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_configs_are_imported_as_those_of_nst():
-    trees = TREES | {path: ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py")}
+    trees = {path: tree_of(path) for path in (*SOURCES, *TESTS)}
     wrong = [
         f"{name_of(path)} imports {module}: write nst.{module}"
         for path, tree in trees.items()
@@ -143,7 +149,7 @@ def test_numeric_code_uses_no_config_flag_file_or_clock():
         inside = path.relative_to(ROOT / "nst").as_posix()
         if inside in READS_FILES or not inside.startswith(NUMERIC):
             continue
-        for module, name in imports(TREES[path]):
+        for module, name in imports(tree_of(path)):
             if FORBIDDEN & {module, module.split(".")[0], f"{module}.{name}"}:
                 wrong.append(f"{name_of(path)} imports {module}")
     assert not wrong, "\n".join(wrong)
@@ -155,7 +161,7 @@ def test_numeric_code_uses_no_config_flag_file_or_clock():
 def bound_names(path: Path) -> set[str]:
     """The names that a file binds at its top level, and the modules of a package."""
     names = {child.stem for child in path.parent.glob("*") if path.name == "__init__.py"}
-    for node in TREES[path].body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
             continue
@@ -170,9 +176,8 @@ def bound_names(path: Path) -> set[str]:
 def test_names_taken_from_our_modules_exist():
     files = {module_of(path): path for path in SOURCES}
     bound, wrong = {path: bound_names(path) for path in SOURCES}, []
-    tests = {path: ast.parse(path.read_text()) for path in sorted((ROOT / "tests").rglob("*.py"))}
-    for path, tree in (TREES | tests).items():
-        aliases = {}
+    for path in (*SOURCES, *TESTS):
+        aliases, tree = {}, tree_of(path)
         for node in ast.walk(tree):
             if not isinstance(node, ast.ImportFrom) or node.module not in files:
                 continue
@@ -238,7 +243,7 @@ def interface() -> dict[Path, set[str]]:
     used = {path: set() for path in NST}
     for path in SOURCES:
         aliases = {}
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("nst"):
                 continue
             for alias in node.names:
@@ -247,7 +252,7 @@ def interface() -> dict[Path, set[str]]:
                     aliases[alias.asname or alias.name] = source
                 elif node.module in modules and package_of(modules[node.module]) != package_of(path):
                     used[modules[node.module]].add(alias.name)
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(tree_of(path)):
             if (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
@@ -258,7 +263,7 @@ def interface() -> dict[Path, set[str]]:
                     used[source].add(node.attr)
     for path in list(used):  # a package re-exports names of its modules
         if path.name == "__init__.py":
-            for module, name in imports(TREES[path]):
+            for module, name in imports(tree_of(path)):
                 if module in modules and (name in used[path] or path.parent == ROOT / "nst"):
                     used[modules[module]].add(name)
     return used
@@ -305,7 +310,7 @@ def missing(node: ast.FunctionDef, in_interface: bool) -> Iterator[str]:
 
 
 def public(path: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
-    for node in TREES[path].body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             yield node
 
@@ -325,7 +330,9 @@ def test_public_docstrings_say_what_is_taken_returned_and_raised():
 
 def test_every_module_says_what_it_is():
     # an empty __init__.py needs no docstring
-    wrong = [name_of(path) for path in SOURCES if path.stat().st_size and not ast.get_docstring(TREES[path])]
+    wrong = [
+        name_of(path) for path in SOURCES if path.stat().st_size and not ast.get_docstring(tree_of(path))
+    ]
     assert not wrong, wrong
 
 

@@ -72,7 +72,7 @@ LARGE = {
 DENSE = {
     "gif": gif(10000, 10000), "png": png(10000, 10000), "jpeg": jpeg_of(10000, 10000),
     "webp": webp(10000, 10000),
-    "jxl": imagecodecs.jpegxl_encode(np.zeros((4200, 4200), np.uint8)),
+    "jxl": imagecodecs.jpegxl_encode(np.zeros((4200, 4200), np.uint8), effort=1),
     "tiff": tiff(8, {256: 10000, 257: 10000}), "tiff16": tiff(16, {256: 10000, 257: 10000}),
 }  # fmt: skip
 
