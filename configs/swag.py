@@ -20,7 +20,7 @@ The temperature of the paper is 1 in units of the activations, so what the softm
 scale. Those of an untrained ResNet-50, whose batch normalisations have seen no image, grow with depth: for
 the cat that comes with nst their entropy (a column of sweeps) is 0.92 to 0.94 at all five layers, and after
 the softmax 0.97, 0.13, 0.05, 0.00 and 0.00, which is peaky and not smooth. A larger smoothing.temperature
-helps there.
+leaves them smoother. docs/networks.md compares pictures with and without the softmax.
 
 Departs from the paper: `softmax` and `plain` have relative losses (configs/default.py), since the scale of
 smoothed activations depends on the size. `code` keeps the aspect ratio, and stops after 500 updates, where
