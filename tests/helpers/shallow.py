@@ -2,9 +2,11 @@
 
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst.losses import problem as losses
 from nst.losses.problem import Loss, make_problem
 from nst.losses.spec import Spec
 from nst.losses.weights import WeightSettings, make_weights
@@ -16,6 +18,7 @@ from tests.helpers.frozen import freeze
 NETWORK = Network(preprocessing=PREPROCESSING["torchvision"])
 SPEC = Spec(network=NETWORK, content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
 LOSS = Loss(SPEC)
+loss = jax.jit(losses.loss, static_argnums=0)
 
 
 @cache

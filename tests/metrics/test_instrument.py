@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import h5py
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,6 +35,7 @@ from tests.metrics.test_structure import naive_cfsd
 
 ROOT = Path(__file__).parents[2]
 STYLE = metric_measures.STYLE
+oklab = jax.jit(metric_measures.oklab)
 
 
 def picture(seed, height=32, width=40):
@@ -120,7 +122,7 @@ def test_every_measure_at_the_sizes_of_the_rule(fixed):
     assert {name: found[name] for name in grid} == pytest.approx(grid, abs=1e-3)
     down, right = np.abs(np.diff(image, axis=0)), np.abs(np.diff(image, axis=1))
     assert found["tv"] == pytest.approx((down.sum() + right.sum()) / (down.size + right.size), rel=1e-4)
-    lab, *others = (np.asarray(metric_measures.oklab(rgb), float).reshape(-1, 3) for rgb in (image, *long))
+    lab, *others = (np.asarray(oklab(rgb), float).reshape(-1, 3) for rgb in (image, *long))
     means = [np.linalg.norm(lab.mean(0) - other.mean(0)) for other in others]
     spreads = [np.linalg.norm(np.cov(lab.T, ddof=0) - np.cov(other.T, ddof=0)) for other in others]
     assert found["color_mean"] == pytest.approx(np.mean(means), abs=1e-5)

@@ -270,7 +270,10 @@ PAIRS = [*zip(*FRAMED, strict=False), ("relative", "relative")]
 
 
 @pytest.mark.parametrize("content, style, layers", [
-    *((*pair, ("relu1_1", "relu1_1", "pool1")) for pair in PAIRS),
+    *(
+        pytest.param(*pair, ("relu1_1", "relu1_1", "pool1"), marks=pytest.mark.slow if k % 2 else ())
+        for k, pair in enumerate(PAIRS)
+    ),
     ("mse", "chw_mse", ("pool2", "relu2_1", "relu3_1")),
 ], ids=lambda value: value if isinstance(value, str) else value[0])  # fmt: skip
 def test_both_frames_have_the_same_losses_and_gradients(content, style, layers):

@@ -68,9 +68,13 @@ def relative(a, b):
     return np.linalg.norm(np.asarray(a, np.float64) - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("padding", [*PAD, "replicate_first"])
+# each padding with the two conventions in turn; with the other one it is slow
+@pytest.mark.parametrize("convention, padding", [
+    pytest.param(convention, padding, marks=pytest.mark.slow if number % 2 else ())
+    for k, convention in enumerate(("caffe", "torchvision"))
+    for number, padding in enumerate((*PAD, "replicate_first"), k)
+])  # fmt: skip
 @pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])
-@pytest.mark.parametrize("convention", ["caffe", "torchvision"])
 def test_features_agree_with_numpy(architecture, padding, convention):
     layers = ("conv1_1", "relu1_2", "pool1", "conv2_2", "pool2", "relu3_1")
     network = Network(architecture=architecture, padding=padding, preprocessing=PREPROCESSING[convention])

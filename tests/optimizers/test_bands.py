@@ -8,11 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from nst.losses.problem import loss
 from nst.optimizers import bands, lbfgs, steps
 from nst.optimizers.table import Optimizer
 from tests.helpers import shallow
-from tests.helpers.shallow import LOSS, SPEC, start
+from tests.helpers.shallow import LOSS, SPEC, loss, start
 
 
 @pytest.fixture

@@ -37,8 +37,10 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("optimizer", [
-    Optimizer(), Optimizer(line_search="zoom"), Optimizer(line_search="backtracking"),
-    Optimizer(line_search="none", learning_rate=0.5), Optimizer(memory=5, history_dtype="bfloat16"),
+    Optimizer(), Optimizer(line_search="zoom"),
+    pytest.param(Optimizer(line_search="backtracking"), marks=pytest.mark.slow),
+    pytest.param(Optimizer(line_search="none", learning_rate=0.5), marks=pytest.mark.slow),
+    Optimizer(memory=5, history_dtype="bfloat16"),
     Optimizer(name="lbfgs_torch", pixel_range=255.0), Optimizer(name="adam", learning_rate=0.02),
     Optimizer(name="gradient_descent", learning_rate=3e-3),
     Optimizer(name="adamw", learning_rate=0.02, options="b1=0.8,weight_decay=1e-6",

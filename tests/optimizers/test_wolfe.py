@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst.losses.problem import loss
 from nst.optimizers import steps, table, wolfe
 from nst.optimizers.lbfgs import scale_by_lbfgs
 from nst.optimizers.table import Optimizer, method
 from tests.helpers import shallow
-from tests.helpers.shallow import LOSS, SPEC, start
+from tests.helpers.shallow import LOSS, SPEC, loss, start
 
 SETTINGS = wolfe.Settings(memory=6, dtype="float32", value_range=1.0, max_evaluations=20)
 

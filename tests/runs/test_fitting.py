@@ -31,7 +31,9 @@ def test_the_largest_size_that_fits_is_taken_and_kept(tmp_path):
     assert again.config["size"] == chosen and again.step == 2
 
 
-@pytest.mark.parametrize("mode, size", [("long", 48), ("short", 40), ("area", 43)])
+@pytest.mark.parametrize("mode, size", [
+    ("short", 40), *(pytest.param(*case, marks=pytest.mark.slow) for case in (("long", 48), ("area", 43))),
+])  # fmt: skip
 def test_never_larger_than_the_photograph(mode, size):
     changes = ADAM | {"size": "auto", "size_mode": mode, "steps": 1, "style_scale": (0.5,)}
     changes["pyramid.min_size"] = 22

@@ -22,8 +22,10 @@ ADAM = {"optimizer.name": "adam", "optimizer.learning_rate": 0.01}
 
 @pytest.mark.parametrize("changes", [
     {}, {"optimizer.memory": 9, "optimizer.history_dtype": "bfloat16", "network.dtype": "bfloat16"},
-    {"optimizer.line_search": "zoom"}, ADAM | {"optimizer.ema": 0.9}, {"strip": 16},
-    {"weights.name": "vgg19_slim"}, {"style_loss.layers": ("image",), "content_loss.layers": ("image",)},
+    pytest.param({"optimizer.line_search": "zoom"}, marks=pytest.mark.slow),
+    ADAM | {"optimizer.ema": 0.9}, {"strip": 16},
+    pytest.param({"weights.name": "vgg19_slim"}, marks=pytest.mark.slow),
+    {"style_loss.layers": ("image",), "content_loss.layers": ("image",)},
 ])  # fmt: skip
 def test_the_bound_is_never_above_what_the_compiled_loop_needs(changes):
     job = prepare(picture(0), picture(1), small(**changes))

@@ -148,6 +148,7 @@ def test_a_size_at_which_nothing_is_left_of_a_region_is_left_out(files, tmp_path
     assert "at 16 px" in lines and not (tmp_path / "run/size_8").exists()
 
 
+@pytest.mark.slow
 def test_masks_that_fit_at_the_full_size_fit_at_smaller_ones(files, tmp_path):
     wide = np.zeros((40, 56, 3))
     wide[:, 28:] = 1

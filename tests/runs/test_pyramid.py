@@ -126,8 +126,10 @@ def test_each_size_starts_from_the_one_before(pictures, tmp_path):  # noqa: F811
 AVERAGED = ADAM | {"optimizer.ema": 0.5}
 
 
-@pytest.mark.parametrize("optimizer, chunks", [({}, 1), ({}, 5), (AVERAGED, 3), (AVERAGED, 7)],
-                         ids=["lbfgs-1", "lbfgs-5", "adam-3", "adam-7"])  # fmt: skip
+@pytest.mark.parametrize("optimizer, chunks", [
+    ({}, 1), pytest.param({}, 5, marks=pytest.mark.slow),
+    pytest.param(AVERAGED, 3, marks=pytest.mark.slow), (AVERAGED, 7),
+], ids=["lbfgs-1", "lbfgs-5", "adam-3", "adam-7"])  # fmt: skip
 def test_stopped_and_continued_to_the_same_bytes(pictures, tmp_path, optimizer, chunks):  # noqa: F811
     config = small(**THREE, **optimizer, **{"init.kind": "noise"})
     stylize(*pictures, config, workdir=tmp_path / "whole")

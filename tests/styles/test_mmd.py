@@ -87,9 +87,9 @@ def test_kernels_that_are_means(name, text, k, given):
 RANDOM = [
     ("mmd_polynomial", "degree=3,offset=0.5", polynomial(3, 0.5)),
     ("mmd_gaussian", "", gaussian),
-    ("mmd_gaussian", "bandwidth=0.3", partial(gaussian, b=0.3)),
+    pytest.param("mmd_gaussian", "bandwidth=0.3", partial(gaussian, b=0.3), marks=pytest.mark.slow),
     ("mmd_laplacian", "", laplacian),
-    ("mmd_laplacian", "bandwidth=2.0", partial(laplacian, b=2.0)),
+    pytest.param("mmd_laplacian", "bandwidth=2.0", partial(laplacian, b=2.0), marks=pytest.mark.slow),
 ]
 
 

@@ -47,7 +47,7 @@ CASES = [
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=pytest.mark.slow if case in CASES[1:3] else ()) for case in CASES],
+    [pytest.param(case, marks=pytest.mark.slow if case in CASES[1:4] else ()) for case in CASES],
     ids=str,
 )
 def test_rows_are_pictures_and_columns_targets(model, case):
