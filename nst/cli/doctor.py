@@ -90,7 +90,9 @@ def _caches() -> Iterator[str]:
     from nst.devices import memory
     from nst.files import cache_folder
 
-    for name, purpose in (("xla", "compiled programs"), ("weights", "downloaded weights")):
+    for name, purpose in (
+        ("programs", "compiled programs"), ("xla", "JAX's own cache"), ("weights", "downloaded weights"),
+    ):  # fmt: skip
         try:
             folder = cache_folder(name)
         except UserError as error:

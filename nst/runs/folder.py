@@ -25,6 +25,7 @@ from nst.runs import checkpoint, identity, session, settings
 from nst.runs.checkpoint import ELSEWHERE
 from nst.runs.identity import Identity
 
+SWEEP = "sweep.json"  # by which a folder of a sweep is known
 # schemas (nst/files.py) of the content on which other code relies
 MANIFEST = {
     "config_digest": str,
@@ -71,7 +72,7 @@ def _lock(workdir: Path) -> filelock.FileLock:
 
 @processes.on_primary
 def check(workdir: Path, whose: Identity) -> None:
-    """Checks that a folder holds no other run, without changing anything in it.
+    """Checks that a folder holds no other run and no sweep, without changing anything in it.
 
     Args:
       workdir: the locked folder.
@@ -79,8 +80,10 @@ def check(workdir: Path, whose: Identity) -> None:
 
     Raises:
       OtherRun: the folder holds another run; the message names every field and file that differs.
-      UserError: a file cannot be read.
+      UserError: the folder holds a sweep, or a file that cannot be read.
     """
+    if (workdir / SWEEP).exists():
+        raise UserError(f"{workdir} holds a sweep: {ELSEWHERE}")
     if not begun(workdir):
         return
     read_metrics(workdir)  # a damaged file is an error now, and not after the first files have been written

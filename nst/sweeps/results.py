@@ -65,7 +65,7 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
 
     Raises:
       UserError: the folder holds a sweep of another base config (the error names every field that differs),
-        or cannot be written.
+        or a run, or cannot be written.
     """
     plain = settings.as_dict(settings.resolve(base))
     listed = [
@@ -76,7 +76,9 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         _check_base(workdir, plain)
-        write_json(workdir / "sweep.json", request._asdict() | {"base": plain, "points": listed})
+        if run_folder.begun(workdir):
+            raise UserError(f"{workdir} holds a run: use another --workdir")
+        write_json(workdir / run_folder.SWEEP, request._asdict() | {"base": plain, "points": listed})
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
 
