@@ -10,6 +10,8 @@ paintings get the photograph's width. The losses of several paintings are added 
 
 The means (123.68, 116.779, 103.939) are those of the Caffe weights, and pixels are not clipped during the
 optimisation; that program does the same.
+
+At 256 px, with these weights, nothing of the photograph is left (raccoon in night, 150 updates).
 """
 
 from nst.configs import classic

@@ -9,6 +9,9 @@ factor 1 / (2 sqrt(N) sqrt(M)) and weight 5. Total variation (sum of absolute di
 L-BFGS with 10 pairs makes 1000 updates from the photograph; the long edge has 512 px. The losses of several
 paintings are averaged. The painting is stretched to the photograph's shape, as in that program.
 
+At 256 px, with these weights, the photograph's dark and light places are left, but the raccoon cannot be
+recognised (raccoon in night, 150 updates).
+
 Departs from the program: L-BFGS has a strong Wolfe search and no bounds, while SciPy's has bounds; a
 photograph smaller than 512 px is enlarged; enlarged pictures are interpolated, while INTER_AREA makes blocks.
 """

@@ -85,6 +85,8 @@ class _ConfigFile(flags.ArgumentParser):
         except Exception as error:  # the code of a config may raise any exception
             # ml_collections puts the text of the traceback into some errors
             cause = error.__context__ or error
+            if isinstance(cause, AttributeError) and "'get_config'" in str(cause):
+                raise UserError(f"{file}: has no function get_config(); see nst configs default") from error
             raise UserError(f"{file}: {type(cause).__name__}: {cause}") from error
         if not isinstance(config, ConfigDict):
             raise UserError(f"{file}: get_config() returns no ConfigDict; see nst configs default")

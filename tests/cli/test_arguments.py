@@ -69,6 +69,12 @@ def test_numbers_switches_and_the_home_folder(typed, tmp_path):
     assert config.content == str(tmp_path / "a.jpg") and others == [f"--workdir={tmp_path}/runs/a"]
 
 
+def test_a_file_that_is_no_config_is_said_to_be_none(typed, tmp_path):
+    (tmp_path / "none.py").write_text("x = 1\n")
+    with pytest.raises(UserError, match=r"none.py: has no function get_config\(\); see nst configs default"):
+        typed(f"--config={tmp_path}/none.py")
+
+
 def test_what_cannot_be_meant_is_said_with_the_right_form(typed, tmp_path):
     spaced, broken = tmp_path / "my painting.jpg", tmp_path / "broken.py"
     spaced.write_bytes(b"")
