@@ -1,6 +1,7 @@
 """The command line: what is typed reaches the config; what cannot be meant is said with the right form."""
 
 import os
+import sys
 
 import pytest
 
@@ -69,8 +70,10 @@ def test_numbers_switches_and_the_home_folder(typed, tmp_path):
     assert config.content == str(tmp_path / "a.jpg") and others == [f"--workdir={tmp_path}/runs/a"]
 
 
-def test_a_file_that_is_no_config_is_said_to_be_none(typed, tmp_path):
+def test_a_file_that_is_no_config_is_said_to_be_none(typed, tmp_path, monkeypatch):
     (tmp_path / "none.py").write_text("x = 1\n")
+    # ml_collections executes every file in this module, which keeps the functions of the file before
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)
     with pytest.raises(UserError, match=r"none.py: has no function get_config\(\); see nst configs default"):
         typed(f"--config={tmp_path}/none.py")
 
