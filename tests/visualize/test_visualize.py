@@ -24,7 +24,7 @@ def show(tmp_path, monkeypatch):
         images.write(tmp_path / f"{seed}.png", picture(seed, 48, 64))
     folder = tmp_path / "folder"
     folder.mkdir()
-    for seed in range(5):
+    for seed in range(10):
         images.write(folder / f"{seed}.png", picture(seed, 48, 64))
 
     def run(*command, changes=(), **given):
@@ -79,7 +79,7 @@ def test_tables(show):
     found = show("distances", changes=[("style_loss.layers", ("relu1_1", "relu2_1"))])
     with open(found["distances_total.csv"], newline="") as opened:
         head, *rows = csv.reader(opened)
-    assert head == ["picture", *(f"{seed}.png" for seed in range(5))] and len(rows) == 5
+    assert head == ["picture", *(f"{seed}.png" for seed in range(10))] and len(rows) == 10
     with np.load(found["distances_relu1_1.npz"]) as one, np.load(found["distances_relu2_1.npz"]) as two:
         total = one["distances"] + two["distances"]
     assert np.array([row[1:] for row in rows], float) == pytest.approx(total, rel=1e-5)
