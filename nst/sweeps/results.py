@@ -77,7 +77,7 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
         workdir.mkdir(parents=True, exist_ok=True)
         _check_base(workdir, plain)
         if run_folder.begun(workdir):
-            raise UserError(f"{workdir} holds a run: use another --workdir")
+            raise UserError(f"{workdir} holds a run: {run_folder.ELSEWHERE}")
         write_json(workdir / run_folder.SWEEP, request._asdict() | {"base": plain, "points": listed})
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
@@ -85,7 +85,7 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
 
 def _check_base(workdir: Path, plain: dict) -> None:
     """Raises UserError if the folder holds a sweep of another base config."""
-    old = read_json(workdir / "sweep.json", SWEEP)
+    old = read_json(workdir / run_folder.SWEEP, SWEEP)
     if old is None:
         return
     differences = settings.differences(old["base"], plain)
@@ -113,7 +113,7 @@ def read_sweep(workdir: Path) -> dict:
     Raises:
       UserError: the folder has no sweep.json, or it cannot be read.
     """
-    path = Path(workdir) / "sweep.json"
+    path = Path(workdir) / run_folder.SWEEP
     sweep = read_json(path, SWEEP)
     if sweep is None:
         raise UserError(f"{workdir}: no sweep there; make one with nst sweep")
