@@ -35,7 +35,7 @@ from nst.runs import compiling
 from nst.runs.hooks import Hooks
 from nst.runs.job import first_state, make_problem, prepare, shown
 from nst.runs.run import follow, opened
-from nst.runs.stylize import climb
+from nst.runs.stylize import run_sizes
 
 EIGHT = [
     "raccoon+night", "hopper+ink", "hopper+cutouts", "lake+night", "lake+ink", "cat+swirls",
@@ -72,7 +72,7 @@ def reach(sources: tuple[str, str], config: ConfigDict, hooks: Hooks, target: fl
     *smaller, full = recipes.levels(config)
     result, work = None, 0.0
     for level in smaller:
-        result = climb(*sources, [level], result, hooks=hooks)
+        result = run_sizes(*sources, [level], result, hooks=hooks)
         work += int(result.state.evaluations) * result.image.shape[0] * result.image.shape[1]
     job = prepare(*sources, full.config, hooks.load)
     with opened(job, full, hooks) as run:

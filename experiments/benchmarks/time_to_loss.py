@@ -31,7 +31,7 @@ from nst.runs.hooks import Hooks
 from nst.runs.job import make_problem, prepare
 from nst.runs.network import cached_loader
 from nst.runs.pyramid import Level
-from nst.runs.stylize import climb
+from nst.runs.stylize import run_sizes
 
 RIVAL_STEPS = flags.DEFINE_integer("rival_steps", 500, "Updates of the rivals' loops at each size.")
 JSON = flags.DEFINE_string("quality_json", None, "Also write the numbers to this file.")
@@ -47,9 +47,9 @@ def quality(config: ConfigDict) -> dict[str, dict]:
       {"updates of nst, rival": {"loss", "seconds", "rival_seconds", "evaluations"}}.
     """
     targets = rival_losses(config)
-    climb, alone = coarse_to_fine(config), one_size(config, config.size, 6 * RIVAL_STEPS.value // 5)
-    name = " + ".join(f"{each.steps} at {each.size} px" for each in climb)
-    ways = {name: climb, f"{name}, again": climb, f"{alone.steps} at {alone.size} px": [alone]}
+    sizes, alone = coarse_to_fine(config), one_size(config, config.size, 6 * RIVAL_STEPS.value // 5)
+    name = " + ".join(f"{each.steps} at {each.size} px" for each in sizes)
+    ways = {name: sizes, f"{name}, again": sizes, f"{alone.steps} at {alone.size} px": [alone]}
     rows, results = [], {}
     for way, configs in ways.items():
         compiling.drop_programs()
@@ -139,7 +139,7 @@ def run(configs: list[ConfigDict]) -> tuple[float, list[dict]]:
         # called before each chunk of steps, for the first time once everything is compiled
         stop = lambda: bool(marks.append(time.perf_counter()))  # noqa: E731
         level = Level(settings.resolve(config), None)
-        result = climb(None, None, [level], result, hooks=Hooks(stop, lambda line: None, load))
+        result = run_sizes(None, None, [level], result, hooks=Hooks(stop, lambda line: None, load))
     return marks[0] - began, result.metrics
 
 

@@ -29,7 +29,7 @@ from nst.losses.statistics import (
     describe_style,
     style_statistics,
 )
-from nst.losses.weights import Weights
+from nst.losses.weights import LossWeights
 
 
 @flax.struct.dataclass
@@ -40,7 +40,7 @@ class Problem:
     content: dict[str, jax.Array]  # layer -> activation of the photograph, 1xhxwxc
     # region -> style image (only one if they are blended as targets) -> term -> target
     styles: tuple[tuple[tuple, ...], ...]
-    weights: Weights
+    weights: LossWeights
     guides: tuple[Guide, ...]  # one for each region of the photograph
     photo: dict[str, Any]  # regulariser -> its target from the photograph
     seed: jax.Array  # int32
@@ -227,7 +227,7 @@ def make_problem(
     variables: dict,
     content_1xHxWx3: jax.Array,
     styles_1xHxWx3: Sequence[jax.Array],
-    weights: Weights,
+    weights: LossWeights,
     regions: Regions = EVERYWHERE,
     seed: int | jax.Array = 0,
 ) -> Problem:
@@ -249,7 +249,7 @@ def from_described(
     variables: dict,
     described: Described,
     content_1xHxWx3: jax.Array,
-    weights: Weights,
+    weights: LossWeights,
     regions: Regions,
     seed: int | jax.Array,
 ) -> Problem:

@@ -12,7 +12,7 @@ from nst.losses.spec import Spec
 
 
 @flax.struct.dataclass
-class Weights:
+class LossWeights:
     """Every weight of the loss, as float32 arrays, which may change without recompiling."""
 
     content: jax.Array  # scalar
@@ -39,7 +39,7 @@ class WeightSettings(NamedTuple):
     regularizers: Mapping[str, float] = {}  # name -> weight
 
 
-def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weights:
+def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> LossWeights:
     """Returns the weights of the loss as arrays, one for each of its terms.
 
     Args:
@@ -56,7 +56,7 @@ def make_weights(spec: Spec, settings: WeightSettings, style_count: int) -> Weig
     if not all(blend.sum() > 0 for blend in blends):
         raise UserError(f"style_loss.image_weights = {tuple(settings.styles)}: at least one must be positive")
     layers = len(spec.content_layers)
-    weights = Weights(
+    weights = LossWeights(
         content=_array("content_loss.weight", settings.content),
         style=_array("style_loss.weight", settings.style),
         content_layers=_repeat("content_loss.layer_weights", settings.content_layers, layers, "layers"),

@@ -31,7 +31,7 @@ from nst import images
 from nst.errors import UserError
 from nst.images import Source
 from nst.metrics import artefacts, measures, perceptual, reader, structure
-from nst.metrics.measures import Colors, Statistics
+from nst.metrics.measures import ColorMoments, Statistics
 from nst.networks import checkpoints
 
 VERSION = "nst2"
@@ -59,7 +59,7 @@ class _Painting(NamedTuple):
     """The statistics of a painting that the measures use."""
 
     statistics: Statistics
-    colors: Colors
+    colors: ColorMoments
     seen: dict[str, jax.Array]  # perceptual measure -> statistics of the painting that it compares
 
 
@@ -85,7 +85,7 @@ def load(network: str = "vgg19") -> Instrument:
     reads = reader.load(own, "vgg19", measures.LAYERS)
     statistics = reader.compiled(partial(measures.statistics, reads.network), reads.variables)
     others = {name: perceptual.load(name, weights) for name, weights in chosen.items()}
-    see = {name: other.see_painting for name, other in others.items() if other.see_painting}
+    see = {name: other.describe_painting for name, other in others.items() if other.describe_painting}
     photo = _cached(lambda rgb_HxWx3: (_photo(statistics, rgb_HxWx3), rgb_HxWx3), 2)
     painting = _cached(partial(_painting, statistics, see), 16)
     least = max([reads.least, *(other.least for other in others.values())])

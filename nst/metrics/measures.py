@@ -226,14 +226,14 @@ def oklab(image_HxWx3: jax.Array) -> jax.Array:
     return spaces.srgb_to_oklab(jnp.clip(image_HxWx3, 0, 1))
 
 
-class Colors(NamedTuple):
+class ColorMoments(NamedTuple):
     """The colours of an image in Oklab, without their positions."""
 
     mean: jax.Array  # 3
     covariance: jax.Array  # 3x3
 
 
-def colors(image_HxWx3: jax.Array) -> Colors:
+def colors(image_HxWx3: jax.Array) -> ColorMoments:
     """Computes the mean and the (population) covariance of an image's pixels in Oklab.
 
     Args:
@@ -243,10 +243,10 @@ def colors(image_HxWx3: jax.Array) -> Colors:
     mean = lab.mean((0, 1))
     centred = lab - mean
     covariance = numerics.einsum("hwi,hwj->ij", centred, centred)
-    return Colors(mean, covariance / (lab.shape[0] * lab.shape[1]))
+    return ColorMoments(mean, covariance / (lab.shape[0] * lab.shape[1]))
 
 
-def color_distances(image: Colors, paintings: Sequence[Colors]) -> dict[str, jax.Array]:
+def color_distances(image: ColorMoments, paintings: Sequence[ColorMoments]) -> dict[str, jax.Array]:
     """Computes |m - n| and |C - D|_F of means m, n and covariances C, D of the image and of a painting.
 
     For several paintings the distances are averaged. A color_mean of 0.02 is about a just noticeable

@@ -140,7 +140,7 @@ class Judge(NamedTuple):
     tag: str  # for the name of the instrument: the measure, and the first digits of its network's sha256
     least: int  # least number of pixels of a picture's short edge
     # a painting, HxWx3 -> its statistics, which `judge` compares; None: the measure does not use paintings
-    see_painting: Callable[[np.ndarray], jax.Array] | None
+    describe_painting: Callable[[np.ndarray], jax.Array] | None
     # (picture_HxWx3, photograph_HxWx3 of its size, statistics of the paintings) -> {name: number}
     judge: Callable[[np.ndarray, np.ndarray, Sequence[jax.Array]], dict[str, float]]
 
@@ -181,8 +181,8 @@ def load(name: str, weights: str = "") -> Judge:
             found[f"{name}_texture"] = sum(each) / len(each)
         return found
 
-    see_painting = reader.compiled(lambda variables, image: means(see(variables, image)), variables)
-    return Judge(f"{name}-{sha256[:8] or 'seed0'}", least, see_painting if row.texture else None, judge)
+    describe_painting = reader.compiled(lambda variables, image: means(see(variables, image)), variables)
+    return Judge(f"{name}-{sha256[:8] or 'seed0'}", least, describe_painting if row.texture else None, judge)
 
 
 def names(chosen: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from nst.networks.network import PREPROCESSING, Network
 from nst.networks.table import freeze, minimum_size
 
 
-class Reader(NamedTuple):
+class MeasuringNetwork(NamedTuple):
     """A frozen network in float32, as it was trained, except for its pooling."""
 
     network: Network
@@ -23,7 +23,7 @@ class Reader(NamedTuple):
     least: int  # least number of pixels of a picture's short edge
 
 
-def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "max") -> Reader:
+def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "max") -> MeasuringNetwork:
     """Loads a network that measures.
 
     Args:
@@ -44,7 +44,8 @@ def load(name: str, architecture: str, layers: Sequence[str], pooling: str = "ma
         preprocessing=PREPROCESSING[convention.preprocessing],
         pooling=pooling,
     )
-    return Reader(network, freeze(network, loaded.params), loaded.sha256, minimum_size(network, layers))
+    variables = freeze(network, loaded.params)
+    return MeasuringNetwork(network, variables, loaded.sha256, minimum_size(network, layers))
 
 
 def compiled(function: Callable, *fixed: Any) -> Callable:

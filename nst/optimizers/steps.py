@@ -53,7 +53,7 @@ class State:
     window: Window | None  # None: `tolerance` is 0
 
 
-class Carried(NamedTuple):
+class CarriedState(NamedTuple):
     """The part of the state that a run takes over from the end of another run."""
 
     optimizer: optax.OptState
@@ -87,7 +87,7 @@ def scale(optimizer: Optimizer, loss: float) -> float:
     return 2.0 ** (math.frexp(nearest)[1] - math.frexp(loss)[1])
 
 
-def init(optimizer: Optimizer, image: jax.Array, carried: Carried | None = None) -> State:
+def init(optimizer: Optimizer, image: jax.Array, carried: CarriedState | None = None) -> State:
     """Returns the state before the first step.
 
     Args:
@@ -194,7 +194,7 @@ def _widened(state: State, update: Update) -> Window | None:
     return jax.tree.map(partial(jnp.where, full), _empty(change), wider)
 
 
-def settled(optimizer: Optimizer, state: State) -> jax.Array | bool:
+def converged(optimizer: Optimizer, state: State) -> jax.Array | bool:
     """Returns whether a run has ended because its loss hardly changes any more.
 
     The updates are divided into groups of ten: one to ten, eleven to twenty, and so on. A run has ended after
@@ -237,7 +237,7 @@ def run(
     def unfinished(carry):
         state, value = carry
         going = (state.step < last) & jnp.isfinite(value)
-        return going if state.window is None else going & ~settled(optimizer, state)
+        return going if state.window is None else going & ~converged(optimizer, state)
 
     def body(carry):
         return step(objective, optimizer, problem, carry[0])

@@ -40,7 +40,7 @@ class Optimizer:
     clamp: bool = False  # whether each step is clipped to [0, pixel_range]
     ema: float = 0.0  # decay of the average of the iterates; 0: no average
     ema_start: bool = False  # whether the start counts as the first iterate
-    tolerance: float = 0.0  # relative; the run ends where the loss changes by less (steps.settled); 0: never
+    tolerance: float = 0.0  # relative; the run ends where the loss changes by less (steps.converged); 0: off
 
     def __post_init__(self):
         choose("optimizer.name", self.name, optimizer_names())

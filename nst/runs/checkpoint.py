@@ -27,30 +27,30 @@ _DAMAGE = (
 
 
 @processes.on_primary
-def save(workdir: Path, state, seconds: float, whose: Identity) -> None:
+def save(workdir: Path, state, seconds: float, run_identity: Identity) -> None:
     """Writes a state, one array for each leaf, after the records of metrics.jsonl are on the disk.
 
     Args:
       workdir: the run folder.
       state: any pytree of arrays.
       seconds: seconds of work so far.
-      whose: the identity of the run.
+      run_identity: the identity of the run.
     """
     leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(state)}
     arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
-    text = np.frombuffer(json.dumps(whose).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(run_identity).encode(), np.uint8)
     sync(workdir / "metrics.jsonl")
     with replacing(workdir / NAME) as file:
         np.savez(file, identity=text, seconds=np.float64(seconds), **arrays)
 
 
-def load(workdir: Path, template, whose: Identity):
+def load(workdir: Path, template, run_identity: Identity):
     """Reads the state in checkpoint.npz; an array is read only if it fits the template.
 
     Args:
       workdir: the run folder.
       template: a state or its shapes, with the division of the arrays over devices (nst/devices/mesh.py).
-      whose: the identity of the run that is to be continued.
+      run_identity: the identity of the run that is to be continued.
 
     Returns:
       The state and the seconds of work up to it, or None if there is no checkpoint.
@@ -67,7 +67,7 @@ def load(workdir: Path, template, whose: Identity):
         if not path.is_file():  # opening a pipe would wait for a writer
             raise UserError(f"{path}: not an ordinary file; move it away or use another folder")
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            _check_identity(path, archive, whose)
+            _check_identity(path, archive, run_identity)
             seconds = float(_read(path, archive, "seconds", jax.ShapeDtypeStruct((), np.float64)))
             arrays = [_read(path, archive, jax.tree_util.keystr(key), leaf) for key, leaf in leaves]
     except UserError:
@@ -80,7 +80,7 @@ def load(workdir: Path, template, whose: Identity):
     return jax.tree.unflatten(treedef, restored), seconds
 
 
-def _check_identity(path: Path, archive: zipfile.ZipFile, whose: Identity) -> None:
+def _check_identity(path: Path, archive: zipfile.ZipFile, run_identity: Identity) -> None:
     """Raises OtherRun unless a checkpoint belongs to this run."""
     if "identity.npy" not in archive.namelist():
         raise OtherRun(
@@ -93,7 +93,7 @@ def _check_identity(path: Path, archive: zipfile.ZipFile, whose: Identity) -> No
     config, inputs, start = json.loads(_array(archive, "identity").tobytes())
     if not (isinstance(config, dict) and isinstance(inputs, dict) and isinstance(start, str)):
         raise ValueError("its identity is no config, inputs and start")
-    if differences := identity.differences(Identity(config, inputs, start), whose):
+    if differences := identity.differences(Identity(config, inputs, start), run_identity):
         raise OtherRun(f"{path} belongs to another run: {'; '.join(differences)}", ELSEWHERE)
 
 

@@ -71,12 +71,12 @@ def _lock(workdir: Path) -> filelock.FileLock:
 
 
 @processes.on_primary
-def check(workdir: Path, whose: Identity) -> None:
+def check(workdir: Path, run_identity: Identity) -> None:
     """Checks that a folder holds no other run and no sweep, without changing anything in it.
 
     Args:
       workdir: the locked folder.
-      whose: the identity of the run that is to be begun or continued there.
+      run_identity: the identity of the run that is to be begun or continued there.
 
     Raises:
       OtherRun: the folder holds another run; the message names every field and file that differs.
@@ -91,7 +91,7 @@ def check(workdir: Path, whose: Identity) -> None:
     manifest = read_json(workdir / "manifest.json", MANIFEST)
     if config is not None and manifest is not None:
         found = identity.make(config, manifest["inputs"], manifest.get("start", ""))
-        if differences := identity.differences(found, whose):
+        if differences := identity.differences(found, run_identity):
             raise OtherRun(f"{workdir} holds another run: {'; '.join(differences)}", ELSEWHERE)
     # each checkpoint, also of a smaller size, holds the identity of its own run
     elif (results := [*workdir.glob("result.*")]) and not (workdir / checkpoint.NAME).exists():
@@ -112,7 +112,9 @@ def begun(workdir: Path) -> bool:
 
 
 @processes.on_primary
-def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sharing: int = 1) -> list[str]:
+def enter(
+    workdir: Path, config: dict, run_identity: Identity, notes: Sequence[str], sharing: int = 1
+) -> list[str]:
     """Begins or continues the run of a folder: writes its config and manifest, and removes leftovers.
 
     A run that was killed before its first checkpoint cannot be continued, but may have left previews, which
@@ -121,7 +123,7 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
     Args:
       workdir: the locked folder, after `check`.
       config: from nst.runs.settings.as_dict.
-      whose: the identity of the run.
+      run_identity: the identity of the run.
       notes: lines about the inputs, for the manifest.
       sharing: the number of devices that share the work.
 
@@ -135,8 +137,8 @@ def enter(workdir: Path, config: dict, whose: Identity, notes: Sequence[str], sh
         remove_leftovers(leftovers)
     old = read_json(workdir / "manifest.json", MANIFEST) if begun(workdir) else None
     manifest = (old or {"sessions": []}) | {
-        "config_digest": settings.digest(config), "seed": config["seed"], "inputs": whose.inputs,
-        "start": whose.start,
+        "config_digest": settings.digest(config), "seed": config["seed"], "inputs": run_identity.inputs,
+        "start": run_identity.start,
     }  # fmt: skip
     now = session.describe() | {"notes": list(notes)}
     if sharing != 1:

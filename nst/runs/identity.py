@@ -21,7 +21,7 @@ class Identity(NamedTuple):
 
     config: dict  # the fields that the pixels depend on
     inputs: dict[str, str]  # role -> sha256 of every file or array that was read
-    start: str  # the smaller sizes before this one, from `handed_on`; "": the run starts from `config.init`
+    start: str  # the smaller sizes before this one, from `start_after`; "": the run starts from `config.init`
 
 
 def make(config: dict, inputs: Mapping[str, str], start: str = "") -> Identity:
@@ -30,7 +30,7 @@ def make(config: dict, inputs: Mapping[str, str], start: str = "") -> Identity:
     Args:
       config: every field, from `settings.as_dict`.
       inputs: {role: sha256} of every file that the result depends on.
-      start: the smaller sizes before this run, from `handed_on`; "": the run starts from `config.init`.
+      start: the smaller sizes before this run, from `start_after`; "": the run starts from `config.init`.
     """
     return Identity(_deciding(config), dict(inputs), start)
 
@@ -58,7 +58,7 @@ def of_picture(config: dict, inputs: Mapping[str, str]) -> str:
     )
 
 
-def handed_on(identity: Identity, steps: int) -> str:
+def start_after(identity: Identity, steps: int) -> str:
     """Returns `Identity.start` of a run that starts from the result of another run.
 
     Args:

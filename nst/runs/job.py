@@ -19,10 +19,10 @@ from nst.losses import problem
 from nst.losses.guidance import Regions
 from nst.losses.problem import Problem
 from nst.losses.spec import Spec
-from nst.losses.weights import Weights
+from nst.losses.weights import LossWeights
 from nst.networks.table import multiples
 from nst.optimizers import steps
-from nst.optimizers.steps import Carried, State
+from nst.optimizers.steps import CarriedState, State
 from nst.optimizers.table import Optimizer, method
 from nst.runs import forecast, masks, pictures, settings, sharding, specs
 from nst.runs.log import Detail
@@ -39,14 +39,14 @@ class Job(NamedTuple):
     mesh: Mesh | None  # the devices that share the image's height; None: one device
     # the arrays of the loss
     variables: dict  # variables of the frozen network
-    loss_weights: Weights
+    loss_weights: LossWeights
     content: Picture  # the photograph, at the size of the result
     styles: tuple[Picture, ...]
     regions: Regions
     # the start
     seed: int
     start: np.ndarray  # 1xHxWx3, the initial image
-    carried: Carried | None  # state from another size; None: the state of the optimiser is new
+    carried: CarriedState | None  # state from another size; None: the state of the optimiser is new
     # for the log and the files of the run
     recolor: Recolor  # gives the result its colours
     inputs: dict[str, str]  # role -> sha256 of the file or array
@@ -140,7 +140,7 @@ def first_state(job: Job) -> State:
     start = device_mesh.put(job.start, like.pixels)
     carried = None
     if job.carried is not None:
-        carried = device_mesh.put(job.carried, Carried(like.optimizer, like.scale))
+        carried = device_mesh.put(job.carried, CarriedState(like.optimizer, like.scale))
     return jax.jit(init, out_shardings=device_mesh.shardings(like))(start, carried)
 
 
@@ -154,7 +154,7 @@ def ended(job: Job, config: ConfigDict, state: State) -> str:
     """
     if int(state.step) >= config.steps:
         return "steps"
-    return "tolerance" if steps.settled(job.optimizer, state) else ""
+    return "tolerance" if steps.converged(job.optimizer, state) else ""
 
 
 def make_problem(job: Job) -> Problem:

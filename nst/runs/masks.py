@@ -17,7 +17,7 @@ from nst.losses import guidance
 from nst.losses.guidance import Regions
 from nst.losses.spec import Spec
 
-EVERYWHERE = "all"  # in place of the path of a mask: the region is the whole picture
+WHOLE = "all"  # in place of the path of a mask: the region is the whole picture
 
 
 class Masks(NamedTuple):
@@ -45,18 +45,18 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
     if not content:
         if style or config.guidance.styles:
             raise UserError("guidance.content_masks: give a mask for each region of the photograph, or all")
-        guides = _style_guides(config, spec, paintings, range(len(paintings)), EVERYWHERE)
+        guides = _style_guides(config, spec, paintings, range(len(paintings)), WHOLE)
         return Masks(Regions(style_guides=(guides,)), {}, ())
-    style = style or (EVERYWHERE,) * len(content)
+    style = style or (WHOLE,) * len(content)
     _check_counts(spec, content, style, len(paintings))
     masks = [_read("guidance.content_masks", path, photo, config.max_megapixels) for path in content]
     # a region that is `all` overlaps all others on purpose
-    drawn = [mask for mask, path in zip(masks, content, strict=True) if path != EVERYWHERE]
+    drawn = [mask for mask, path in zip(masks, content, strict=True) if path != WHOLE]
     if drawn:
         guidance.check_overlap(drawn)
     regions = Regions(
         tuple(
-            {} if path == EVERYWHERE else _guide(config, spec, mask, path)
+            {} if path == WHOLE else _guide(config, spec, mask, path)
             for mask, path in zip(masks, content, strict=True)
         ),
         tuple(
@@ -68,7 +68,7 @@ def read(config: ConfigDict, spec: Spec, photo: Picture, paintings: Sequence[Pic
         f"{role} {index}": digest(path)
         for role, files in (("content mask", content), ("style mask", style))
         for index, path in enumerate(files)
-        if path != EVERYWHERE
+        if path != WHOLE
     }
     # where the soft edges of two regions meet, both masks are about one half, which is not a gap
     bare = np.mean(np.max(masks, 0) < 0.5)
@@ -89,7 +89,7 @@ def _check_counts(spec: Spec, content: Sequence[str], style: Sequence[str], coun
                 f"guidance.styles: region {index} needs painting {max(numbers)}, and the last one is "
                 f"{count - 1}: give another painting, or choose from these: --config.guidance.styles=0,0"
             )
-        if style[index] != EVERYWHERE and len(numbers) > 1:
+        if style[index] != WHOLE and len(numbers) > 1:
             raise UserError(
                 f"guidance.style_masks: region {index} has several paintings; its mask must be all"
             )
@@ -101,8 +101,8 @@ def _style_guides(
     """Returns {number: {layer: weights}} of those paintings of a region of which only a part counts."""
     guides = {}
     for number in numbers:
-        painting, name = paintings[number], f"style {number}" if path == EVERYWHERE else path
-        if path != EVERYWHERE or painting.alpha_HxW is not None:
+        painting, name = paintings[number], f"style {number}" if path == WHOLE else path
+        if path != WHOLE or painting.alpha_HxW is not None:
             mask = _read("guidance.style_masks", path, painting, config.max_megapixels)
             visible = 1 if painting.alpha_HxW is None else painting.alpha_HxW
             guides[number] = _guide(config, spec, mask * visible, name)
@@ -112,7 +112,7 @@ def _style_guides(
 def _read(field: str, path: str, like: Picture, max_megapixels: float) -> np.ndarray:
     """Reads a mask at a picture's size, `HxW` in [0, 1]."""
     height, width = like.rgb_HxWx3.shape[:2]
-    if path == EVERYWHERE:
+    if path == WHOLE:
         return np.ones((height, width), np.float32)
     picture = images.read(path, max_megapixels)
     rgb = picture.rgb_HxWx3

@@ -40,7 +40,7 @@ def plan(
 ) -> list[Level]:
     """Plans the sizes of a run, smallest first; the last level is the run itself.
 
-    Some of the smaller sizes may be too small for the config; `stylize.climb` leaves these out.
+    Some of the smaller sizes may be too small for the config; `stylize.run_sizes` leaves these out.
 
     Args:
       config: from `settings.resolve`, with a number for its size.
@@ -54,9 +54,9 @@ def plan(
     """
     levels, start = [], ""
     for smaller in _smaller(config, originals) if config.pyramid.min_size else ():
-        whose = identity.make(settings.as_dict(smaller), inputs, start)
-        levels.append(Level(smaller, workdir and workdir / f"size_{smaller.size}", whose))
-        start = identity.handed_on(whose, smaller.steps)
+        run_identity = identity.make(settings.as_dict(smaller), inputs, start)
+        levels.append(Level(smaller, workdir and workdir / f"size_{smaller.size}", run_identity))
+        start = identity.start_after(run_identity, smaller.steps)
     return [*levels, Level(config, workdir, identity.make(settings.as_dict(config), inputs, start))]
 
 

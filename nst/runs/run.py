@@ -14,7 +14,7 @@ from nst import images
 from nst.devices import processes
 from nst.errors import OtherRun, UserError
 from nst.optimizers import steps
-from nst.optimizers.steps import Carried, State
+from nst.optimizers.steps import CarriedState, State
 from nst.runs import checkpoint, folder, pyramid, settings, sharding
 from nst.runs.hooks import Hooks
 from nst.runs.job import Job, ended, first_state, shown
@@ -82,17 +82,17 @@ def opened(job: Job, level: Level, hooks: Hooks, smaller: Sequence[Level] = ()) 
     Raises:
       UserError: another process has locked the folder, or the folder holds another run or cannot be written.
     """
-    config, workdir, whose = level
+    config, workdir, run_identity = level
     recorder = Recorder(level, lambda state: shown(job, state)[0], hooks)
     if workdir is None:
         with contextlib.closing(recorder):
             yield Run(job, config, recorder, None)
         return
-    if changed := [role for role, sha256 in whose.inputs.items() if job.inputs.get(role) != sha256]:
+    if changed := [role for role, sha256 in run_identity.inputs.items() if job.inputs.get(role) != sha256]:
         raise UserError(f"{', '.join(changed)}: the file changed while the run was using it; run it again")
     try:
         with folder.locked(workdir), contextlib.closing(recorder):
-            folder.check(workdir, whose)
+            folder.check(workdir, run_identity)
             state = _restore(recorder, job)
             for before in smaller if state is None else ():
                 folder.check(before.workdir, before.identity)
@@ -142,7 +142,7 @@ def follow(run: Run, result: Result | None) -> Run:
     carried = None
     if config.pyramid.carry:
         inner = pyramid.carry(job.optimizer, result.state.optimizer, height, width)
-        carried = None if inner is None else Carried(inner, result.state.scale)
+        carried = None if inner is None else CarriedState(inner, result.state.scale)
     return run._replace(job=job._replace(start=start[None], carried=carried))
 
 

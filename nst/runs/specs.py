@@ -1,4 +1,4 @@
-"""The records Network, Spec, Weights and Optimizer, made from a resolved config.
+"""The records Network, Spec, LossWeights and Optimizer, made from a resolved config.
 
 The numeric packages define these records and do not depend on configs, so the fields of configs/default.py
 are mapped to the fields of the records here.
@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from nst.errors import UserError
 from nst.losses.regularizers import REGULARIZERS
 from nst.losses.spec import Spec
-from nst.losses.weights import Weights, WeightSettings, make_weights
+from nst.losses.weights import LossWeights, WeightSettings, make_weights
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
 from nst.networks.network import PREPROCESSING, Network
@@ -147,7 +147,7 @@ def read_network(config: ConfigDict) -> tuple[Convention, Spec]:
     return convention, make_spec(config, make_network(config, convention))
 
 
-def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int, long_edge: int = 1) -> Weights:
+def make_problem_weights(config: ConfigDict, spec: Spec, style_count: int, long_edge: int = 1) -> LossWeights:
     """Returns the weights of the loss that a config names.
 
     The network's windows have a fixed number of pixels, so they cover a smaller part of a larger picture, and

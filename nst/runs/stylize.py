@@ -25,7 +25,7 @@ from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pyramid import Level
 from nst.runs.run import Result, Run, begin, finish, follow, opened
 
-__all__ = ["Result", "climb", "stylize"]
+__all__ = ["Result", "run_sizes", "stylize"]
 
 
 class _Compiled(NamedTuple):
@@ -90,14 +90,14 @@ def stylize(
             with interrupt.deferred() as interrupted:
                 hooks = hooks._replace(stop=lambda: stop() or failed() or interrupted())
                 if run.state is None:
-                    last = climb(content, style, smaller, hooks=hooks)
+                    last = run_sizes(content, style, smaller, hooks=hooks)
                     run = follow(run, last)
                     if last is not None and not last.finished:  # stopped before the full size made a step
                         return finish(run, None)
                 return _optimize(run, program, hooks)
 
 
-def climb(
+def run_sizes(
     content: Source | None,
     style: Source | Sequence[Source] | None,
     levels: Sequence[Level],

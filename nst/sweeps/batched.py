@@ -27,7 +27,7 @@ from nst.runs.hooks import Hooks
 from nst.runs.job import ended, first_state, make_problem, prepare
 from nst.runs.network import LoadNetwork
 from nst.runs.run import Run, begin, finish, follow, opened
-from nst.runs.stylize import climb
+from nst.runs.stylize import run_sizes
 from nst.sweeps import results, stacked
 from nst.sweeps.local import (
     PROGRAMS,
@@ -50,7 +50,7 @@ _ADVICE = (
 
 
 @dataclass
-class Lane:
+class Member:
     """A point that is being run in a batch."""
 
     point: Point
@@ -92,19 +92,19 @@ def _run_group(launch: Launch, points: Sequence[Point], load: LoadNetwork, most:
     waiting, program = list(points), None
     while waiting and not launch.stop():
         with contextlib.ExitStack() as stack:  # holds the folders of the batch
-            lanes = []
-            while waiting and len(lanes) < (program.size if program else 1):
+            members = []
+            while waiting and len(members) < (program.size if program else 1):
                 point = waiting.pop(0)
-                attempt(launch, point, lambda: _open(launch, point, load, stack, lanes))  # noqa: B023
-                if lanes and program is None:
+                attempt(launch, point, lambda: _open(launch, point, load, stack, members))  # noqa: B023
+                if members and program is None:
                     try:
-                        program = _compile(lanes[0], min(most, 1 + len(waiting)), each)
+                        program = _compile(members[0], min(most, 1 + len(waiting)), each)
                     except UserError as error:
                         for failing in (point, *waiting):
                             attempt(launch, failing, partial(_fail, error))
                         return
-            if lanes:
-                _drive(launch, program, lanes)
+            if members:
+                _drive(launch, program, members)
 
 
 def _fail(error: UserError):
@@ -112,7 +112,7 @@ def _fail(error: UserError):
 
 
 def _open(
-    launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, lanes: list[Lane]
+    launch: Launch, point: Point, load: LoadNetwork, stack: contextlib.ExitStack, members: list[Member]
 ) -> bool:
     """Runs a point's smaller sizes and adds it to the batch; returns True if it was already finished."""
     workdir, hooks = folder(launch.workdir, point), Hooks(launch.stop, lambda line: None, load)
@@ -123,7 +123,7 @@ def _open(
     run = stack.enter_context(opened(job, full, hooks, smaller))
     begin(run)
     if run.state is None:
-        last = climb(None, None, smaller, hooks=hooks)
+        last = run_sizes(None, None, smaller, hooks=hooks)
         if last is not None and not last.finished:
             return False
         run = follow(run, last)
@@ -131,7 +131,7 @@ def _open(
     if ended(run.job, config, state):
         return _end(launch, point, run, state)
     problem = make_problem(run.job).replace(variables={})
-    lanes.append(Lane(point, run, problem, state, int(state.step)))
+    members.append(Member(point, run, problem, state, int(state.step)))
     return False
 
 
@@ -142,31 +142,31 @@ def _end(launch: Launch, point: Point, run: Run, state: State) -> bool:
     return True
 
 
-def _compile(lane: Lane, count: int, each: Each) -> Program:
+def _compile(member: Member, count: int, each: Each) -> Program:
     """Compiles the program for `count` points like this one, or for as many as fit into memory."""
-    limit = memory.limit(lane.run.config.memory_limit_gb)
-    return stacked.compile_batch(lane.run.job, lane.problem, lane.state, count, each, limit)
+    limit = memory.limit(member.run.config.memory_limit_gb)
+    return stacked.compile_batch(member.run.job, member.problem, member.state, count, each, limit)
 
 
-def _stack(program: Program, lanes: Sequence[Lane]) -> tuple[dict, Problem, State]:
+def _stack(program: Program, members: Sequence[Member]) -> tuple[dict, Problem, State]:
     """Returns the arrays of a batch on the devices: (variables, stacked problems, stacked states)."""
     split, whole = stacked.layouts()
     # the program runs a fixed number of points; unused places repeat the last point and make no steps
-    padded = [lanes[min(index, len(lanes) - 1)] for index in range(program.size)]
+    padded = [members[min(index, len(members) - 1)] for index in range(program.size)]
     stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
-    problems = jax.device_put(stack(*(lane.problem for lane in padded)), split)
-    states = jax.device_put(stack(*(lane.state for lane in padded)), split)
-    for lane in lanes:
-        lane.problem = lane.state = None
-    return jax.device_put(lanes[0].run.job.variables, whole), problems, states
+    problems = jax.device_put(stack(*(member.problem for member in padded)), split)
+    states = jax.device_put(stack(*(member.state for member in padded)), split)
+    for member in members:
+        member.problem = member.state = None
+    return jax.device_put(members[0].run.job.variables, whole), problems, states
 
 
-def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
+def _drive(launch: Launch, program: Program, members: list[Member]) -> None:
     """Runs a batch to its end or until `launch.stop()`, and writes the files of its points when due."""
-    job, (split, _) = lanes[0].run.job, stacked.layouts()
-    variables, problems, states = _stack(program, lanes)
-    for lane in lanes:
-        _try(launch, lane, partial(_note, lane, program.facts))
+    job, (split, _) = members[0].run.job, stacked.layouts()
+    variables, problems, states = _stack(program, members)
+    for member in members:
+        _try(launch, member, partial(_note, member, program.facts))
 
     def terms_of(states):
         # the terms of all points are computed at the first call, and so at most once after each chunk
@@ -177,53 +177,59 @@ def _drive(launch: Launch, program: Program, lanes: list[Lane]) -> None:
         )
 
     terms, pace = terms_of(states), 0.0
-    states = states.replace(scale=jax.device_put(states.scale * _scales(program, lanes, terms()), split))
-    for index, lane in enumerate(lanes):
-        if not lane.run.recorder.metrics:
-            _try(launch, lane, partial(_first, lane, _slice(states, index), partial(_finite, terms, index)))
-    total = sum(lane.run.config.steps for lane in lanes)
-    with tqdm(total=total, initial=sum(lane.step for lane in lanes), unit="step", disable=None) as bar:
-        while any(lane.active for lane in lanes) and not launch.stop():
-            counts = _counts(program, lanes, pace)
+    states = states.replace(scale=jax.device_put(states.scale * _scales(program, members, terms()), split))
+    for index, member in enumerate(members):
+        if not member.run.recorder.metrics:
+            _try(
+                launch, member, partial(_first, member, _slice(states, index), partial(_finite, terms, index))
+            )
+    total = sum(member.run.config.steps for member in members)
+    with tqdm(total=total, initial=sum(member.step for member in members), unit="step", disable=None) as bar:
+        while any(member.active for member in members) and not launch.stop():
+            counts = _counts(program, members, pace)
             began = time.perf_counter()
             states, losses = program.compiled(variables, problems, states, jax.device_put(counts, split))
             losses = np.asarray(losses)  # waits for the device
             seconds = time.perf_counter() - began
             pace, terms = seconds / counts.max(), terms_of(states)
             share = seconds / np.count_nonzero(counts)  # the time of each point that made steps
-            for index, lane in enumerate(lanes):
-                if lane.active:
-                    arrived = partial(_arrive, launch, lane, losses[index], share, pace)
+            for index, member in enumerate(members):
+                if member.active:
+                    arrived = partial(_arrive, launch, member, losses[index], share, pace)
                     _try(
-                        launch, lane, partial(arrived, _slice(states, index), partial(_finite, terms, index))
+                        launch,
+                        member,
+                        partial(arrived, _slice(states, index), partial(_finite, terms, index)),
                     )
             bar.update(int(counts.sum()))
-    for index, lane in enumerate(lanes):
-        if lane.active:
-            _try(launch, lane, partial(_pause, lane, _slice(states, index), partial(_finite, terms, index)))
+    for index, member in enumerate(members):
+        if member.active:
+            _try(
+                launch, member, partial(_pause, member, _slice(states, index), partial(_finite, terms, index))
+            )
 
 
-def _scales(program: Program, lanes: Sequence[Lane], terms: dict[str, np.ndarray]) -> np.ndarray:
+def _scales(program: Program, members: Sequence[Member], terms: dict[str, np.ndarray]) -> np.ndarray:
     """Returns the factor on the loss with which each place of the program begins."""
     scales = np.ones(program.size, np.float32)
-    for index, lane in enumerate(lanes):
+    for index, member in enumerate(members):
         values = {name: float(values[index]) for name, values in terms.items()}
-        scales[index] = loop.start_scale(lane.run, values)
+        scales[index] = loop.start_scale(member.run, values)
     return scales
 
 
-def _counts(program: Program, lanes: Sequence[Lane], pace: float) -> np.ndarray:
+def _counts(program: Program, members: Sequence[Member], pace: float) -> np.ndarray:
     """Returns the number of steps that each place of the program makes next."""
     counts = np.zeros(program.size, np.int32)
-    for index, lane in enumerate(lanes):
-        if lane.active:
-            counts[index] = loop.chunk(lane.step, lane.run.config, pace)
+    for index, member in enumerate(members):
+        if member.active:
+            counts[index] = loop.chunk(member.step, member.run.config, pace)
     return counts
 
 
-def _try(launch: Launch, lane: Lane, work: Callable[[], bool]) -> None:
+def _try(launch: Launch, member: Member, work: Callable[[], bool]) -> None:
     """Calls `work` for a point; an error removes only that point from the batch."""
-    lane.active = attempt(launch, lane.point, work) and lane.active
+    member.active = attempt(launch, member.point, work) and member.active
 
 
 def _slice(states: State, index: int) -> State:
@@ -238,33 +244,33 @@ def _finite(terms: Callable[[], dict], index: int) -> dict[str, float]:
     return values
 
 
-def _note(lane: Lane, facts: dict) -> bool:
-    lane.run.recorder.note(**facts)
+def _note(member: Member, facts: dict) -> bool:
+    member.run.recorder.note(**facts)
     return False
 
 
-def _first(lane: Lane, state: State, terms: Callable) -> bool:
+def _first(member: Member, state: State, terms: Callable) -> bool:
     """Records the start of a point."""
-    lane.run.recorder.record(state, terms(), 0.0)
+    member.run.recorder.record(state, terms(), 0.0)
     return False
 
 
 def _arrive(
-    launch: Launch, lane: Lane, loss: float, seconds: float, pace: float, state: State, terms: Callable
+    launch: Launch, member: Member, loss: float, seconds: float, pace: float, state: State, terms: Callable
 ) -> bool:
     """Writes the files of a point that are due after a chunk of steps; returns True if it is finished."""
-    lane.step = int(state.step)
+    member.step = int(state.step)
     if not math.isfinite(loss):
-        raise UserError(f"the loss is not finite at step {lane.step - 1}; {_ADVICE}")
-    lane.run.recorder.seconds += seconds
-    loop.keep(lane.run, state, terms, pace)
-    if not ended(lane.run.job, lane.run.config, state):
+        raise UserError(f"the loss is not finite at step {member.step - 1}; {_ADVICE}")
+    member.run.recorder.seconds += seconds
+    loop.keep(member.run, state, terms, pace)
+    if not ended(member.run.job, member.run.config, state):
         return False
-    lane.active = False
-    return _end(launch, lane.point, lane.run, state)
+    member.active = False
+    return _end(launch, member.point, member.run, state)
 
 
-def _pause(lane: Lane, state: State, terms: Callable) -> bool:
+def _pause(member: Member, state: State, terms: Callable) -> bool:
     """Saves a point that was stopped before its end."""
-    loop.pause(lane.run.recorder, state, terms)
+    loop.pause(member.run.recorder, state, terms)
     return False

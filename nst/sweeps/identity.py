@@ -63,7 +63,7 @@ def _inputs(config: ConfigDict) -> Iterator[tuple[str, str]]:
     paths = {"content": content} | {f"style {index}": path for index, path in enumerate(paintings)}
     for role, group in (("content mask", "content_masks"), ("style mask", "style_masks")):
         given = enumerate(config.guidance[group])
-        paths |= {f"{role} {index}": path for index, path in given if path != masks.EVERYWHERE}
+        paths |= {f"{role} {index}": path for index, path in given if path != masks.WHOLE}
     if config.init.kind == "image":
         paths["init.image"] = config.init.image
     yield from ((role, _sha256(path)) for role, path in paths.items())

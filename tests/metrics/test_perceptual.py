@@ -48,7 +48,7 @@ def test_the_numbers_of_the_original_packages(untrained):
             if not column.startswith(name):
                 continue
             a, b = picture(1, height, width), picture(2, height, width)
-            seen = [judge.see_painting(b)] if judge.see_painting else [None]
+            seen = [judge.describe_painting(b)] if judge.describe_painting else [None]
             assert judge.judge(a, b, seen)[column] == pytest.approx(expected, rel=2e-5)
 
 

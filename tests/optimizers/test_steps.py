@@ -147,7 +147,7 @@ def test_a_run_ends_after_ten_updates_without_progress(losses, end):
     optimizer = Optimizer(name="gradient_descent", tolerance=0.01)
     state = steps.init(optimizer, np.zeros(3, np.float32))
     state, value = steps.run(given, optimizer, jnp.asarray(losses), state, np.int32(40))
-    assert int(state.step) == end and bool(steps.settled(optimizer, state)) == (end < 40)
+    assert int(state.step) == end and bool(steps.converged(optimizer, state)) == (end < 40)
     assert float(value) == np.float32(losses[end - 1])
     again, _ = steps.run(given, optimizer, jnp.asarray(losses), state, np.int32(0))
     assert int(again.step) == end

@@ -189,7 +189,7 @@ def test_each_part_of_the_smaller_sizes_is_part_of_the_start():
     config = {"size": 24, "seed": 0, "steps": 9, "output": {}, "pyramid": {"steps": [1], "factor": 2.0}}
 
     def start(steps=4, inputs="a", before="", **changes):
-        return identity.handed_on(identity.make(config | changes, {"content": inputs}, before), steps)
+        return identity.start_after(identity.make(config | changes, {"content": inputs}, before), steps)
 
     starts = [start(), start(5), start(inputs="b"), start(before=start()), start(size=25), start(seed=1)]
     starts += [start(before=start(5)), start(before=start(inputs="b"))]

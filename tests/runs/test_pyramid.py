@@ -15,7 +15,7 @@ from nst.optimizers.table import Optimizer
 from nst.runs import compiling, pyramid, settings
 from nst.runs.hooks import Hooks
 from nst.runs.network import load_network
-from nst.runs.stylize import climb
+from nst.runs.stylize import run_sizes
 from tests.helpers.running import picture, records, small, stop_after, stylize
 
 ROOT_2 = 2**0.5
@@ -113,7 +113,7 @@ def test_each_size_starts_from_the_one_before(pictures, tmp_path):  # noqa: F811
     start = None
     for size, steps in ((24, 4), (34, 3), (48, 6)):
         level = pyramid.Level(settings.resolve(small(size=size, steps=steps)), None)
-        alone = climb(*pictures, [level], start, hooks=Hooks(stop_after(99), print, load_network))
+        alone = run_sizes(*pictures, [level], start, hooks=Hooks(stop_after(99), print, load_network))
         start = alone
         folder = tmp_path / "run" / (f"size_{size}" if size < 48 else "")
         assert records(folder)[-1]["step"] == steps

@@ -21,7 +21,7 @@ from nst.networks import checkpoints
 from nst.runs import compiling, session, settings
 from nst.runs.hooks import Hooks
 from nst.runs.network import LoadNetwork, load_network, network_key
-from nst.runs.stylize import climb
+from nst.runs.stylize import run_sizes
 
 # fields of the record that say how a picture was made; a kept one is believed if they are the same
 MADE = ("config", "photo_sha256", "painting_sha256", "weights_sha256")
@@ -171,7 +171,7 @@ def _make(task: Task, path: Path, identity: dict, load: LoadNetwork, stop: Calla
     for level in levels(_quiet(task.config)):
         before = result
         hooks = Hooks(stop, lambda line: None, load)
-        result = climb(task.photo, task.painting, [level], before, hooks=hooks)
+        result = run_sizes(task.photo, task.painting, [level], before, hooks=hooks)
         if result is before:  # the size is too small for something in the recipe, and is left out
             continue
         if not result.finished:
