@@ -8,8 +8,9 @@ Gatys et al. 2015 and 2016 use VGG-19, and those who took a residual network fou
 softmax. `random` are untrained networks, which show what an architecture contributes by itself (He, Wang &
 Hopcroft 2016, arXiv 1606.04801).
 
-Style and content are matched at the layers that `auto` stands for: five at strides from 1 to 16, and three
-between them. The losses are relative to the targets' energies, so that the weights mean the same for each.
+Style and content are matched at the layers that `auto` stands for: five for the style, from the first layers
+to those with a position for every 16 pixels, and three of them, or layers near them, for the content. The
+losses are relative to the targets' energies, so that the weights mean the same for each network.
 
 There are 66 points: two for each network that is published, and two for each architecture without training
 (but not with batch normalisation, which then changes nothing). The weights are fetched when they are first

@@ -60,7 +60,7 @@ MACHINES = {
 
 
 class Measured(NamedTuple):
-    """A row of docs/benchmarks.md, or of the H100's first measurement (jax 0.11.2, L-BFGS by loops)."""
+    """A row of docs/scaling.md, or of the H100's first measurement (jax 0.11.2, L-BFGS by loops)."""
 
     machine: str
     width: int
