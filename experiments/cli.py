@@ -57,4 +57,4 @@ def workdir(example: str) -> Path:
     Raises:
       UserError: --workdir was not given.
     """
-    return options.required(WORKDIR.value, example)
+    return options.required(WORKDIR.value, "the run", example)

@@ -54,13 +54,14 @@ def shown(value) -> str:
     return text if len(text) < 200 else reprlib.repr(text)[1:-1]
 
 
-def choose(field: str, value: str, allowed: Iterable[str]) -> str:
+def choose(field: str, value: str, allowed: Iterable[str], advice: str = "") -> str:
     """Returns `value`, if it is allowed.
 
     Args:
       field: the dotted config field, as the user would type it.
       value: the value of the field.
       allowed: the allowed values.
+      advice: what the message says in place of all allowed values, if they are many; "": it lists them.
 
     Raises:
       UserError: the value is not allowed; the message names the nearest allowed value, all of them, or both.
@@ -69,7 +70,7 @@ def choose(field: str, value: str, allowed: Iterable[str]) -> str:
     if value in allowed:
         return value
     near = difflib.get_close_matches(str(value), allowed, n=1)
-    listed = f"allowed: {', '.join(allowed)}"
+    listed = advice or f"allowed: {', '.join(allowed)}"
     hint = f"did you mean {near[0]!r}? {listed if len(listed) < _LONG_LIST else ''}" if near else listed
     raise UserError(f"{field} = {shown(value)}: {hint.rstrip()}")
 

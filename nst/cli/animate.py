@@ -1,7 +1,7 @@
 """Makes a film of a run from its previews, the smaller sizes first: GIF, WebP or MP4.
 
-nst animate runs/first -o film.mp4
-nst animate photo_painting.nst -o film.webp --seconds=6
+nst animate photo_painting.nst                  makes photo_painting.gif beside the folder
+nst animate runs/first -o film.mp4 --seconds=6
 
 A run writes a preview every log.preview_every steps, so a smooth film needs a run with, for example,
 --config.log.preview_every=5. `nst photo.jpg painting.jpg` keeps its run folder if --keep is given.
@@ -20,7 +20,7 @@ from nst.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command to a parser."""
     parser.add_argument("run", metavar="FOLDER", help="the run folder")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="film.gif, .webp or .mp4")
+    parser.add_argument("-o", "--output", metavar="FILE", help="film.gif, .webp or .mp4 (FOLDER.gif)")
     parser.add_argument(
         "--seconds", type=options.positive, default=8.0, help="seconds before the last picture (%(default)g)"
     )
@@ -34,10 +34,22 @@ def run(args: argparse.Namespace) -> int:
     """Writes the film that the arguments describe; returns the exit status."""
     from nst.report import film
 
-    paths = list(frames(Path(args.run)))
-    count = film.write(Path(args.output), paths, args.seconds, args.hold, args.width)
-    say(f"{args.output}: {counted(count, 'picture')}, {args.seconds + args.hold:g} s")
+    folder = Path(args.run)
+    paths, output = list(frames(folder)), Path(args.output) if args.output else beside(folder)
+    count = film.write(output, paths, args.seconds, args.hold, args.width)
+    say(f"{output}: {counted(count, 'picture')}, {args.seconds + args.hold:g} s")
     return 0
+
+
+def beside(folder: Path) -> Path:
+    """Returns the path of a run's film if the command does not name one: NAME.gif for NAME or NAME.nst.
+
+    Args:
+      folder: the run folder.
+    """
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
+    return folder.with_name(f"{folder.name.removesuffix('.nst')}.gif")
 
 
 def frames(folder: Path) -> Iterator[Path]:

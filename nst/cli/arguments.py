@@ -91,9 +91,14 @@ class _ConfigFile(flags.ArgumentParser):
         if not isinstance(config, ConfigDict):
             raise UserError(f"{file}: get_config() returns no ConfigDict; see nst configs default")
         fields = list(points.field_names(config))
-        for word in self.command:
-            if (match := _FIELD.match(word)) and match[1] not in fields:
+        for word, following in itertools.pairwise([*self.command, "--"]):
+            if not (match := _FIELD.match(word)):
+                continue
+            if match[1] not in fields:
                 raise UserError(points.unknown(match[1], fields))
+            is_switch = isinstance(points.get_field(config, match[1]), bool)
+            if not (match[2] or is_switch) and following.startswith("--"):
+                raise UserError(f"{word} needs a value: --config.{match[1]}=VALUE")
         return config
 
     def flag_type(self):

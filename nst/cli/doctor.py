@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from nst.cli.process import say
 from nst.errors import UserError
@@ -89,6 +88,7 @@ def _devices(faults: list[str]) -> Iterator[str]:
 def _caches() -> Iterator[str]:
     from nst.devices import memory
     from nst.files import cache_folder
+    from nst.outputs import obstacle
 
     for name, purpose in (
         ("programs", "compiled programs"), ("xla", "JAX's own cache"), ("weights", "downloaded weights"),
@@ -99,16 +99,10 @@ def _caches() -> Iterator[str]:
             yield f"{purpose}: {error}"
             return
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        yield f"{purpose}: {folder}, {memory.format_bytes(size)}{_cannot_write(folder)}"
+        reason = obstacle(folder)
+        unusable = f": cannot be written ({reason}); set NST_CACHE_DIR" if reason else ""
+        yield f"{purpose}: {folder}, {memory.format_bytes(size)}{unusable}"
     yield "they may be deleted at any time; NST_CACHE_DIR names another place"
-
-
-def _cannot_write(folder: Path) -> str:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return (
-        "" if os.access(folder, os.W_OK | os.X_OK) else f": cannot be written; set NST_CACHE_DIR ({folder})"
-    )
 
 
 def _weights() -> Iterator[str]:

@@ -20,8 +20,8 @@ from nst.files import remove_leftovers
 from nst.networks import fallback
 from nst.report import sheet
 from nst.report.sheet import Cell
-from nst.runs import compiling, settings
-from nst.runs.log import Detail, Log
+from nst.runs import compiling, settings, specs
+from nst.runs.log import Detail, Log, once
 from nst.runs.network import LoadNetwork, cached_loader
 from nst.runs.pictures import fitted
 
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     plain.apply(args.config, choices, given)
     config = settings.resolve(args.config)
     images.check_format(config.output.format, config.output.bits)
+    specs.read_network(config)  # raises an error for a wrong network or layer
     # a user who chooses a config has also chosen its network
     chosen = args.config_file != "default" or "weights.name" in given | choices
     manner = Manner(config, chosen, args.overwrite, args.keep, args.verbose, args.names)
@@ -84,14 +85,25 @@ def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
     (pair,) = found.pairs
     for work in works:
         began = time.monotonic()
-        say(f"{_what(pair)}: {_how(work)}")
-        if not making.make(work, manner, cached_loader(), _log(manner.verbose)):
+        load = _announced(cached_loader(), f"{_what(pair)}: {_how(work)}")
+        if not making.make(work, manner, load, _log(manner.verbose)):
             say("the same command continues it")
             return None
         say(f"{pair.output}: {duration(time.monotonic() - began)}")
     if not works:
         say(f"{pair.output}: finished already")
     return 0
+
+
+def _announced(load: LoadNetwork, line: str) -> LoadNetwork:
+    """Returns a loader that first prints a line; a run loads its network when all else has been checked."""
+    announce = once(say)
+
+    def call(*rest):
+        announce(line)
+        return load(*rest)
+
+    return call
 
 
 def _what(pair: Pair) -> str:
@@ -103,8 +115,12 @@ def _how(work: Work) -> str:
     """Returns a text that names the size and the network of a picture."""
     size, network = work.config.size, work.config.weights.name
     pixels = {0: "its own size", settings.AUTO: "the largest size that fits"}.get(size, f"{size} px")
-    names = {fallback.FULL: "VGG-19", fallback.SMALL: f"the small network, {fallback.SMALL}"}
-    return f"{pixels}, {names.get(network, 'network ' + network)}"
+    names = {
+        fallback.FULL: "VGG-19",
+        fallback.SMALL: f"the small network, {fallback.SMALL}",
+        "random": f"{work.config.weights.architecture} with random weights",
+    }
+    return f"{pixels}, {names.get(network, f'network {network}')}"
 
 
 # --- several pictures

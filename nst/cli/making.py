@@ -13,7 +13,9 @@ from nst.cli.pairs import Pair
 from nst.cli.process import say
 from nst.errors import Busy, OtherRun, UserError
 from nst.files import read_json, remove_leftovers
-from nst.runs import folder, identity, settings
+from nst.networks import checkpoints
+from nst.outputs import check_writable
+from nst.runs import fitting, folder, identity, settings
 from nst.runs.network import LoadNetwork
 from nst.runs.stylize import stylize
 from nst.sweeps.identity import expected
@@ -62,13 +64,14 @@ def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
             if not folder.begun(pair.folder):
                 _remove(pair.folder)  # a killed process may have left files in it
         elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
-            others.append(pair.output)
+            others.append(pair)
     if others:
+        _check(others[0], manner)  # first, since another name does not help if the picture cannot be made
         more = f" (and {len(others) - 1} more)" if others[1:] else ""
-        kept = any(pair.output == others[0] and folder.begun(pair.folder) for pair in asked)
+        kept = folder.begun(others[0].folder)
         with_more = ", which continues the run that was kept if only --steps is larger" if kept else ""
         raise UserError(
-            f"{others[0]}{more}: there already, and made from other pictures or settings, or not by nst; "
+            f"{others[0].output}{more}: there already, and made from other pictures or settings, or not by nst; "
             f"give another name with -o, or replace it with --overwrite{with_more}"
         )
     return finished
@@ -81,12 +84,38 @@ def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[W
       asked: the pictures of a command that are not finished.
       before: the networks with which the other pictures were made.
       manner: how the pictures of the command are made.
+
+    Raises:
+      UserError: a folder cannot be written, or VGG-19 cannot be stored or used.
     """
+    for folder_of_results in {pair.output.parent for pair in asked}:
+        check_writable(folder_of_results)
     if manner.chosen:
         return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
     begun = {pair: chosen.begun(pair.folder) for pair in asked}
-    name = asked and chosen.settle([*before, *filter(None, begun.values())], say)
+    used = [*before, *filter(None, begun.values())]
+    if not (used or any(_can_be_made(pair, manner) for pair in asked)):
+        used = [chosen.FULL]  # it is not downloaded, since making the pictures ends with errors before that
+    name = asked and chosen.settle(used, say)
     return [Work(pair, _config(manner, pair, begun[pair] or name)) for pair in asked]
+
+
+def _check(pair: Pair, manner: Manner) -> None:
+    """Raises UserError if a picture cannot be made, as far as that is known without the network's weights.
+
+    If the user has not chosen a network, the small one is checked, which needs less of everything.
+    """
+    fitting.check(_config(manner, pair, manner.config.weights.name if manner.chosen else chosen.SMALL))
+
+
+def _can_be_made(pair: Pair, manner: Manner) -> bool:
+    """Returns whether `_check` finds no error, or the network need not be downloaded anyway."""
+    try:
+        if not checkpoints.on_disk(chosen.FULL):
+            _check(pair, manner)
+    except Exception:  # making the picture raises the error again, of whatever kind it is
+        return False
+    return True
 
 
 def _config(manner: Manner, pair: Pair, network: str) -> ConfigDict:

@@ -11,8 +11,9 @@ a picture cannot be measured, the command prints why, and measures the others; t
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,8 +23,10 @@ from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.files import write_json
 from nst.metrics import instrument
+from nst.outputs import check_writable
 from nst.runs import settings
 
+T = TypeVar("T")
 NAMES = {"weights.name": "--network"}
 
 
@@ -58,29 +61,20 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def measure_all(
-    fixed: instrument.Instrument, paths: Sequence[str], photo: np.ndarray, paintings: Sequence[np.ndarray]
-) -> list[tuple[str, dict[str, float]]]:
-    """Measures pictures; prints an error for each that cannot be measured, and a warning if shapes differ.
+def succeeded(function: Callable[[str], T], paths: Sequence[str]) -> list[tuple[str, T]]:
+    """Returns (path, function(path)) of each path for which there is no error; prints the errors.
 
     Args:
-      fixed: the instrument.
-      paths: paths of the pictures.
-      photo: the photograph, `HxWx3` in [0, 1].
-      paintings: the paintings, each `HxWx3` in [0, 1].
-
-    Returns:
-      (path, measures) of the pictures that could be measured.
+      function: may raise UserError.
+      paths: paths of pictures.
     """
-    rows = []
+    found = []
     for path in paths:
         try:
-            values = instrument.judge_files(fixed, path, photo, paintings)
-            warn_of_shape(path, photo)
-            rows.append((path, values))
+            found.append((path, function(path)))
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
-    return rows
+    return found
 
 
 def warn_of_shape(path: str, photo: np.ndarray) -> None:
@@ -98,6 +92,7 @@ def warn_of_shape(path: str, photo: np.ndarray) -> None:
 def write(path: str, content) -> None:
     """Writes a JSON file atomically; raises UserError if it cannot be written."""
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_json(Path(path), content)
     except OSError as error:
         raise UserError(f"{path}: cannot write it ({error.strerror}); use another path") from error
@@ -107,15 +102,20 @@ def run(args: argparse.Namespace) -> int:
     """Measures the pictures that the arguments name, and returns the exit status.
 
     Raises:
-      UserError: pictures are missing from the command.
+      UserError: pictures are missing from the command, or the network cannot be loaded.
     """
     paths, styles = [*settings.paths(args.images), *args.pictures], settings.paths(args.style)
     if not (args.content and styles and paths):
         raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")
+    if args.json:
+        check_writable(Path(args.json).parent)
     photo, *paintings = (images.read(path).rgb_HxWx3 for path in (args.content, *styles))
+    readable = [path for path, _ in succeeded(lambda path: warn_of_shape(path, photo), paths)]
+    if not readable:  # the network need not be downloaded
+        return 1
     fixed = instrument.load(args.network)
     print(f"instrument: {fixed.name}", file=sys.stderr)
-    rows = measure_all(fixed, paths, photo, paintings)
+    rows = succeeded(lambda path: instrument.judge_files(fixed, path, photo, paintings), readable)
     if rows:
         print(table(rows, fixed.name))
     if args.json:

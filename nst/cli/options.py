@@ -19,31 +19,19 @@ def add_workdir(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--workdir", metavar="FOLDER", help=what)
 
 
-def workdir(args: argparse.Namespace, example: str) -> Path:
-    """Returns the folder of --workdir.
-
-    Args:
-      args: arguments from a parser with `add_workdir`.
-      example: a value that the error message suggests.
-
-    Raises:
-      UserError: --workdir was not given.
-    """
-    return required(args.workdir, example)
-
-
-def required(workdir: str | None, example: str) -> Path:
+def required(workdir: str | None, what: str, example: str) -> Path:
     """Returns the folder that --workdir names.
 
     Args:
       workdir: the value of the option.
+      what: what the folder is for, such as "the run", for the error message.
       example: a value that the error message suggests.
 
     Raises:
       UserError: the option was not given.
     """
     if not workdir:
-        raise UserError(f"give a folder for the run: --workdir={example}")
+        raise UserError(f"give a folder for {what}: --workdir={example}")
     return Path(workdir)
 
 

@@ -140,7 +140,7 @@ def _side(word: str) -> _Side:
         raise UserError(f"the name of a picture is empty: {FORM}")
     path = Path(os.path.expanduser(word))
     if path.is_dir():
-        files = folders.files(str(path), "folder")
+        files = folders.files(str(path))
         return _Side([(str(file),) for file in files], path.resolve().name, path.parent, True)
     if not path.exists() and glob.has_magic(str(path)):
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)))

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from nst import report  # imported here, since it imports JAX
     from nst.sweeps import results
 
-    workdir = options.workdir(args, "runs/pooling")
+    workdir = options.required(args.workdir, "a sweep", "runs/pooling")
     sweep = results.read_sweep(workdir)
     rows = results.rows(workdir, sweep)
     path = report.write(workdir, sweep, rows)

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Makes or continues the run that the arguments describe; returns the exit status."""
     from nst.devices import processes  # imported here, since it imports JAX
 
-    workdir = options.workdir(args, "runs/first")
+    workdir = options.required(args.workdir, "the run", "runs/first")
     if catalogue.has_sweep(args.config_file):
         say(f"note: only the config of {args.config_file} is run, and not its sweep(): see nst sweep")
     cluster = args.coordinator, args.processes, args.process_id

@@ -52,17 +52,20 @@ def run(args: argparse.Namespace) -> int:
     """Runs the sweep that the arguments describe, and returns the exit status."""
     launcher = LAUNCHERS[choose("launcher", args.launcher, LAUNCHERS)]
     chosen = Options(args.instrument, args.jobs, args.batch, args.ray_address)
-    workdir = options.workdir(args, "runs/pooling")
     points = make_points(args.config, space.load_sweep(locate(args.config_file)))
     selected = select(points, args.only) if args.only else points
     if args.dry_run:
+        workdir = Path(args.workdir) if args.workdir else None
         # in a new folder no point is finished, so the instrument need not be loaded
-        begun = (workdir / "sweep.json").exists()
+        begun = workdir and (workdir / "sweep.json").exists()
         name = _judge(args, workdir, points)[1].name if begun else ""
         print("\n".join(progress.list_points(workdir, selected, name)))
         return 0
+    workdir = options.required(args.workdir, "the sweep", "runs/pooling")
+    results.check(workdir, args.config)
     launcher.start(chosen)
     received = signals.catch()
+    local.check(selected)
     network, instrument = _judge(args, workdir, points)
     request = results.Request(
         args.config_file, args.command, args.launcher, network, instrument.name, args.target_loss

@@ -30,6 +30,7 @@ from nst.cli import options
 from nst.devices import memory
 from nst.errors import UserError, choose
 from nst.images import folders
+from nst.outputs import check_writable
 from nst.runs import forecast, settings, specs
 from nst.runs.job import make_problem, prepare
 from nst.runs.network import load_network
@@ -59,16 +60,12 @@ def layers(args: argparse.Namespace) -> tuple[str, ...]:
     return settings.names(args.layers) or args.config.style_loss.layers
 
 
-def channels(args: argparse.Namespace, strongest) -> tuple[int, ...]:
-    """Returns the channels of --channels, or `strongest()` without that option.
-
-    Raises:
-      UserError: --channels has something other than whole numbers.
-    """
+def numbers(text: str) -> tuple[int, ...]:
+    """Returns the whole numbers of an option; raises ArgumentTypeError if it has anything else."""
     try:
-        return tuple(int(name) for name in settings.names(args.channels)) or strongest()
+        return tuple(map(int, settings.names(text)))
     except ValueError as error:
-        raise UserError(f"--channels={args.channels}: give whole numbers, such as 3,17") from error
+        raise argparse.ArgumentTypeError(f"{text}: give whole numbers, such as 3,17") from error
 
 
 def picture(path: str, config: ConfigDict) -> np.ndarray:
@@ -126,7 +123,7 @@ def show_maps(args: argparse.Namespace) -> Iterator[Output]:
     photo, names = photograph(config), layers(args)
     activations = network.activations(network.load(config, names, single_channels=True), photo, names)
     chosen = {
-        layer: channels(args, lambda maps_hxwxC=maps_hxwxC: maps.strongest_channels(maps_hxwxC, args.count))
+        layer: args.channels or maps.strongest_channels(maps_hxwxC, args.count)
         for layer, maps_hxwxC in activations.items()
     }
     below = subtitle(config, Path(config.content).stem, photo)
@@ -156,7 +153,7 @@ def show_patches(args: argparse.Namespace) -> Iterator[Output]:
     paths, names = folder(args), layers(args)
     below = f"{len(paths)} pictures of {Path(args.folder).name} at {config.size} px, {config.weights.name}"
     model = network.load(config, names, single_channels=True)
-    chosen = channels(args, lambda: tuple(range(args.count)))
+    chosen = args.channels or tuple(range(args.count))
     for layer in names:
         top = patches.top(model, paths, layer, chosen, 9, config.size)
         cut = patches.cut_out(model, paths, layer, chosen, top, config.size, args.rule)
@@ -170,7 +167,7 @@ def show_maximized(args: argparse.Namespace) -> Iterator[Output]:
     config = args.config
     names = layers(args)
     model = network.load(config, names, single_channels=True)
-    chosen = channels(args, lambda: tuple(range(args.count)))
+    chosen = args.channels or tuple(range(args.count))
     for layer in names:
         images_CxHxWx3 = maximize.maximize(model, layer, chosen, config.size, config.steps, config.seed)
         below = f"{config.weights.name}, {config.size} px, {config.steps} updates"
@@ -274,7 +271,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_workdir(parser, "the folder of the figures")
     once = {"action": options.Once, "default": ""}
     add("--layers", **once, help="layers, with commas (those of style_loss)")
-    add("--channels", **once, help="channels, with commas (the strongest)")
+    add("--channels", **once, type=numbers, help="channels, with commas (the strongest)")
     add("--count", type=options.count, default=9, help="channels, units or neighbours (%(default)s)")
     add("--folder", default="", help="a folder of pictures; needed for patches and distances")
     add("--rule", choices=deconvnet.RULES, default="deconvnet", help="projection to pixels (%(default)s)")
@@ -289,7 +286,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.what:
         raise UserError(f"name what to show: {', '.join(COMMANDS)}")
     show = COMMANDS[choose("what to show", args.what, COMMANDS)]
-    workdir, args.config = options.workdir(args, "runs/seen"), settings.resolve(args.config)
+    check_writable(workdir := options.required(args.workdir, "the figures", "runs/seen"))
+    args.config = settings.resolve(args.config)
     if args.config.size == settings.AUTO:
         raise UserError("size = auto: a figure has no automatic size; give pixels: --config.size=256")
     for output in show(args):

@@ -15,19 +15,20 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
-def files(folder: str, field: str) -> list[Path]:
+def files(folder: str, field: str = "") -> list[Path]:
     """Returns the paths of the pictures in a folder, sorted by name.
 
     Args:
       folder: path of the folder.
-      field: config field or flag that names the folder, for error messages.
+      field: config field or flag that names the folder, for error messages; "": there is none.
 
     Raises:
       UserError: the folder has no pictures.
     """
     paths = sorted(filter(is_picture, Path(folder).glob("*") if folder else ()))
     if not paths:
-        raise UserError(f"{field} = {folder!r}: no pictures there; give a folder of images")
+        named = f"{field} = {folder!r}" if field else folder
+        raise UserError(f"{named}: no pictures there; give a folder of images")
     return paths
 
 

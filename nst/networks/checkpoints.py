@@ -67,7 +67,9 @@ def convention(name: str, architecture: str, preprocessing: str) -> Convention:
         return Convention(known.architecture, preprocessing or known.preprocessing, widths)
     suffix = Path(name).suffix
     if name != "random" and suffix not in SUFFIXES:
-        choose("weights.name", name, (*NAMES, *(f"a path to {suffix}" for suffix in SUFFIXES)))
+        files = f"the path of a file ends in {', '.join(SUFFIXES)}"
+        more = "docs/networks.md shows how to add a network"
+        choose("weights.name", name, NAMES, f"nst networks lists the names; {files}; {more}")
     path = _path(name)
     stated = formats.metadata(path).get("preprocessing", "")
     if stated not in ("", *PREPROCESSING):

@@ -1,6 +1,7 @@
 """Downloads of files: resumable, bounded, verified by their hash, and either complete or absent."""
 
 import os
+import socket
 import sys
 import time
 import urllib.error
@@ -43,7 +44,8 @@ def download(name: str, official_url: str, hash: str, size: tuple[int, int], fol
     target = folder / file_name
     partial = target.with_name(target.name + ".part")
     algorithm, expected = hash.split(":")
-    advice = f"fetch {official_url} by other means and set NST_WEIGHTS_DIR to its folder"
+    file = "it" if url == official_url else official_url
+    advice = f"fetch {file} by other means and set NST_WEIGHTS_DIR to its folder"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{target}.lock"):  # runs that are started together share one download
@@ -56,7 +58,7 @@ def download(name: str, official_url: str, hash: str, size: tuple[int, int], fol
                 return target
             partial.unlink()
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split())
+        reason = _in_words(getattr(error, "reason", error))
         advice = (
             f"run again to resume, or {advice}, or use the small network: --config.weights.name=vgg19_slim"
         )
@@ -67,6 +69,13 @@ def download(name: str, official_url: str, hash: str, size: tuple[int, int], fol
         f"{name}: {url} has {algorithm} {actual}, not {expected}; "
         f"the file was deleted; run again, or {advice}"
     )
+
+
+def _in_words(reason: Exception | str) -> str:
+    """Returns the reason why a download failed, in one line and without the number of the error."""
+    if isinstance(reason, socket.gaierror):
+        return "no connection, or no such server"
+    return " ".join(str(getattr(reason, "strerror", None) or reason).split())
 
 
 def _fetch(url: str, partial: Path, size: int, slack: int) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from nst import images
 from nst.errors import UserError, choose, optional
 from nst.files import replacing
+from nst.outputs import check_writable
 
 _RATE = 30  # pictures per second of an MP4; a frame that lasts longer is repeated
 
@@ -17,7 +18,7 @@ def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width
     """Writes a film.
 
     Args:
-      path: path of the film; the suffix chooses the format: .gif, .webp or .mp4.
+      path: path of the film; the suffix chooses the format: .gif, .webp or .mp4. Its folder is made.
       frames: the pictures in their order; smaller ones are enlarged to the size of the last.
       seconds: the length of the film before the last picture.
       hold: the seconds for which the last picture is shown.
@@ -31,6 +32,7 @@ def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width
         MP4 needs, is not installed.
     """
     encode = _FORMATS[choose(f"{path}: suffix", path.suffix.lower(), _FORMATS)]
+    check_writable(path.parent)
     last = images.read(frames[-1]).rgb_HxWx3
     width = width or last.shape[1]
     height = round(last.shape[0] * width / last.shape[1])
@@ -39,6 +41,7 @@ def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width
     pictures = [_frame(images.read(frame).rgb_HxWx3, height, width) for frame in frames]
     durations = [seconds / max(1, len(pictures) - 1)] * (len(pictures) - 1) + [hold]
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             encode(file, pictures, durations)
     except OSError as error:

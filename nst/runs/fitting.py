@@ -20,7 +20,7 @@ from nst.runs import folder, forecast, pictures, sharding, specs
 from nst.runs.compiling import Size, compile_run
 from nst.runs.job import Job, prepare
 from nst.runs.log import Detail
-from nst.runs.network import LoadNetwork
+from nst.runs.network import FrozenNetwork, LoadNetwork
 from nst.runs.settings import AUTO
 
 # sizes are rounded down to a multiple of this many pixels, which leaves a margin for rounding the other edge
@@ -61,6 +61,20 @@ def choose_size(
     return _with_size(config, size)
 
 
+def check(config: ConfigDict) -> None:
+    """Checks a run as far as that is possible without the weights of its network, which are not loaded.
+
+    Args:
+      config: from `settings.resolve`, with its pictures.
+
+    Raises:
+      UserError: as from `prepare`.
+    """
+    if config.size == AUTO:
+        config = _with_size(config, max(1, _bounds(None, None, config)[1]))
+    prepare(None, None, config, load=lambda *_: FrozenNetwork({}, {}, ()))
+
+
 def _with_size(config: ConfigDict, size: int) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.ignore_type():  # the field holds the text "auto"
@@ -68,16 +82,22 @@ def _with_size(config: ConfigDict, size: int) -> ConfigDict:
     return config
 
 
-def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
-    """Returns the largest size that fits, up to the photograph's own."""
+def _bounds(content, style, config: ConfigDict) -> tuple[int, int]:
+    """Returns the photograph's own size, and a size that may fit, from which `_fitting_size` searches down.
+
+    The search cannot begin at the photograph's own size, since even its arrays may be too much.
+    """
     photo, _ = pictures.sources(content, style, config)
     shape = images.read(photo, config.max_megapixels).rgb_HxWx3.shape[:2]
     own, limit = images.measure(*shape, config.size_mode), memory.limit(config.memory_limit_gb)
     pixels = forecast.image_bytes(specs.read_network(config)[1], specs.make_optimizer(config), *shape)
-    # the search begins at a size that may fit, since even the arrays of a larger one may be too much
-    begin = min(
-        own, int(own * forecast.largest_scale(pixels // (config.devices or jax.device_count()), limit))
-    )
+    scale = forecast.largest_scale(pixels // (config.devices or jax.device_count()), limit)
+    return own, min(own, int(own * scale))
+
+
+def _fitting_size(content, style, config: ConfigDict, *, log, load: LoadNetwork) -> int:
+    """Returns the largest size that fits, up to the photograph's own."""
+    (own, begin), limit = _bounds(content, style, config), memory.limit(config.memory_limit_gb)
     job = prepare(content, style, _with_size(config, begin), load) if begin else None
     fitting = job and largest(job, compile_run(job), limit)
     if job is None or fitting is None:

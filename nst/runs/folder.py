@@ -18,6 +18,7 @@ from pathlib import Path
 
 import filelock
 
+from nst import outputs
 from nst.devices import processes
 from nst.errors import Busy, OtherRun, UserError, optional
 from nst.files import read_json, read_json_lines, remove_leftovers, replacing, write_json
@@ -39,6 +40,19 @@ _OTHERS = (
     "previews", "tensorboard", "metrics.jsonl", "manifest.json", "config.json", "last_finite.png",
 )  # fmt: skip
 RECORD = {"step": int, "seconds": float, str: float}
+
+
+@processes.on_primary
+def check_writable(workdir: Path) -> None:
+    """Checks, without changing anything, that a run folder can be made or written.
+
+    Args:
+      workdir: the run folder, which need not exist.
+
+    Raises:
+      UserError: it cannot.
+    """
+    outputs.check_writable(workdir)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from nst.networks.table import multiples
 from nst.optimizers import steps
 from nst.optimizers.steps import CarriedState, State
 from nst.optimizers.table import Optimizer, method
-from nst.runs import forecast, masks, pictures, settings, sharding, specs
+from nst.runs import forecast, masks, pictures, pyramid, settings, sharding, specs
 from nst.runs.log import Detail
 from nst.runs.network import LoadNetwork, load_network
 from nst.runs.pictures import Recolor
@@ -87,6 +87,8 @@ def prepare(
     loss_weights = specs.make_problem_weights(config, spec, len(paintings), max(photo.rgb_HxWx3.shape))
     size_notes = tuple(pictures.size_notes(spec, inputs))
     start = pictures.initial_image(config, photo.rgb_HxWx3, paintings[0].rgb_HxWx3)
+    originals = tuple(picture.original for picture in inputs)
+    pyramid.plan(config, None, originals)
     network = load(config, spec, convention)  # after all checks, since it may have to be downloaded
     hashes = {picture.role: picture.sha256 for picture in inputs} | regions.inputs
     if config.init.kind == "image":
@@ -106,7 +108,7 @@ def prepare(
         carried=None,
         recolor=recolor,
         inputs=hashes | network.inputs,
-        originals=tuple(picture.original for picture in inputs),
+        originals=originals,
         notes=(*specs.notes(config), *regions.notes, *notes, *size_notes, *network.notes),
     )
 

@@ -190,17 +190,19 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
     """Yields a line for the log on the size of each picture.
 
     Raises:
-      TooSmall: a picture is too small for the deepest layer.
+      TooSmall: a picture is too small for the deepest layer, as a file or as it is used.
     """
     least = minimum_size(spec.network, spec.layers)
     for role, picture, _, before in inputs:
         after = picture.rgb_HxWx3.shape[:2]
-        if min(after) < least:
-            deepest = layers_to(spec.network.architecture, spec.layers)[-1].name
-            raise TooSmall(
-                f"{role}: {after[1]}x{after[0]} px is too small for {deepest}, which needs {least} px; "
-                "raise size or style_size, or ask for shallower layers"
-            )
+        # a file that is smaller than one window of the deepest layer has nothing that a larger size could show
+        for shape, larger in ((before, "give a larger picture"), (after, "raise size or style_size")):
+            if min(shape) < least:
+                deepest = layers_to(spec.network.architecture, spec.layers)[-1].name
+                raise TooSmall(
+                    f"{role}: {shape[1]}x{shape[0]} px is too small for {deepest}, which needs {least} px; "
+                    f"{larger}, or ask for shallower layers"
+                )
         change = "" if before == after else f", from {before[1]}x{before[0]}"
         change += ", enlarged" if max(after) > max(before) else ""
         yield Detail(f"{role}: {after[1]}x{after[0]} px{change}")

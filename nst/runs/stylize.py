@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from nst.devices import memory, mesh, processes
 from nst.errors import TooSmall
 from nst.images import Source
-from nst.runs import compiling, display, fitting, interrupt, pyramid, settings
+from nst.runs import compiling, display, fitting, folder, interrupt, pyramid, settings
 from nst.runs.hooks import Hooks, Progress
 from nst.runs.job import description, ended, make_problem, prepare
 from nst.runs.log import Detail, above_bars, once
@@ -78,6 +78,8 @@ def stylize(
     load = load or cached_loader()  # shared by all sizes of this run
     workdir = Path(workdir) if workdir else None
     config = settings.resolve(config)
+    if workdir:
+        folder.check_writable(workdir)
     config = fitting.choose_size(content, style, config, workdir, log=log, load=load)
     # the full size is prepared first, so that its errors are reported before any step is made
     job = prepare(content, style, config, load)

@@ -11,13 +11,13 @@ from ml_collections import ConfigDict
 
 from nst import images
 from nst.devices import programs as kept
-from nst.errors import Busy
+from nst.errors import Busy, UserError
 from nst.losses import problem, statistics
 from nst.losses.spec import Spec
 from nst.metrics.instrument import Instrument
 from nst.optimizers import steps
 from nst.optimizers.table import Optimizer
-from nst.runs import settings, specs
+from nst.runs import fitting, settings, specs
 from nst.runs.network import LoadNetwork, cached_loader, network_key
 from nst.runs.pictures import fitted, sources, style_sizes
 from nst.runs.stylize import stylize
@@ -75,6 +75,28 @@ def folder(workdir: Path, point: Point) -> Path:
       point: a point of the sweep.
     """
     return workdir / point.name
+
+
+def check(points: Sequence[Point]) -> None:
+    """Checks that there is a point that can be run, before an instrument is downloaded to measure it.
+
+    Args:
+      points: points of the sweep.
+
+    Raises:
+      UserError: no point can be run.
+    """
+    errors = []
+    for point in points:
+        try:
+            fitting.check(settings.resolve(point.config))
+            return
+        except (UserError, OSError) as error:
+            errors.append(error)
+        except Exception:  # the run will raise the error again, and will record it
+            return
+    if errors:
+        raise UserError(f"no point can be run; {points[0].name}: {errors[0]}")
 
 
 def pending(workdir: Path, points: Iterable[Point], instrument: str, retry_failed: bool) -> list[Point]:

@@ -12,11 +12,11 @@ from nst.sweeps.points import Point
 _TABLE_SECONDS = 10.0  # least seconds between two writes of the table, which take time with many points
 
 
-def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list[str]:
+def list_points(workdir: Path | None, points: Sequence[Point], instrument: str) -> list[str]:
     """Returns the points as lines of a table, the errors of their configs, and an estimate of the time.
 
     Args:
-      workdir: the sweep's folder; it need not exist.
+      workdir: the sweep's folder; it need not exist; None: all points are new.
       points: the points to list.
       instrument: the name of the sweep's instrument.
 
@@ -28,6 +28,8 @@ def list_points(workdir: Path, points: Sequence[Point], instrument: str) -> list
     programs = {point.index: number for number, group in enumerate(groups) for point in group.points}
     states = {
         point.index: results.state(folder(workdir, point), expected(point.config), instrument)
+        if workdir
+        else results.State(results.WAITING)
         for point in points
     }
     lines = ["index  program  status    name"]

@@ -20,6 +20,7 @@ from nst.errors import UserError
 from nst.files import read_json, write_json
 from nst.metrics.instrument import Instrument, judge_files
 from nst.metrics.instrument import columns as measure_columns
+from nst.outputs import check_writable
 from nst.runs import folder as run_folder
 from nst.runs import settings
 from nst.runs.pictures import sources
@@ -67,7 +68,7 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
       UserError: the folder holds a sweep of another base config (the error names every field that differs),
         or a run, or cannot be written.
     """
-    plain = settings.as_dict(settings.resolve(base))
+    check(workdir, base)
     listed = [
         {"index": point.index, "name": point.name, "overrides": point.overrides}
         | {"identity": expected(point.config)}
@@ -75,17 +76,26 @@ def enter(workdir: Path, request: Request, base: ConfigDict, points: Sequence[Po
     ]
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        _check_base(workdir, plain)
-        if run_folder.begun(workdir):
-            raise UserError(f"{workdir} holds a run: {run_folder.ELSEWHERE}")
+        plain = settings.as_dict(settings.resolve(base))
         write_json(workdir / run_folder.SWEEP, request._asdict() | {"base": plain, "points": listed})
     except OSError as error:
         raise UserError(f"{workdir}: cannot write there ({error.strerror}); use another folder") from error
 
 
-def _check_base(workdir: Path, plain: dict) -> None:
-    """Raises UserError if the folder holds a sweep of another base config."""
-    old = read_json(workdir / run_folder.SWEEP, SWEEP)
+def check(workdir: Path, base: ConfigDict) -> None:
+    """Checks, without changing anything, that a sweep can be begun or continued in a folder.
+
+    Args:
+      workdir: the sweep's folder; it need not exist.
+      base: the config to which the overrides are applied.
+
+    Raises:
+      UserError: as from `enter`.
+    """
+    check_writable(workdir)
+    if run_folder.begun(workdir):
+        raise UserError(f"{workdir} holds a run: {run_folder.ELSEWHERE}")
+    old, plain = read_json(workdir / run_folder.SWEEP, SWEEP), settings.as_dict(settings.resolve(base))
     if old is None:
         return
     differences = settings.differences(old["base"], plain)

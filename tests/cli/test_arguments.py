@@ -104,6 +104,8 @@ def test_what_cannot_be_meant_is_said_with_the_right_form(typed, tmp_path):
         (["--config=pooling"], "no such config; did you mean sweeps/pooling? nst configs lists all"),
         (["--config="], "no such config"),
         (["--config=classic", "--config", "gatys2016"], "--config is given more than once: give one"),
+        (["--config.size"], "--config.size needs a value: --config.size=VALUE"),
+        (["--config.content", "--config.steps=3"], "--config.content needs a value"),
         (["--nonsense=3"], "there is no option --nonsense"),
         ([f"--config={broken}"], f"{broken}: TypeError: unsupported operand"),
         ([f"--config={spaced.parent}"], "no such config"),

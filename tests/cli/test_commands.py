@@ -134,11 +134,22 @@ def test_films_that_cannot_be_made_are_one_line_each(run_folder, tmp_path, capsy
         ([str(tmp_path / "none"), "-o", "x.gif"], "no such folder"),
         ([str(tmp_path / "empty"), "-o", "x.gif"], "--config.log.preview_every=5"),
         ([str(run_folder), "-o", "x.avi"], "suffix"),
-        ([str(run_folder), "-o", str(tmp_path / "no" / "x.gif")], "cannot write it"),
+        ([str(run_folder), "-o", str(run_folder / "result.png" / "x.gif")], "result.png is not a folder"),
         ([str(run_folder), "-o", "x.gif", "--seconds=0"], "give a number above 0"),
-        ([str(run_folder)], "-o/--output"),
     ):
         assert main(["animate", *words]) == 1
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
     assert not list(tmp_path.glob("*.gif"))
+
+
+def test_a_film_lies_beside_its_run_or_in_a_new_folder(run_folder, tmp_path, monkeypatch, capsys):
+    kept = run_folder.rename(tmp_path / "photo_v1.5.nst")
+    for folder, words, made in (
+        (tmp_path, [kept.name], "photo_v1.5.gif"),
+        (kept, ["."], str(tmp_path / "photo_v1.5.gif")),
+        (tmp_path, [kept.name, "-o", "new/film.webp"], "new/film.webp"),
+    ):
+        monkeypatch.chdir(folder)
+        assert main(["animate", *words]) == 0
+        assert capsys.readouterr().out.startswith(f"{made}: 6 pictures") and (folder / made).exists()

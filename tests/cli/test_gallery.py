@@ -49,7 +49,7 @@ def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shap
     made = here / "photos_painting"
     assert sorted(os.listdir(made)) == [*(f"{n:02d}_painting.png" for n in range(4)), "sheet.png"]
     lines = out.splitlines()
-    assert lines[0] == "4 pictures: 0 finished already, 4 to be made: 32 px, network random"
+    assert lines[0] == "4 pictures: 0 finished already, 4 to be made: 32 px, vgg19 with random weights"
     # those of one shape follow each other
     form = r"(\d)/4 photos_painting/(\d\d)_painting.png: \d+(?:\.\d)? s"
     made_in_order = [re.fullmatch(form, line).groups() for line in lines[1:5]]
@@ -88,7 +88,8 @@ def test_bad_pictures_are_named_at_once_and_at_the_end_and_the_others_are_made(n
     status, out, _ = nst(*words)
     assert (
         status == 0
-        and out.splitlines()[0] == "3 pictures: 2 finished already, 1 to be made: 32 px, network random"
+        and out.splitlines()[0]
+        == "3 pictures: 2 finished already, 1 to be made: 32 px, vgg19 with random weights"
     )
 
 
@@ -124,7 +125,7 @@ def test_a_stop_says_how_far_it_came_and_the_same_command_continues(nst, here, p
     assert out.endswith("stopped: 2 of 3 pictures finished; the same command continues\n")
     status, out, _ = nst("photos/", "painting.png", *QUICK)
     assert status == 0 and out.startswith(
-        "3 pictures: 2 finished already, 1 to be made: 32 px, network random\n"
+        "3 pictures: 2 finished already, 1 to be made: 32 px, vgg19 with random weights\n"
     )
 
 
@@ -204,7 +205,7 @@ def test_names_say_which_pictures_a_result_is_made_of_and_no_two_are_equal(here)
 
 def test_a_folder_without_pictures_is_one_line(nst, here):
     (here / "empty").mkdir()
-    refused(nst("empty", "painting.png"), "'empty': no pictures there")
+    refused(nst("empty", "painting.png"), "error: empty: no pictures there")
 
 
 # --- at length

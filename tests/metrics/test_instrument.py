@@ -389,8 +389,15 @@ def test_the_program_asks_for_what_it_needs(program, missing):
 def test_wrong_files_of_the_pair_and_of_the_numbers(program):
     with pytest.raises(UserError, match="none.png: no such file"):
         program("x.png", style="a.png,none.png")
-    with pytest.raises(UserError, match="no/out.json: cannot write it"):
-        program("x.png", json="no/out.json")
+    with pytest.raises(UserError, match=r"x.png: cannot write there \(.*x.png is not a folder\)"):
+        program("none.png", json="x.png/out.json")
+    assert program("x.png", json="new/out.json")[1]["images"][0]["image"] == "x.png"
+
+
+def test_the_instrument_is_loaded_only_if_there_is_a_picture_to_measure(program, monkeypatch, capsys):
+    monkeypatch.setattr(instrument, "load", None)
+    assert program("none.png", "none_either.png")[0] == 1
+    assert capsys.readouterr().err.count("no such file") == 2
 
 
 def finish(*arguments):

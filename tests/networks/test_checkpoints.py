@@ -117,11 +117,11 @@ def test_convention_of_a_path_that_does_not_tell(path):
 
 
 def test_convention_refuses():
-    with fails("weights.name", "'nothing'", "allowed: vgg19, ", "random", ".safetensors"):
+    with fails("weights.name", "'nothing'", "nst networks lists", ".safetensors"):
         checkpoints.convention("nothing", "vgg19", "")
     with fails("weights.name", "'vgg91'", "did you mean 'vgg19'?"):
         checkpoints.convention("vgg91", "vgg19", "")
-    with fails("weights.name", "weights.ckpt", "a path to .h5"):
+    with fails("weights.name", "weights.ckpt", "a file ends in .h5"):
         checkpoints.convention("weights.ckpt", "vgg19", "caffe")
     with fails("weights.architecture", "'nothing'", "vgg16"):
         checkpoints.convention("vgg19", "nothing", "")

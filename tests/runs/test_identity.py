@@ -123,7 +123,7 @@ def test_a_result_of_an_unknown_run_is_not_overwritten(root, name):
 
 @pytest.mark.parametrize("missing", [(), FOR_PEOPLE])
 @pytest.mark.parametrize("changes, fields", [
-    ({"pyramid.min_size": 30}, ("pyramid.min_size: 24 -> 30", "it starts from: 4 steps at 24 px .* -> init")),
+    ({"pyramid.min_size": 30}, ("pyramid.min_size: 24 -> 30", "starts from: 4 steps at 24 px -> init")),
     ({"pyramid.steps": (5, 3)}, ("it starts from: 4 steps at 24 px.* -> 5 steps at 24 px",) * 2),
     ({"pyramid.content_factor": 2.0}, ("pyramid.content_factor",) * 2),
     ({"pyramid.carry": False}, ("pyramid.carry",) * 2), ({"tv.weight": 1.0}, ("tv.weight",) * 2),
@@ -136,7 +136,9 @@ def test_a_changed_pyramid_does_not_continue_from_the_old_sizes(root, changes, f
     before = contents(workdir)
     with pytest.raises(UserError, match=fields[bool(missing)]) as error:
         stylize(*sources(root), config, workdir=workdir)
-    assert "use another --workdir" in str(error.value) and ("size_" in str(error.value)) == bool(missing)
+    assert "use another --workdir" in str(error.value)
+    assert "; it starts from" not in str(error.value)  # a field that differs is named once
+    assert ("size_" in str(error.value)) == bool(missing)
     assert before == contents(workdir)
 
 
@@ -164,7 +166,7 @@ def test_more_steps_do_not_continue_from_smaller_sizes_that_would_have_more_step
     """With pyramid.steps = () the smaller sizes have as many steps as the full size."""
     changes = THREE | {"pyramid.steps": ()}
     stylize(*sources(root), small(**changes, steps=2), workdir=root / "run")
-    with pytest.raises(UserError, match="2 steps at 24 px, 2 steps at 34 px .* -> 3 steps at 24 px"):
+    with pytest.raises(UserError, match="from: 2 steps at 24 px, 2 steps at 34 px -> 3 steps at 24 px"):
         stylize(*sources(root), small(**changes, steps=3), workdir=root / "run")
     # with the numbers of the smaller sizes given, it is the same run with more steps
     same = changes | {"pyramid.steps": (2,), "steps": 3}

@@ -98,7 +98,7 @@ def test_chosen_channels_and_one_figure_twice_is_the_same_to_the_byte(show):
     (["map"], {}, "what to show = 'map': did you mean 'maps'"),
     (["patches"], {"folder": ""}, "--folder = '': no pictures there; give a folder"),
     (["distances"], {"folder": "nowhere"}, "--folder = 'nowhere': no pictures there"),
-    (["maps"], {"channels": "x"}, "--channels=x: give whole numbers"),
+    (["maps"], {"channels": "x"}, "--channels: x: give whole numbers"),
     (["maps"], {"channels": "4000"}, "channel 4000: relu1_1 has 64"),
     (["maps"], {"layers": "relu1_7"}, "^layers = 'relu1_7'"),
     (["maps"], {"changes": [("size", "auto")]}, "size = auto: .* give pixels"),
