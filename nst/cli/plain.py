@@ -18,7 +18,7 @@ class Option(NamedTuple):
 
 OPTIONS = {
     "--size": Option(
-        "N", {"size": ...}, "pixels of the long edge; 0: the photograph's own; auto: as many as fit into memory", "512"
+        "N", {"size": ...}, "long edge in pixels; 0: the photograph's; auto: what memory allows", "512"
     ),
     "--style-weight": Option(
         "W", {"style_loss.weight": ...}, "0.1 hardly changes the photograph, 10 is abstract", "1"
