@@ -7,6 +7,9 @@ The network is VGG-16 with average pooling. Style is the mean square of Gram / (
 (rectified) of the five blocks with weights .05, .2, .2, .25 and .3; content is on block4_conv2, divided by
 10. The start is faint uniform noise.
 
+At 256 px the raccoon and the leaves are kept, in the painting's colours and with fine dark lines (raccoon in
+night, 150 updates, with --config.weights.name=vgg19).
+
 Departs from the lesson, which calls SciPy's L-BFGS-B ten times for 20 evaluations each and clips the pixels
 in between: here L-BFGS makes 200 updates without interruption.
 """

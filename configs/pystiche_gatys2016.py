@@ -8,6 +8,9 @@ mean square of Gram / (HW) with weight 1e3 / C^2 on each layer. Torch's L-BFGS (
 pairs) makes 500 updates from the photograph, whose short edge has 512 px. The config is that of
 gatys_notebook.py, except for the filter that resizes pictures and the range of the optimiser's pixels.
 
+At 256 px, with these weights, the photograph's dark and light places are left, but the raccoon cannot be
+recognised (raccoon in night, 150 updates).
+
 Departs from the replication: torch resizes the tensor bilinearly; here Pillow's bilinear filter is used.
 """
 

@@ -11,6 +11,9 @@ at 2e-3 each. RMSprop updates a Laplacian pyramid of five levels and its remaind
 size and doubles at each smaller one. Means and covariances are at the scale of torchvision's networks; other
 networks need --config.weights.normalize=FOLDER.
 
+At 256 px, two of three photographs take on the painting's composition, and a style weight ten times or a
+tenth as large hardly changes that (docs/quality.md). 512 px and all 1000 updates were not tried.
+
 Departs from the paper: the start is the photograph, not its Laplacian around the painting's mean colour; the
 learning rate is not halved at the last size; the palette and the divisor use the alpha of the largest size
 at every size.
