@@ -20,6 +20,7 @@ import math
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,7 @@ _KINDS = {
     dict: "an object", list: "a list",
 }  # fmt: skip
 _LEFTOVER = ".part"  # suffix of the temporary files of `replacing`
+_umask = threading.Lock()  # held by the thread that changes the umask of the process
 
 
 @contextlib.contextmanager
@@ -60,8 +62,9 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner can read; a result should have the usual permissions,
         # which depend on the umask, and the umask can only be read by setting it
-        mask = os.umask(0)
-        os.umask(mask)
+        with _umask:
+            mask = os.umask(0)
+            os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
         sync(path.parent)  # the new name
