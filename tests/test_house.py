@@ -222,9 +222,9 @@ def body_lines(node: ast.FunctionDef) -> int:
 def test_no_function_is_too_long_or_takes_too_much():
     wrong = []
     for path in SOURCES:
-        if package_of(path) == "configs":  # a config is a list of fields
-            continue
         for node in functions(path):
+            if node.name == "get_config":  # a config is a list of fields
+                continue
             arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
             names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
             if body_lines(node) > LONGEST_FUNCTION:

@@ -1,4 +1,4 @@
 """How the small network and the pictures that come with the code were made.
 
-python -m experiments.distill --config=configs/distill.py --workdir=runs/distill
+python -m experiments.distill --config=experiments/distill/config.py --workdir=runs/distill
 """

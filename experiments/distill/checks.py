@@ -50,7 +50,7 @@ def resolve(config: ConfigDict) -> ConfigDict:
 
 
 def check(config: ConfigDict) -> None:
-    """Checks the fields of configs/distill.py.
+    """Checks the fields of experiments/distill/config.py.
 
     Args:
       config: of a distillation.

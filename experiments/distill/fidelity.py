@@ -6,7 +6,7 @@ energy, and by the distance at relu4_2 relative to the photograph's energy. Fide
 where S0 is the style distance of the photograph itself, Sf that of the picture made with the teacher, and Ss
 that of the picture made with another network: 1 is as good as the teacher, 0 is no style at all.
 
-python -m experiments.distill.fidelity --config=configs/distill.py --config.photos=photos \
+python -m experiments.distill.fidelity --config=experiments/distill/config.py --config.photos=photos \
     --config.paintings=paintings --networks=vgg19_slim,random --workdir=runs/fidelity
 
 Every picture has an ordinary run folder; finished ones are not made again.

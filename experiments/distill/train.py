@@ -1,6 +1,6 @@
 """Distils VGG-19 into a slim network: nst/data/vgg19_slim.safetensors.
 
-python -m experiments.distill --config=configs/distill.py --config.photos=photos \
+python -m experiments.distill --config=experiments/distill/config.py --config.photos=photos \
     --config.paintings=paintings --workdir=runs/distill
 
 The same command continues a run that was stopped. The run folder gets metrics.jsonl, report.md (errors on

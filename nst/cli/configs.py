@@ -4,6 +4,7 @@ nst configs                 the names of all configs, with a line about each
 nst configs gatys2016       the description of a config, and the fields in which it differs from default
 nst configs default         every field, with its meaning
 
+Configs in sweeps/ are for nst sweep, and all others for nst photo.jpg painting.jpg and nst stylize.
 The name may also be the path of a config file. An argument of a config follows a colon: demystifying:linear.
 """
 

@@ -51,8 +51,13 @@ def test_the_help_states_the_values_of_the_default_config(capsys):
             else:
                 normal_form(field, value, FIELDS[field])
     shown = printed(capsys)
-    for name in {*POOLING, *INITS, "vgg19_slim"} - {"image"}:  # which needs a path as well
-        assert name in shown
+    for flag, names in (
+        ("--pooling", POOLING),
+        ("--init", set(INITS) - {"image"}),
+    ):  # which needs a path as well
+        meaning = plain.OPTIONS[flag].meaning.rpartition(": ")[2]
+        assert set(re.split(", | or ", meaning)) == set(names) and meaning in " ".join(shown.split())
+    assert "vgg19_slim" in shown
     assert "80 MB" in shown and round(CHECKPOINTS["vgg19"].size / 1e6) == 80
 
 

@@ -99,7 +99,9 @@ def test_options_and_fields_are_mixed_and_must_not_contradict_each_other(nst, he
         refused(nst("photo.png", "painting.png", *words), *parts)
 
 
-def test_wrong_values_name_the_option_that_was_typed(nst):
+def test_wrong_values_name_the_option_that_was_typed(nst, here):
+    other = "from ml_collections import ConfigDict\ndef get_config(): return ConfigDict({'seed': 0})\n"
+    (here / "other.py").write_text(other)
     for word, *parts in (
         ("--size=big", "--size = 'big': give pixels, 0 for the photograph's own size, or auto"),
         ("--style-weight=-1", "--style-weight = '-1': give a finite number, at least 0"),
@@ -107,7 +109,7 @@ def test_wrong_values_name_the_option_that_was_typed(nst):
         ("--strokes=0", "--strokes = '0': give values"),
         ("--pooling=maxx", "--pooling = 'maxx': did you mean 'max'? allowed: max, average"),
         ("--strokes=1,2", "--strokes = (1.0, 2.0): 2 numbers for one painting; give one"),
-        ("--config=distill", "--config=distill: not the config of a run"),
+        ("--config=other.py", "--config=other.py: not the config of a run"),
         ("--config=sweeps/pooling", "--config=sweeps/pooling is a sweep: run nst sweep"),
         ("--init=nosie", "--init = 'nosie': did you mean 'noise'?"),
         ("--seed=-1", "--seed = '-1'"),

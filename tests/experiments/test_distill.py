@@ -13,13 +13,13 @@ import pytest
 import safetensors
 
 from experiments.distill import checks, dataset, export, student
+from experiments.distill import config as distill_config
 from experiments.distill import fit as distill_fit
 from experiments.distill import train as distill_train
 from experiments.distill.fit import choose_channels, fit, fit_maps, warm_start
 from experiments.distill.student import State, errors, student_network
 from experiments.distill.trainer import Trainer
 from nst import files, images
-from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.files import read_json
 from nst.images import folders
@@ -650,7 +650,7 @@ def command(inputs, workdir, **changes):
     settings = {field: inputs / name for field, name in paths.items()} | SETTINGS | changes
     flags = [f"--config.{name}={value}" for name, value in settings.items()]
     flags += [f"--workdir={workdir}"] if workdir else []
-    return [sys.executable, "-m", "experiments.distill", "--config=configs/distill.py", *flags]
+    return [sys.executable, "-m", "experiments.distill", "--config=experiments/distill/config.py", *flags]
 
 
 def records(workdir):

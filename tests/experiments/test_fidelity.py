@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.distill import config as distill_config
 from experiments.distill import dataset, fidelity
 from nst import images
-from nst.configs import distill as distill_config
 from nst.errors import UserError
 from nst.files import read_json
 from nst.networks import checkpoints

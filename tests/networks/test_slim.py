@@ -575,7 +575,7 @@ def test_the_shipped_file_says_what_it_is():
 
 
 def test_the_shipped_file_is_that_of_the_config():
-    from nst.configs import distill
+    from experiments.distill import config as distill
 
     assert checkpoints.convention(NAME, "vgg19", "").widths == distill.get_config().widths
 

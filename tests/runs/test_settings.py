@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from nst.configs import default, distill, neural_style
+from experiments.distill import config as distill
+from nst.configs import default, neural_style
 from nst.errors import UserError
 from nst.networks import checkpoints
 from nst.networks.checkpoints import Convention
@@ -16,7 +17,7 @@ from nst.networks.network import PREPROCESSING
 from nst.runs import settings, specs
 
 FILES = sorted(Path("configs").glob("*.py"))
-CONFIGS = [path for path in FILES if path.stem not in ("__init__", "distill")]
+CONFIGS = [path for path in FILES if path.stem != "__init__"]
 CAFFE = Convention("vgg19", "caffe")
 
 

@@ -1,8 +1,8 @@
 """The distillation of the slim network that comes with the code: VGG-19 as a loss at a fifth of the work.
 
-    python -m experiments.distill --config=configs/distill.py --config.photos=photos \
+    python -m experiments.distill --config=experiments/distill/config.py --config.photos=photos \
         --config.paintings=paintings --workdir=runs/distill
-    python -m experiments.distill.fidelity --config=configs/distill.py --config.photos=photos \
+    python -m experiments.distill.fidelity --config=experiments/distill/config.py --config.photos=photos \
         --config.paintings=paintings --workdir=runs/fidelity --networks=runs/distill/slim.safetensors,random
 
 The method follows Wang et al. 2020 (*Collaborative Distillation for Ultra-Resolution Universal Style
