@@ -18,8 +18,8 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,17 +52,13 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
       path: path of the file to write.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path.name), suffix=_LEFTOVER)
+    temporary = path.with_name(f"{_prefix(path.name)}{secrets.token_hex(8)}{_LEFTOVER}")
+    opened = open(temporary, "xb")  # with the usual permissions, and refused if there is such a file
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read; a result should have the usual permissions,
-        # which depend on the umask, and the umask can only be read by setting it
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
         sync(path.parent)  # the new name
     except BaseException:

@@ -39,6 +39,7 @@ from nst.runs.job import make_problem
 
 PARTS = flags.DEFINE_list("parts", ["networks", "convolutions"], "Parts to run.")
 NETWORKS = flags.DEFINE_list("networks", [], "Part networks: architectures; empty: all.")
+OF = flags.DEFINE_list("of", [], "Part convolutions: networks to which they belong; empty: all.")
 SIZE = flags.DEFINE_integer("size", 256, "Edge of the square image in pixels.", lower_bound=64)
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds, after one that is not counted.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 4, "Evaluations in one loop.", lower_bound=1)
@@ -166,6 +167,8 @@ def main(argv) -> None:
     """Prints the tables."""
     del argv
     parts = [choose("parts", part, ("networks", "convolutions")) for part in PARTS.value]
+    owners = {name: name.partition(",")[0] for name in LAYERS}
+    of = [choose("of", owner, owners.values()) for owner in OF.value] or owners.values()
     names = [choose("networks", name, ARCHITECTURES) for name in NETWORKS.value] or list(ARCHITECTURES)
     results = {}
     print(tables.environment_line(f"medians of {ROUNDS.value} rounds") + "\n", flush=True)
@@ -179,7 +182,9 @@ def main(argv) -> None:
              for name, n in results["networks"].items()],
         ) + "\n", flush=True)  # fmt: skip
     if "convolutions" in parts:
-        results["convolutions"] = {name: convolution(layer) for name, layer in LAYERS.items()}
+        results["convolutions"] = {
+            name: convolution(layer) for name, layer in LAYERS.items() if owners[name] in of
+        }
         columns = [f"{way}, {place}" for way in ("frozen", "autodiff") for place in ("alone", "loop")]
         print(markdown(
             ["forward and gradient, ms", *columns],

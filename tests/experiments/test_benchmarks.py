@@ -141,6 +141,7 @@ def test_networks_and_convolutions_are_tabulated():
     options = (
         "--config=configs/default.py",
         "--networks=squeezenet1_1",
+        "--of=ResNet-50",
         "--size=64",
         "--rounds=1",
         "--steps=1",
