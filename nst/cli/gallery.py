@@ -11,7 +11,7 @@ import numpy as np
 
 from nst import images
 from nst.cli import catalogue, making, options, pairs, plain, signals
-from nst.cli.making import Manner, Work
+from nst.cli.making import Choices, Task
 from nst.cli.pairs import Found, Pair
 from nst.cli.process import say
 from nst.cli.tables import counted, duration
@@ -54,15 +54,15 @@ def run(args: argparse.Namespace) -> int:
     specs.read_network(config)  # raises an error for a wrong network or layer
     # a user who chooses a config has also chosen its network
     chosen = args.config_file != "default" or "weights.name" in given | choices
-    manner = Manner(config, chosen, args.overwrite, args.keep, args.verbose, args.names)
+    choices = Choices(config, chosen, args.overwrite, args.keep, args.verbose, args.names)
     found = pairs.find(args.pictures, args.output, given, config)
     _check_sheet(found, args.overwrite)
-    finished = making.find_finished(found.pairs, manner)
+    finished = making.find_finished(found.pairs, choices)
     asked = [pair for pair in found.pairs if pair not in finished]
-    works = making.plan(asked, list(finished.values()), manner)
+    tasks = making.plan(asked, list(finished.values()), choices)
     received = signals.catch()
-    manner = manner._replace(stop=lambda: bool(received))
-    status = (make_one if found.folder is None else make_all)(found, works, manner)
+    choices = choices._replace(stop=lambda: bool(received))
+    status = (make_one if found.folder is None else make_all)(found, tasks, choices)
     return 128 + received[0] if status is None else status
 
 
@@ -71,26 +71,26 @@ def _log(verbose: bool, prefix: str = "") -> Log:
     return lambda line: say(f"{prefix}{line}") if verbose or not isinstance(line, Detail) else None
 
 
-def make_one(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
+def make_one(found: Found, tasks: Sequence[Task], choices: Choices) -> int | None:
     """Makes the only picture of a command, unless it is already finished.
 
     Args:
       found: the picture that the command asks for.
-      works: the picture, if it is not finished.
-      manner: how the pictures of the command are made.
+      tasks: the picture, if it is not finished.
+      choices: how the pictures of the command are made.
 
     Returns:
       0, or None if the command was stopped.
     """
     (pair,) = found.pairs
-    for work in works:
+    for task in tasks:
         began = time.monotonic()
-        load = _announced(cached_loader(), f"{_what(pair)}: {_how(work)}")
-        if not making.make(work, manner, load, _log(manner.verbose)):
+        load = _announced(cached_loader(), f"{_what(pair)}: {_how(task)}")
+        if not making.make(task, choices, load, _log(choices.verbose)):
             say("the same command continues it")
             return None
         say(f"{pair.output}: {duration(time.monotonic() - began)}")
-    if not works:
+    if not tasks:
         say(f"{pair.output}: finished already")
     return 0
 
@@ -111,14 +111,14 @@ def _what(pair: Pair) -> str:
     return " in the style of ".join(filter(None, [pair.photo, " and ".join(pair.paintings)]))
 
 
-def _how(work: Work) -> str:
+def _how(task: Task) -> str:
     """Returns a text that names the size and the network of a picture."""
-    size, network = work.config.size, work.config.weights.name
+    size, network = task.config.size, task.config.weights.name
     pixels = {0: "its own size", settings.AUTO: "the largest size that fits"}.get(size, f"{size} px")
     names = {
         fallback.FULL: "VGG-19",
         fallback.SMALL: f"the small network, {fallback.SMALL}",
-        "random": f"{work.config.weights.architecture} with random weights",
+        "random": f"{task.config.weights.architecture} with random weights",
     }
     return f"{pixels}, {names.get(network, f'network {network}')}"
 
@@ -126,32 +126,32 @@ def _how(work: Work) -> str:
 # --- several pictures
 
 
-def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
+def make_all(found: Found, tasks: Sequence[Task], choices: Choices) -> int | None:
     """Makes the pictures that are not finished, and the contact sheet.
 
     If a picture cannot be made, the others still are.
 
     Args:
       found: the pictures that the command asks for.
-      works: the pictures that are not finished.
-      manner: how the pictures of the command are made.
+      tasks: the pictures that are not finished.
+      choices: how the pictures of the command are made.
 
     Returns:
       0, or 1 if some pictures have failed, or None if the command was stopped.
     """
-    total, done = len(found.pairs), len(found.pairs) - len(works)
-    how = f": {_how(works[0])}" if works else ""
-    say(f"{counted(total, 'picture')}: {done} finished already, {len(works)} to be made{how}")
-    groups, failures = _by_shape(works, manner)
+    total, done = len(found.pairs), len(found.pairs) - len(tasks)
+    how = f": {_how(tasks[0])}" if tasks else ""
+    say(f"{counted(total, 'picture')}: {done} finished already, {len(tasks)} to be made{how}")
+    groups, failures = _by_shape(tasks, choices)
     load = cached_loader()
     for number, group in enumerate(groups, 1):
-        for work in group:
-            if manner.stop():
+        for task in group:
+            if choices.stop():
                 break
-            began, output = time.monotonic(), work.pair.output
-            finished, failure = _attempt(work, manner, load)
+            began, output = time.monotonic(), task.pair.output
+            finished, failure = _attempt(task, choices, load)
             if failure:
-                failures[work.pair] = failure
+                failures[task.pair] = failure
                 say(f"failed: {output}: {failure}")
             elif finished:
                 done += 1
@@ -161,50 +161,50 @@ def make_all(found: Found, works: Sequence[Work], manner: Manner) -> int | None:
     if done + len(failures) < total:
         say(f"stopped: {done} of {counted(total, 'picture')} finished; the same command continues")
         return None
-    _write_sheet(found, bool(works))
+    _write_sheet(found, bool(tasks))
     if failures:
         lines = [f"    {pair.output}: {failure}" for pair, failure in failures.items()]
         say("\n".join([f"{len(failures)} of {counted(total, 'picture')} failed:", *lines]))
     return int(bool(failures))
 
 
-def _attempt(work: Work, manner: Manner, load: LoadNetwork) -> tuple[bool, str]:
+def _attempt(task: Task, choices: Choices, load: LoadNetwork) -> tuple[bool, str]:
     """Makes a picture; returns whether it is finished, and the error, or "" if there was none."""
     try:
-        return making.make(work, manner, load, _log(manner.verbose, f"{work.pair.output}: ")), ""
+        return making.make(task, choices, load, _log(choices.verbose, f"{task.pair.output}: ")), ""
     except UserError as error:
-        return False, str(options.renamed(error, manner.names))
+        return False, str(options.renamed(error, choices.names))
     except OSError as error:
         return False, str(error)
     except Exception as error:  # an error of any kind must not end the others
         return False, f"{type(error).__name__}: {error}"
 
 
-def _by_shape(works: Sequence[Work], manner: Manner) -> tuple[list[list[Work]], dict[Pair, str]]:
+def _by_shape(tasks: Sequence[Task], choices: Choices) -> tuple[list[list[Task]], dict[Pair, str]]:
     """Returns the pictures in groups whose photographs have the same shape, so that they share a program.
 
     Returns:
       The groups, in the order of their first pictures, and {pair: error} of pictures that cannot be read.
     """
-    config, groups, failures = manner.config, {}, {}
+    config, groups, failures = choices.config, {}, {}
     shapes: dict[str, tuple[int, int] | None] = {}
     errors: dict[str, str] = {}
-    for work in works:
-        for path in work.pair.inputs:
-            if path in shapes or manner.stop():
+    for task in tasks:
+        for path in task.pair.inputs:
+            if path in shapes or choices.stop():
                 continue
             try:
                 shapes[path] = images.read(path, config.max_megapixels).rgb_HxWx3.shape[:2]
             except (UserError, OSError) as error:
                 shapes[path], errors[path] = None, str(error)
                 say(f"failed: {error}")
-        if bad := [errors[path] for path in work.pair.inputs if path in errors]:
-            failures[work.pair] = bad[0]
+        if bad := [errors[path] for path in task.pair.inputs if path in errors]:
+            failures[task.pair] = bad[0]
             continue
-        shape = shapes.get(work.pair.inputs[0])
+        shape = shapes.get(task.pair.inputs[0])
         if shape and config.size != settings.AUTO:
             shape = fitted(shape, config.size, config)
-        groups.setdefault(shape, []).append(work)
+        groups.setdefault(shape, []).append(task)
     return list(groups.values()), failures
 
 

@@ -21,11 +21,11 @@ from nst.runs.stylize import stylize
 from nst.sweeps.identity import expected
 
 
-class Manner(NamedTuple):
+class Choices(NamedTuple):
     """How the pictures of a command are made."""
 
     config: ConfigDict  # the config without the pictures
-    chosen: bool  # whether the user has chosen the network
+    network_chosen: bool  # whether the user has chosen the network
     overwrite: bool  # whether other pictures are replaced, and unfinished pictures begun again
     keep: bool  # whether the run folders stay
     verbose: bool  # whether the settings and the progress of each run are printed
@@ -33,7 +33,7 @@ class Manner(NamedTuple):
     stop: Callable[[], bool] = lambda: False
 
 
-class Work(NamedTuple):
+class Task(NamedTuple):
     """A picture that is to be made or continued."""
 
     pair: Pair
@@ -43,83 +43,85 @@ class Work(NamedTuple):
 # --- what is finished, and what is to be made
 
 
-def find_finished(asked: Sequence[Pair], manner: Manner) -> dict[Pair, str]:
+def find_finished(asked: Sequence[Pair], choices: Choices) -> dict[Pair, str]:
     """Returns the pictures that are finished, and the networks with which they were made.
 
     Args:
       asked: the pictures of a command.
-      manner: how the pictures of the command are made.
+      choices: how the pictures of the command are made.
 
     Raises:
       UserError: another picture or file has the name of a picture that is to be made.
     """
     finished, others = {}, []
-    names = chosen.possible(manner.config.weights.name, manner.chosen)
+    names = chosen.possible(choices.config.weights.name, choices.network_chosen)
     for pair in asked:
         description = images.read_description(pair.output)
         candidates = names if description.startswith("nst ") else ()
-        made = [name for name in candidates if _description(_config(manner, pair, name)) == description]
+        made = [name for name in candidates if _description(_config(choices, pair, name)) == description]
         if made:
             finished[pair] = made[0]
             if not folder.begun(pair.folder):
                 _remove(pair.folder)  # a killed process may have left files in it
-        elif pair.output.is_dir() or (pair.output.exists() and not manner.overwrite):
+        elif pair.output.is_dir() or (pair.output.exists() and not choices.overwrite):
             others.append(pair)
     if others:
-        _check(others[0], manner)  # first, since another name does not help if the picture cannot be made
+        _check(others[0], choices)  # first, since another name does not help if the picture cannot be made
         more = f" (and {len(others) - 1} more)" if others[1:] else ""
         kept = folder.begun(others[0].folder)
         with_more = ", which continues the run that was kept if only --steps is larger" if kept else ""
         raise UserError(
-            f"{others[0].output}{more}: there already, and made from other pictures or settings, or not by nst; "
-            f"give another name with -o, or replace it with --overwrite{with_more}"
+            f"{others[0].output}{more}: there already, and made from other pictures or settings, or not by "
+            f"nst; give another name with -o, or replace it with --overwrite{with_more}"
         )
     return finished
 
 
-def plan(asked: Sequence[Pair], before: Sequence[str], manner: Manner) -> list[Work]:
+def plan(asked: Sequence[Pair], before: Sequence[str], choices: Choices) -> list[Task]:
     """Returns the pictures that are to be made, each with its network.
 
     Args:
       asked: the pictures of a command that are not finished.
       before: the networks with which the other pictures were made.
-      manner: how the pictures of the command are made.
+      choices: how the pictures of the command are made.
 
     Raises:
       UserError: a folder cannot be written, or VGG-19 cannot be stored or used.
     """
     for folder_of_results in {pair.output.parent for pair in asked}:
         check_writable(folder_of_results)
-    if manner.chosen:
-        return [Work(pair, _config(manner, pair, manner.config.weights.name)) for pair in asked]
+    if choices.network_chosen:
+        return [Task(pair, _config(choices, pair, choices.config.weights.name)) for pair in asked]
     begun = {pair: chosen.begun(pair.folder) for pair in asked}
     used = [*before, *filter(None, begun.values())]
-    if not (used or any(_can_be_made(pair, manner) for pair in asked)):
+    if not (used or any(_can_be_made(pair, choices) for pair in asked)):
         used = [chosen.FULL]  # it is not downloaded, since making the pictures ends with errors before that
     name = asked and chosen.settle(used, say)
-    return [Work(pair, _config(manner, pair, begun[pair] or name)) for pair in asked]
+    return [Task(pair, _config(choices, pair, begun[pair] or name)) for pair in asked]
 
 
-def _check(pair: Pair, manner: Manner) -> None:
+def _check(pair: Pair, choices: Choices) -> None:
     """Raises UserError if a picture cannot be made, as far as that is known without the network's weights.
 
     If the user has not chosen a network, the small one is checked, which needs less of everything.
     """
-    fitting.check(_config(manner, pair, manner.config.weights.name if manner.chosen else chosen.SMALL))
+    fitting.check(
+        _config(choices, pair, choices.config.weights.name if choices.network_chosen else chosen.SMALL)
+    )
 
 
-def _can_be_made(pair: Pair, manner: Manner) -> bool:
+def _can_be_made(pair: Pair, choices: Choices) -> bool:
     """Returns whether `_check` finds no error, or the network need not be downloaded anyway."""
     try:
         if not checkpoints.on_disk(chosen.FULL):
-            _check(pair, manner)
+            _check(pair, choices)
     except Exception:  # making the picture raises the error again, of whatever kind it is
         return False
     return True
 
 
-def _config(manner: Manner, pair: Pair, network: str) -> ConfigDict:
-    config = manner.config.copy_and_resolve_references()
+def _config(choices: Choices, pair: Pair, network: str) -> ConfigDict:
+    config = choices.config.copy_and_resolve_references()
     config.content, config.style, config.weights.name = pair.photo, pair.paintings, network
     return config
 
@@ -142,26 +144,26 @@ def _description(config: ConfigDict, inputs: Mapping[str, str] | None = None) ->
 # --- the making
 
 
-def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], None]) -> bool:
+def make(task: Task, choices: Choices, load: LoadNetwork, log: Callable[[str], None]) -> bool:
     """Makes or continues a picture; returns whether it is finished (False: it was stopped).
 
     The run folder is removed when the picture has been written.
 
     Args:
-      work: the picture.
-      manner: how the pictures of the command are made.
+      task: the picture.
+      choices: how the pictures of the command are made.
       load: as for `nst.stylize`.
       log: receives one line of text at a time.
 
     Raises:
       UserError: as from `nst.stylize`; or an unfinished picture of that name has other inputs or settings.
     """
-    pair, config = work
-    begin = lambda: stylize(None, None, config, pair.folder, stop=manner.stop, log=log, load=load)  # noqa: E731
+    pair, config = task
+    begin = lambda: stylize(None, None, config, pair.folder, stop=choices.stop, log=log, load=load)  # noqa: E731
     try:
         result = begin()
     except OtherRun as error:
-        if not manner.overwrite:
+        if not choices.overwrite:
             raise UserError(
                 f"{error.finding}; give another name with -o, or begin again with --overwrite"
             ) from error
@@ -180,7 +182,7 @@ def make(work: Work, manner: Manner, load: LoadNetwork, log: Callable[[str], Non
             f"{pair.output}: cannot write it ({error.strerror or error}); {pair.folder} keeps it: run the "
             "same command again"
         ) from error
-    if not manner.keep:
+    if not choices.keep:
         _remove(pair.folder)
     return True
 

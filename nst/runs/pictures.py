@@ -195,7 +195,7 @@ def size_notes(spec: Spec, inputs: Sequence[Input]) -> Iterator[str]:
     least = minimum_size(spec.network, spec.layers)
     for role, picture, _, before in inputs:
         after = picture.rgb_HxWx3.shape[:2]
-        # a file that is smaller than one window of the deepest layer has nothing that a larger size could show
+        # a file that is smaller than one window of the deepest layer has nothing that a larger size shows
         for shape, larger in ((before, "give a larger picture"), (after, "raise size or style_size")):
             if min(shape) < least:
                 deepest = layers_to(spec.network.architecture, spec.layers)[-1].name

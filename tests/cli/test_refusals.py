@@ -1,4 +1,4 @@
-"""Wrong input is refused before a network is downloaded or announced, and before a file of that name counts."""
+"""Wrong input is refused before a network is downloaded or announced, and before a file of its name."""
 
 import os
 import socket
