@@ -10,14 +10,14 @@ painting. From 1024 px on, 256 rows of the image are in the network at a time, w
 (nst/losses/strips.py). The loss and its gradient are the same as for the whole image. They take about twice
 the work, since the rows on either side are computed as well and each strip is computed twice.
 
-At 4096x3072 px the run takes 6.2 GB of memory: 3.0 for a strip, 0.15 for each image that L-BFGS keeps (about
-a dozen with memory = 5) and 0.4 for the content's activations. --config.strip=128, or
---config.optimizer.name=adam with a learning rate, takes less. If the run is stopped, the same command
-continues it.
+At 4096x3072 px the run logs a forecast of 7.0 GB of memory. A strip takes 3.0 of them, and each image that
+L-BFGS keeps 0.15 (about a dozen with memory = 5). --config.strip=128, or --config.optimizer.name=adam with a
+learning rate, takes less. If the run is stopped, the same command continues it.
 
 One evaluation at 4096x3072 px takes 211 seconds on two cores (docs/benchmarks.md). The whole run is estimated
 at four hours: 1.8 at 4096 px, 1.2 at 2048 px and 1 at the smaller sizes. It has not been run from start to
-end.
+end. Its style weight of 1 was judged at 384 and 768 px only (docs/quality.md): the photograph is kept, and
+painted with strokes throughout.
 """
 
 from nst.configs import default
