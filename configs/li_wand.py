@@ -9,8 +9,8 @@ px, each twice the size before, with 100 updates of L-BFGS at each, from the pho
 from pystiche_papers' replication (commit a8a87f4): content 20, style 1e-4 (of a sum of squares), total
 variation 1e-3.
 
-At 256 px, with these weights, nothing of the photograph is left, and the picture is a new arrangement of the
-painting's stars and cypresses (raccoon in night, 128 and 256 px).
+At 256 px and at 384 px, with these weights, nothing of the photograph is left, and the picture is a new
+arrangement of the painting's stars and cypresses (raccoon in night).
 
 Departs from that replication: the style distance is a mean over patches and their values, so the weight here
 is 1e-4 times the number of values at 384 px (for a square picture); rotated and scaled copies of the painting
