@@ -7,8 +7,9 @@ The word after the colon is `linear`, `polynomial` (which is the Gram loss), `ga
 normalisation statistics). As in section 4, the network is VGG-19 with average pooling, content is on relu4_2,
 style is on relu1_1 .. relu5_1 with equal weights, and the start is noise.
 
-At 256 px the raccoon's face and the leaves are left with `linear` and `gaussian`, less of them with `moments`,
-and with `polynomial` little more than eyes, nose and the largest leaves (raccoon in night, 150 updates).
+At 256 px the raccoon's face and the leaves are left with `linear` and `gaussian`, less of them with
+`moments`, and little more than eyes, nose and the largest leaves with `polynomial` (raccoon in night, 150
+updates).
 
 Departs from the paper: each loss is divided by that of an image without features, so that one weight
 balances all four (the paper sets a factor for each); L-BFGS takes the place of gradient descent at 1e-3; the
