@@ -44,7 +44,7 @@ def seconds_by_row(spans: list[Span], begin: float, end: float) -> dict[str, flo
     """Divides the time from `begin` to `end` among the rows; a moment belongs to the shortest span around it.
 
     Args:
-      spans: of all threads, in any order.
+      spans: of one thread, in any order.
       begin, end: of the whole.
 
     Returns:

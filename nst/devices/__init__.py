@@ -5,8 +5,7 @@
     memory              the memory that a program needs, and the memory of a device
     platform            XLA's flags for a GPU, and the check that JAX can start
     compilation_cache   JAX's cache of compiled programs on the disk
-    programs            programs of a run, compiled side by side and kept on the disk
-    entries             the folder in which they are kept, where they are found without tracing them again
+    programs            a cache of a run's programs on the disk, which are found without tracing them again
 
 May import `errors` and `files`.
 """

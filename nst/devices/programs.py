@@ -1,27 +1,41 @@
 """Compiled programs in the user's cache folder, which a later process finds without tracing them again.
 
-Programs are kept if `compilation_cache.keep` was called and found the user's own folder (entries.py).
-Otherwise, and for arrays on several devices, nothing is read or written.
+In JAX's own cache, the key is the text of a program. So a program has to be traced and lowered before it can
+be looked up, which takes ten times as long as reading it. Here the key is made from everything on which the
+text depends: the function and its static arguments, the shapes of the other arguments, the code of nst, the
+versions, JAX's configuration and the devices.
 
-Programs are traced one after another and compiled side by side, since most of the passes of XLA run in one
-thread each.
+An entry begins with its checksum, and a damaged entry is replaced. Programs are kept if
+`compilation_cache.keep` was called and found the user's own folder. Otherwise, and for arrays on several
+devices, nothing is read or written.
 """
 
 import contextlib
 import functools
-import threading
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import warnings
+import zlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import flax
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
+import optax
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
-from nst.devices import entries
-from nst.devices.entries import is_static, is_weak
+from nst.files import cache_folder, replacing
+
+_MAX_BYTES = 200_000_000  # in a larger folder, programs that were not used for the longest time are dropped
+_CHECKSUM = 32  # bytes of a sha256
 
 
 def compiled(function: Callable, *args) -> jax.stages.Compiled:
@@ -32,54 +46,21 @@ def compiled(function: Callable, *args) -> jax.stages.Compiled:
       *args: arrays, their shapes, or trees of either; any other value is a static argument, which its `repr`
         must describe completely.
     """
-    return begin(function, *args).result()
+    dynamic = tuple(arg for arg in args if not _is_static(arg))
 
-
-def begin(function: Callable, *args) -> Future[jax.stages.Compiled]:
-    """Traces a function and begins to compile it; the result is what `compiled` returns.
-
-    Args:
-      function, *args: as for `compiled`.
-    """
-    dynamic = tuple(arg for arg in args if not is_static(arg))
-
-    def load(stored: tuple[bytes, Any]) -> Future:
+    def load(stored: tuple[bytes, Any]) -> jax.stages.Compiled:
         data, result = stored
         if b"lapack_" in data:
             _find_lapack()
         trees = jax.tree.structure((dynamic, {})), jax.tree.structure(result)
         devices = jax.local_devices()[:1]
-        ready = Future()
-        ready.set_result(serialize_executable.deserialize_and_load(data, *trees, execution_devices=devices))
-        return ready
-
-    def make(keep: Callable) -> Future:
-        lowered = function.lower(*args)  # in this thread, since settings of JAX may be those of a thread
-        return in_thread(finish, lowered, keep)
-
-    def finish(lowered: jax.stages.Lowered, keep: Callable) -> jax.stages.Compiled:
-        program = _compiled_anew(lowered)
-        keep(program)
-        return program
+        return serialize_executable.deserialize_and_load(data, *trees, execution_devices=devices)
 
     def save(program: jax.stages.Compiled) -> tuple[bytes, Any]:
         return serialize_executable.serialize(program)[0], jax.tree.map(lambda _: 0, program.out_info)
 
-    return entries.found("program", function, args, make, (load, save))
-
-
-def in_thread(function: Callable, *args) -> Future:
-    """Calls a function in another thread, for example to compile a program that has been traced here.
-
-    Args:
-      function, *args: what is called.
-    """
-    return _threads().submit(function, *args)
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="nst")
+    make = lambda: _compiled_anew(function.lower(*args))  # noqa: E731
+    return _found("program", function, args, make, (load, save))
 
 
 @functools.cache
@@ -93,32 +74,15 @@ def _find_lapack() -> None:
 
 def _compiled_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
     """Compiles a program without JAX's cache, since XLA:CPU cannot serialise a program that it has read."""
-    if entries.folder() is None or jax.default_backend() != "cpu":
+    if _folder() is None or jax.default_backend() != "cpu":
         return lowered.compile()
-    with _without_cache():
-        return lowered.compile()
-
-
-_turned_off = [0]  # by so many threads
-_turning = threading.Lock()
-
-
-@contextlib.contextmanager
-def _without_cache():
-    """Turns JAX's cache off until the last of the threads that are in here leaves."""
-
-    def turn(change: int, last: int) -> None:
-        with _turning:
-            _turned_off[0] += change
-            if _turned_off[0] == last:
-                jax.config.update("jax_enable_compilation_cache", change < 0)
-                compilation_cache.reset_cache()  # JAX reads the setting once, and again after this
-
-    turn(1, last=1)
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # JAX reads the setting once, and again after this
     try:
-        yield
+        return lowered.compile()
     finally:
-        turn(-1, last=0)
+        jax.config.update("jax_enable_compilation_cache", True)
+        compilation_cache.reset_cache()
 
 
 def shapes(function: Callable, *args) -> Any:
@@ -132,18 +96,16 @@ def shapes(function: Callable, *args) -> Any:
       UserError: the function raises it for these shapes; nothing is kept then.
     """
 
-    def evaluate(keep: Callable) -> Any:
-        dynamic = [arg for arg in args if not is_static(arg)]
+    def evaluate():
+        dynamic = [arg for arg in args if not _is_static(arg)]
 
         def run(*dynamic):
             rest = iter(dynamic)
-            return function(*(arg if is_static(arg) else next(rest) for arg in args))
+            return function(*(arg if _is_static(arg) else next(rest) for arg in args))
 
-        tree = jax.eval_shape(run, *dynamic)
-        keep(tree)
-        return tree
+        return jax.eval_shape(run, *dynamic)
 
-    return entries.found("shapes", function, args, evaluate, (lambda tree: tree, lambda tree: tree))
+    return _found("shapes", function, args, evaluate, (lambda tree: tree, lambda tree: tree))
 
 
 def call(function: Callable, *args) -> Any:
@@ -153,39 +115,32 @@ def call(function: Callable, *args) -> Any:
       function: as for `compiled`.
       *args: as for `compiled`, but arrays.
     """
-    dynamic = [arg for arg in args if not is_static(arg)]
-    if entries.folder() is None or not all(map(_is_here, jax.tree.leaves(dynamic))):
+    dynamic = [arg for arg in args if not _is_static(arg)]
+    leaves, structure = jax.tree.flatten(dynamic)
+    if _folder() is None or not all(map(_is_here, leaves)):
         return function(*args)
-    return _begun(function, args).result()(*dynamic)
-
-
-def prepare(function: Callable, *args) -> Future[jax.stages.Compiled] | None:
-    """Begins to compile the program with which `call` will compute `function(*args)`, if it will be kept.
-
-    Args:
-      function, *args: as for `compiled`.
-    """
-    return None if entries.folder() is None else _begun(function, args)
-
-
-def _begun(function: Callable, args: tuple) -> Future[jax.stages.Compiled]:
-    leaves, structure = jax.tree.flatten([arg for arg in args if not is_static(arg)])
-    static = tuple((place, arg) for place, arg in enumerate(args) if is_static(arg))
-    like = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=is_weak(leaf)) for leaf in leaves)
-    return _begin_once(function, static, structure, like)
+    static = tuple((place, arg) for place, arg in enumerate(args) if _is_static(arg))
+    like = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=_weak(leaf)) for leaf in leaves)
+    return _loaded(function, static, structure, like)(*dynamic)
 
 
 @functools.lru_cache(maxsize=64)
-def _begin_once(function: Callable, static: tuple, structure: Any, leaves: tuple) -> Future:
+def _loaded(function: Callable, static: tuple, structure: Any, leaves: tuple) -> jax.stages.Compiled:
     args = structure.unflatten(leaves)
     for place, value in static:
         args.insert(place, value)
-    return begin(function, *args)
+    return compiled(function, *args)
 
 
 def drop() -> None:
     """Drops the programs of `call` from memory; those on disk stay."""
-    _begin_once.cache_clear()
+    _loaded.cache_clear()
+
+
+def _is_static(arg: Any) -> bool:
+    """Returns whether an argument is neither an array, nor the shape of an array, nor a tree."""
+    leaves = jax.tree.leaves(arg)
+    return len(leaves) == 1 and leaves[0] is arg and not hasattr(arg, "shape")
 
 
 def _is_here(leaf: Any) -> bool:
@@ -193,3 +148,114 @@ def _is_here(leaf: Any) -> bool:
     if isinstance(leaf, jax.Array):
         return not isinstance(leaf, jax.core.Tracer) and leaf.devices() == set(jax.local_devices()[:1])
     return isinstance(leaf, np.ndarray | np.generic)
+
+
+def _weak(leaf: Any) -> bool:
+    return getattr(leaf, "weak_type", False)
+
+
+# --- the folder
+
+
+def _folder() -> Path | None:
+    """Returns the folder of the programs, or None if they are not kept."""
+    folder = jax.config.jax_compilation_cache_dir
+    alone = jax.process_count() == 1 and jax.config.jax_default_device is None
+    return cache_folder("programs") if alone and folder and folder == str(cache_folder("xla")) else None
+
+
+def _found(kind: str, function: Callable, args: tuple, make: Callable, forms: tuple) -> Any:
+    """Returns the value that the folder has for a key, or else makes the value and keeps it.
+
+    Args:
+      kind: kind of the entry.
+      function, args: as for `compiled`.
+      make: makes the value.
+      forms: two functions: content of an entry -> value, and value -> content of an entry.
+    """
+    folder, (load, save) = _folder(), forms
+    if folder is None:
+        return make()
+    path = folder / f"{kind}-{function.__name__}-{_key(function, args)}"
+    with contextlib.suppress(OSError, ValueError, jax.errors.JaxRuntimeError):
+        value = load(_unpacked(path.read_bytes()))
+        os.utime(path)
+        return value
+    value = make()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        data = zlib.compress(pickle.dumps(save(value)), 1)
+        with replacing(path) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        _drop_oldest(folder)
+    except OSError as error:  # the warning has the form of JAX's own, which compilation_cache.py handles
+        warnings.warn(
+            f"Error writing persistent compilation cache entry for '{function.__name__}': "
+            f"{type(error).__name__}: {error}",
+            stacklevel=2,
+        )
+    return value
+
+
+def _unpacked(data: bytes) -> Any:
+    """Returns the content of an entry; raises ValueError if it is damaged."""
+    if hashlib.sha256(data[_CHECKSUM:]).digest() != data[:_CHECKSUM]:
+        raise ValueError("damaged")
+    return pickle.loads(zlib.decompress(data[_CHECKSUM:]))
+
+
+def _drop_oldest(folder: Path) -> None:
+    """Removes the files that were not used for the longest time, including those of killed processes."""
+    found = []
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= _MAX_BYTES:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+# --- the key
+
+
+def _key(function: Callable, args: tuple) -> str:
+    """Returns a digest of everything on which a program depends."""
+    static = [repr(arg) if _is_static(arg) else None for arg in args]
+    leaves, structure = jax.tree.flatten([arg for arg in args if not _is_static(arg)])
+    like = [(leaf.shape, str(leaf.dtype), _weak(leaf)) for leaf in leaves]
+    parts = function.__module__, function.__qualname__, static, str(structure), like
+    text = "\n".join(map(repr, (*parts, _code(), _platform(), sorted(jax.config.values.items()))))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Returns a digest of the source of nst."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@functools.cache
+def _platform() -> tuple:
+    """Returns the versions, the devices, the flags of the compiler, and the processor's instructions."""
+    versions = [module.__version__ for module in (jax, jaxlib, flax, optax, np)]
+    devices = jax.local_devices()
+    kinds = [(device.platform, device.device_kind) for device in devices]
+    flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
+    return sys.version, versions, kinds, devices[0].client.platform_version, flags, _processor()
+
+
+def _processor() -> str:
+    """Returns the names of the processor's instruction sets, since programs for CPUs use all of them."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line
+    return f"{platform.machine()} {platform.processor()}"

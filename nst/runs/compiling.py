@@ -1,6 +1,5 @@
 """Compiling of the loop of a run, from shapes alone: jobs with equal choices and shapes share one program."""
 
-from concurrent.futures import Future
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -40,42 +39,10 @@ def compile_run(job: Job, size: Size | None = None) -> jax.stages.Compiled:
       job: from `prepare`.
       size: height and width of the image; None: the job's size.
     """
-    loop = _begin_loop(job, size).result()
-    memory.release()
-    return loop
-
-
-def compile_all(job: Job) -> jax.stages.Compiled:
-    """Compiles the programs of a job side by side, and returns that of the loop, as `compile_run` does.
-
-    Args:
-      job: from `prepare`.
-    """
-    loop = _begin_loop(job, None)  # first, since it takes longest
-    for program in (loop, *([] if job.mesh else _begin_others(job))):
-        program.result()
-    memory.release()
-    return loop.result()
-
-
-def _begin_others(job: Job) -> list[Future[jax.stages.Compiled]]:
-    """Begins to compile the statistics of the pictures and the terms of the loss, if they will be kept."""
-    spec, shapes = job.spec, _shapes(job)
-    photo_1xHxWx3, *paintings = (each.rgb_HxWx3[None] for each in (job.content, *job.styles))
-    described = problem.describe(
-        spec, job.variables, photo_1xHxWx3, paintings, job.regions, job.seed, call=programs.prepare
-    )
-    image_1xHxWx3 = jax.ShapeDtypeStruct((1, *shapes.content, 3), jnp.float32)
-    state = image_1xHxWx3, jax.ShapeDtypeStruct((), jnp.int32)
-    terms = programs.prepare(problem.measure, spec, _problem(spec, shapes), *state, job.optimizer.pixel_range)
-    return jax.tree.leaves((described, terms))
-
-
-def _begin_loop(job: Job, size: Size | None) -> Future[jax.stages.Compiled]:
     shapes = _shapes(job, size)
     # targets such as Gram matrices have the same shapes for paintings of all sizes
     leaves, structure = jax.tree.flatten(_problem(job.spec, shapes))
-    return _begin_once(job.spec, job.optimizer, job.mesh, shapes.content, structure, tuple(leaves))
+    return _compiled(job.spec, job.optimizer, job.mesh, shapes.content, structure, tuple(leaves))
 
 
 def check(job: Job) -> None:
@@ -122,28 +89,31 @@ def _problem(spec: Spec, shapes: _Shapes) -> Problem:
 
 
 @lru_cache(maxsize=16)  # most pyramids have fewer sizes
-def _begin_once(
+def _compiled(
     spec: Spec, optimizer: Optimizer, mesh: Mesh | None, size: Size, structure: Any, leaves: tuple
-) -> Future[jax.stages.Compiled]:
+) -> jax.stages.Compiled:
     made = structure.unflatten(leaves)
     start_1xHxWx3 = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
     state = jax.eval_shape(partial(steps.init, optimizer), start_1xHxWx3)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     if mesh is None:
-        return programs.begin(steps.run, Loss(spec), optimizer, made, state, count)
-    made, state, count = (
-        sharding.problem(mesh, made),
-        sharding.state(mesh, state),
-        device_mesh.sharded(mesh, count),
-    )
-    # the state is returned in the layout of the argument, so that it can be passed in again
-    results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
-    run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
-    return programs.in_thread(run.lower(made, state, count).compile)
+        compiled = programs.compiled(steps.run, Loss(spec), optimizer, made, state, count)
+    else:
+        made, state, count = (
+            sharding.problem(mesh, made),
+            sharding.state(mesh, state),
+            device_mesh.sharded(mesh, count),
+        )
+        # the state is returned in the layout of the argument, so that it can be passed in again
+        results = device_mesh.shardings((state, device_mesh.sharded(mesh, count)))
+        run = jax.jit(partial(steps.run, Loss(spec), optimizer), donate_argnums=1, out_shardings=results)
+        compiled = run.lower(made, state, count).compile()
+    memory.release()
+    return compiled
 
 
 def drop_programs() -> None:
     """Drops all compiled programs from memory, but not those on disk (nst/devices/compilation_cache.py)."""
     jax.clear_caches()
-    _begin_once.cache_clear()
+    _compiled.cache_clear()
     programs.drop()

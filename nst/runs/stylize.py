@@ -149,7 +149,7 @@ def _begin(run: Run) -> _Compiled | None:
 def _compile(run: Run) -> _Compiled:
     """Compiles the loop of a run, and checks that it fits into memory."""
     began = time.perf_counter()
-    loop = compiling.compile_all(run.job)
+    loop = compiling.compile_run(run.job)
     seconds = time.perf_counter() - began
     # processes that disagreed on the limit would wait for each other forever
     limit = processes.broadcast(memory.limit(run.config.memory_limit_gb))

@@ -36,14 +36,14 @@ def photos(here):
 
 def compiled_while(work):
     """How many loops were compiled, and what the work returned."""
-    before = compiling._begin_once.cache_info().misses
+    before = compiling._compiled.cache_info().misses
     result = work()
-    return compiling._begin_once.cache_info().misses - before, result
+    return compiling._compiled.cache_info().misses - before, result
 
 
 def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shape(nst, here, photos):
     photos(4, SHAPES[:2])
-    compiling._begin_once.cache_clear()
+    compiling._compiled.cache_clear()
     programs, (status, out, _) = compiled_while(lambda: nst("photos/", "painting.png", *QUICK))
     assert status == 0 and programs == 2
     made = here / "photos_painting"
@@ -132,7 +132,7 @@ def test_a_stop_says_how_far_it_came_and_the_same_command_continues(nst, here, p
 def test_paintings_of_other_sizes_share_the_program_and_stand_in_a_sheet(nst, here, photos):
     photos(2, SHAPES[:1])
     photos(3, SHAPES[1:], "paintings")
-    compiling._begin_once.cache_clear()
+    compiling._compiled.cache_clear()
     programs, (status, _, _) = compiled_while(lambda: nst("photos", "paintings", *QUICK, "-o", "out"))
     assert status == 0 and programs == 1
     names = [f"0{photo}_0{painting}.png" for photo in range(2) for painting in range(3)]
@@ -225,7 +225,7 @@ def test_twenty_photographs_of_four_shapes_survive_a_kill_and_a_corrupt_one(nst,
     process.communicate()
     finished = {path.name: path.stat().st_mtime_ns for path in (here / "photos_painting").glob("*.png")}
     assert 2 <= len(finished) < 19 and (here / "photos_painting/08_painting.nst").exists()
-    compiling._begin_once.cache_clear()
+    compiling._compiled.cache_clear()
     programs, (status, out, _) = compiled_while(lambda: nst(*words))
     assert status == 1 and f"20 pictures: {len(finished)} finished already" in out and programs <= 4
     assert out.splitlines()[-2] == "1 of 20 pictures failed:" and "photos/07.png: truncated" in out
@@ -233,7 +233,7 @@ def test_twenty_photographs_of_four_shapes_survive_a_kill_and_a_corrupt_one(nst,
         assert (here / "photos_painting" / name).stat().st_mtime_ns == changed
     (here / "photos/07.png").write_bytes(good)
     assert nst(*words)[0] == 0
-    compiling._begin_once.cache_clear()
+    compiling._compiled.cache_clear()
     programs, (status, *_) = compiled_while(lambda: nst(*words, "-o", "whole"))
     assert status == 0 and programs == 4
     assert set(os.listdir("whole")) == set(os.listdir("photos_painting")) and len(os.listdir("whole")) == 21

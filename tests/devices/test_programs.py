@@ -9,12 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
-from nst.devices import entries, programs
+from nst.devices import programs
 from nst.errors import UserError
-from tests.helpers.kept import folder, later_process
-
-__all__ = ["folder"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 TRACED = []
@@ -29,10 +27,30 @@ SCALED = jax.jit(_scaled, static_argnums=0)
 TREE = {"a": jnp.arange(3.0)}
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder of the programs, while JAX's cache is the user's own."""
+    before = jax.config.jax_compilation_cache_dir
+    monkeypatch.setenv("NST_CACHE_DIR", str(tmp_path))
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "xla"))
+    compilation_cache.reset_cache()
+    later_process()
+    yield tmp_path / "programs"
+    jax.config.update("jax_compilation_cache_dir", before)
+    compilation_cache.reset_cache()
+    later_process()
+
+
+def later_process():
+    """Forgets what a process has in memory."""
+    jax.clear_caches()
+    programs.drop()
+    TRACED.clear()
+
+
 def called(factor=2.0, tree=TREE, x=1.0):
     """Returns the result in a later process, and whether the function was traced there."""
     later_process()
-    TRACED.clear()
     result = programs.call(SCALED, factor, tree, np.float32(x))
     assert result["none"] is None
     return np.asarray(result["y"]).tolist(), bool(TRACED)
@@ -60,31 +78,10 @@ def test_whatever_changes_the_program_makes_another_entry(folder, monkeypatch):
         jax.config.update("jax_default_matmul_precision", None)
     for name in ("_code", "_platform"):
         with monkeypatch.context() as patch:
-            patch.setattr(entries, name, lambda: "another")
+            patch.setattr(programs, name, lambda: "another")
             assert called()[1]
     assert len(list(folder.iterdir())) == 7
     assert called() == ([1, 3, 5], False)
-
-
-def test_prepared_programs_are_traced_at_once_and_not_again(folder):
-    later_process()
-    TRACED.clear()
-    like = jax.ShapeDtypeStruct((), np.float32)
-    begun = [programs.prepare(SCALED, factor, TREE, like) for factor in (2.0, 3.0, 4.0)]
-    assert TRACED == [2.0, 3.0, 4.0]
-    results = [programs.call(SCALED, factor, TREE, np.float32(1))["y"].tolist() for factor in (2.0, 3.0, 4.0)]
-    assert results == [[1, 3, 5], [1, 4, 7], [1, 5, 9]] and len(TRACED) == 3
-    assert all(program.done() for program in begun) and jax.config.jax_enable_compilation_cache
-    assert called(4.0) == ([1, 5, 9], False)
-
-
-def test_what_the_compiler_raises_arrives_in_the_thread_that_waits(monkeypatch):
-    def fail(lowered):
-        raise MemoryError("too large")
-
-    monkeypatch.setattr(programs, "_compiled_anew", fail)
-    with pytest.raises(MemoryError, match="too large"):
-        programs.compiled(SCALED, 9.0, TREE, np.float32(1))
 
 
 def test_a_damaged_entry_is_replaced(folder):
@@ -151,7 +148,7 @@ def test_a_function_can_still_be_traced_into_another(folder):
 def test_the_programs_used_last_stay_within_the_bound(folder, monkeypatch):
     called(2.0)
     (entry,) = folder.iterdir()
-    monkeypatch.setattr(entries, "_MAX_BYTES", int(2.5 * entry.stat().st_size))
+    monkeypatch.setattr(programs, "_MAX_BYTES", int(2.5 * entry.stat().st_size))
     called(3.0)
     for path in folder.iterdir():
         os.utime(path, (0, 0))  # the times of two entries may be equal, since a file system's clock is coarse
@@ -165,7 +162,7 @@ def test_a_full_disk_is_a_warning_and_no_error(folder, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(entries, "replacing", full)
+    monkeypatch.setattr(programs, "replacing", full)
     with pytest.warns(UserWarning, match="Error writing persistent compilation cache entry for '_scaled'"):
         assert called() == ([1, 3, 5], True)
 
