@@ -623,9 +623,9 @@ def test_every_config_runs_with_it_by_changing_one_field(path):
     config.style_fit = "scale"
     if path.stem in ("strotss", "fastai_lesson8"):
         with pytest.raises(UserError, match="vgg19_slim.safetensors ends at conv5_1: ask for shallower"):
-            run_job.prepare(cat()[0], picture(2)[0], config)
+            run_job.prepare(cat()[0], picture(2, 32, 24)[0], config)
         return
-    job = run_job.prepare(cat()[0], picture(2)[0], config)
+    job = run_job.prepare(cat()[0], picture(2, 32, 24)[0], config)
     # its representation reads single channels
     assert job.spec.network.frame == ("vgg" if path.stem == "crowsonkb_gram" else "compact")
     photo, painting = (jnp.asarray(found.rgb_HxWx3)[None] for found in (job.content, job.styles[0]))
