@@ -28,8 +28,7 @@ def get_config() -> ConfigDict:
     # is empty
     config.style = ("",)
     # length in pixels of the edge that size_mode names; 0: the photograph's own size; auto: the largest size,
-    # up to the photograph's own, that fits into memory; the type is object, since the value is a number or a
-    # text
+    # up to the photograph's own, that fits into memory
     config.size = FieldReference(512, field_type=object)
     config.size_mode = "long"  # which edge has `size` pixels: long, short; area: height * width = size^2
     # largest picture that is read, in millions of pixels; 250 is a scan of 16000x15600

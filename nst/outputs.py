@@ -31,3 +31,21 @@ def check_writable(folder: str | os.PathLike) -> None:
     """
     if reason := obstacle(folder):
         raise UserError(f"{folder}: cannot write there ({reason}); use another folder")
+
+
+def check_new(path: str | os.PathLike, overwrite: bool) -> None:
+    """Checks, before anything is computed or downloaded, that a file can be written and replaces none.
+
+    Args:
+      path: path of the file; nothing is made.
+      overwrite: whether a file of that name is replaced.
+
+    Raises:
+      UserError: there is such a file or folder, or files cannot be written beside it.
+    """
+    place = Path(path)
+    if place.is_dir():
+        raise UserError(f"{path}: a folder; give the name of a file")
+    if os.path.lexists(place) and not overwrite:
+        raise UserError(f"{path}: there already; give another name, or replace it with --overwrite")
+    check_writable(place.parent)

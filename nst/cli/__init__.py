@@ -24,8 +24,8 @@
     configs     the configs that come with nst
     doctor      the libraries, devices and files on this machine
 
-A subcommand has `add_arguments(parser)` and `run(args)`, which returns the exit status. This is the highest
-level of nst: only experiments/ imports it.
+A subcommand has `add_arguments(parser)` and `run(args)`, which returns the exit status. Only
+experiments/ imports this package.
 """
 
 import os

@@ -15,6 +15,7 @@ from nst.cli import options
 from nst.cli.process import say
 from nst.cli.tables import counted
 from nst.errors import UserError
+from nst.outputs import check_new
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hold", type=options.positive, default=2.0, help="seconds of the last picture (%(default)g)"
     )
     parser.add_argument("--width", type=options.count, default=0, help="width in pixels (as the result)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file of that name")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = Path(args.run)
     paths, output = list(frames(folder)), Path(args.output) if args.output else beside(folder)
+    check_new(output, args.overwrite)
     count = film.write(output, paths, args.seconds, args.hold, args.width)
     say(f"{output}: {counted(count, 'picture')}, {args.seconds + args.hold:g} s")
     return 0

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     print(_as_typed(_docstring(path)))
     default = _fields(arguments.load([], "default").config)
     if config == default:
-        print("\n".join(_with_meanings(config, path)))
+        print("\n" + "\n".join(_with_meanings(config, path)))
         return 0
     print("\nWhat differs from default (`nst configs default` explains the fields):\n")
     lines = [(name, value) for name, value in config.items() if default.get(name, ...) != value]
@@ -55,8 +55,8 @@ def _docstring(path: Path) -> str:
 
 
 def _as_typed(text: str) -> str:
-    """Returns a docstring in which lines that a backslash has joined are divided again."""
-    return re.sub(r"(?<=\S) {5,}(?=\S)", " \\\\\n        ", text)
+    """Returns a docstring in which commands that a backslash has joined are divided again."""
+    return re.sub(r"(?<=\S) {5,}(?=--)", " \\\\\n        ", text)
 
 
 def _fields(config) -> dict[str, Any]:

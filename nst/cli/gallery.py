@@ -242,7 +242,7 @@ def _write_sheet(found: Found, changed: bool) -> None:
             f"{path}: cannot write it ({error.strerror or error}); the pictures are there: run the same "
             "command again"
         ) from error
-    say(f"{path}: all of them")
+    say(f"{path}: {counted(len(made), 'picture')}")
 
 
 def _rows(found: Found) -> list[list[Cell | None]]:

@@ -69,7 +69,7 @@ def find_finished(asked: Sequence[Pair], choices: Choices) -> dict[Pair, str]:
         _check(others[0], choices)  # first, since another name does not help if the picture cannot be made
         more = f" (and {len(others) - 1} more)" if others[1:] else ""
         kept = folder.begun(others[0].folder)
-        with_more = ", which continues the run that was kept if only --steps is larger" if kept else ""
+        with_more = "; with more --steps and nothing else, --overwrite continues the kept run" if kept else ""
         raise UserError(
             f"{others[0].output}{more}: there already, and made from other pictures or settings, or not by "
             f"nst; give another name with -o, or replace it with --overwrite{with_more}"

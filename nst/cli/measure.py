@@ -23,7 +23,7 @@ from nst.cli.tables import markdown
 from nst.errors import UserError
 from nst.files import write_json
 from nst.metrics import instrument
-from nst.outputs import check_writable
+from nst.outputs import check_new
 from nst.runs import settings
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", action=options.Once, default="", help="more pictures to measure, with commas (none)")
     add("--network", default="vgg19", help="the network that measures; +dists adds DISTS (%(default)s)")
     add("--json", default="", help="also write all measures to this JSON file (none)")
+    add("--overwrite", action="store_true", help="replace a JSON file of that name")
 
 
 def table(rows: list[tuple[str, dict[str, float]]], judge: str) -> str:
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if not (args.content and styles and paths):
         raise UserError("give --content=photo.jpg --style=painting.jpg and pictures to measure")
     if args.json:
-        check_writable(Path(args.json).parent)
+        check_new(args.json, args.overwrite)
     photo, *paintings = (images.read(path).rgb_HxWx3 for path in (args.content, *styles))
     readable = [path for path, _ in succeeded(lambda path: warn_of_shape(path, photo), paths)]
     if not readable:  # the network need not be downloaded

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from nst import images
+from nst.cli.process import say
+from nst.cli.tables import counted
 from nst.errors import UserError
 from nst.images import folders
 
@@ -140,7 +142,7 @@ def _side(word: str) -> _Side:
         raise UserError(f"the name of a picture is empty: {FORM}")
     path = Path(os.path.expanduser(word))
     if path.is_dir():
-        files = folders.files(str(path))
+        files = _not_made_here(path, folders.files(str(path)))
         return _Side([(str(file),) for file in files], path.resolve().name, path.parent, True)
     if not path.exists() and glob.has_magic(str(path)):
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
@@ -154,6 +156,14 @@ def _side(word: str) -> _Side:
     if not path.exists():
         images.read(word)  # raises the error that says what is wrong
     return _Side([(str(path),)], path.stem, path.parent, False)
+
+
+def _not_made_here(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Returns the pictures of a folder without those that nst has made, unless it has made all of them."""
+    others = [file for file in files if not images.read_description(file).startswith("nst ")]
+    if others and len(others) < len(files):
+        say(f"{folder}: {counted(len(files) - len(others), 'picture')} made by nst left out")
+    return others or list(files)
 
 
 def _stem(path: str) -> str:

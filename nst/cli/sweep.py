@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         workdir = Path(args.workdir) if args.workdir else None
         # in a new folder no point is finished, so the instrument need not be loaded
         begun = workdir and (workdir / "sweep.json").exists()
+        if begun:
+            results.check(workdir, args.config)
         name = _judge(args, workdir, points)[1].name if begun else ""
         print("\n".join(progress.list_points(workdir, selected, name)))
         return 0

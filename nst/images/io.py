@@ -109,11 +109,15 @@ def read_description(path: str | os.PathLike) -> str:
     Args:
       path: path of the file.
     """
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return ""
     try:
         # the metadata precede the pixels, which are not decoded
-        with limits.decoders(limits.MEGAPIXELS), Image.open(path, formats=_PILLOW) as image:
+        with limits.decoders(limits.MEGAPIXELS), Image.open(path, formats=(*_PILLOW, "GIF")) as image:
             if "Description" in image.info:
                 return str(image.info["Description"])
+            if image.format == "GIF":  # a film
+                return image.info.get("comment", b"").decode()
             # Pillow decodes the bytes as Latin-1
             return image.getexif().get(_IMAGE_DESCRIPTION, "").encode("latin-1").decode()
     except Exception:  # decoders raise errors of all kinds for files that are not pictures

@@ -11,6 +11,8 @@ from nst.errors import UserError, choose, optional
 from nst.files import replacing
 from nst.outputs import check_writable
 
+_LONGEST = 600.0  # seconds for which a film, and its last picture, may last; a GIF counts to 655
+_WIDEST = 2048  # width in pixels to which a film of a smaller run can be enlarged
 _RATE = 30  # pictures per second of an MP4; a frame that lasts longer is repeated
 
 
@@ -20,20 +22,24 @@ def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width
     Args:
       path: path of the film; the suffix chooses the format: .gif, .webp or .mp4. Its folder is made.
       frames: the pictures in their order; smaller ones are enlarged to the size of the last.
-      seconds: the length of the film before the last picture.
-      hold: the seconds for which the last picture is shown.
-      width: width in pixels; 0: the width of the last picture.
+      seconds: the length of the film before the last picture, at most 600.
+      hold: the seconds for which the last picture is shown, at most 600.
+      width: width in pixels, at most that of the last picture or 2048; 0: the width of the last picture.
 
     Returns:
       The number of pictures.
 
     Raises:
-      UserError: the suffix is unknown, a picture cannot be read, the film cannot be written, or PyAV, which
-        MP4 needs, is not installed.
+      UserError: the suffix is unknown, a number is too large, a picture cannot be read, the film cannot be
+        written, or PyAV, which MP4 needs, is not installed.
     """
     encode = _FORMATS[choose(f"{path}: suffix", path.suffix.lower(), _FORMATS)]
     check_writable(path.parent)
+    if max(seconds, hold) > _LONGEST:
+        raise UserError(f"a film of {seconds:g} s and {hold:g} s more: give at most {_LONGEST:g} s for each")
     last = images.read(frames[-1]).rgb_HxWx3
+    if width > (widest := max(_WIDEST, last.shape[1])):
+        raise UserError(f"a film {width} px wide would need much memory; give at most {widest} px")
     width = width or last.shape[1]
     height = round(last.shape[0] * width / last.shape[1])
     # edges must be even, since an MP4 has half as many values of colour along both edges
@@ -78,7 +84,7 @@ def _mp4(file, pictures: Sequence[Image.Image], durations: Sequence[float]) -> N
 
 
 _FORMATS = {
-    ".gif": _by_pillow("GIF"),
+    ".gif": _by_pillow("GIF", comment="nst film"),  # the description that `images.read_description` returns
     ".webp": _by_pillow("WEBP", quality=90, method=4),
     ".mp4": _mp4,
 }

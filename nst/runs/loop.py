@@ -62,10 +62,10 @@ def drive(run: Run, program: Program, hooks: Hooks) -> State:
         state, loss = program.compiled(program.problem, state, np.int32(count))
         loss, made = float(loss), int(state.step) - step  # waits for the device
         seconds, step = time.perf_counter() - began, step + made
-        # processes that chose chunks of different lengths would wait for each other forever
-        pace = processes.broadcast(seconds / made)
         if not math.isfinite(loss):
             _rescue(run, program, step - 1)  # `loss` is the loss at the start of the last step
+        # processes that chose chunks of different lengths would wait for each other forever
+        pace = processes.broadcast(seconds / made)
         recorder.seconds += seconds
         _report(run, hooks, state, loss)
         evaluations, before = int(state.evaluations), evaluations
@@ -89,13 +89,15 @@ def _report(run: Run, hooks: Hooks, state: State, loss: float) -> None:
 
 
 def _note_no_descent(recorder: Recorder) -> None:
-    """Logs a line if the loss has hardly fallen in a run."""
+    """Logs a line if the loss has risen or has hardly fallen in a run."""
     first, last = (recorder.metrics[index]["loss"] for index in (0, -1))
-    if last > 0.999 * first > 0:
-        name = recorder.config.optimizer.name
+    name, change = recorder.config.optimizer.name, f"from {first:.6g} to {last:.6g}"
+    if last > 1.001 * first > 0:
+        recorder.log(f"the loss has risen, {change}: with {name}, lower optimizer.learning_rate")
+    elif last > 0.999 * first > 0:
         recorder.log(
-            f"the loss has hardly fallen, from {first:.6g} to {last:.6g}: with {name}, raise the weights of "
-            "the loss or optimizer.learning_rate"
+            f"the loss has hardly fallen, {change}: with {name}, raise the weights of the loss or "
+            "optimizer.learning_rate"
         )
 
 

@@ -136,6 +136,11 @@ def test_films_that_cannot_be_made_are_one_line_each(run_folder, tmp_path, capsy
         ([str(run_folder), "-o", "x.avi"], "suffix"),
         ([str(run_folder), "-o", str(run_folder / "result.png" / "x.gif")], "result.png is not a folder"),
         ([str(run_folder), "-o", "x.gif", "--seconds=0"], "give a number above 0"),
+        ([str(run_folder), "-o", "x.gif", "--seconds=1e9"], "give at most 600 s"),
+        ([str(run_folder), "-o", "x.webp", "--hold=1e300"], "give at most 600 s"),
+        ([str(run_folder), "-o", "x.gif", "--width=100000"], "give at most 2048 px"),
+        ([str(run_folder), "-o", str(run_folder)], "a folder"),
+        ([str(run_folder), "-o", str(run_folder / "result.png")], "there already"),
     ):
         assert main(["animate", *words]) == 1
         error = capsys.readouterr().err
@@ -151,5 +156,5 @@ def test_a_film_lies_beside_its_run_or_in_a_new_folder(run_folder, tmp_path, mon
         (tmp_path, [kept.name, "-o", "new/film.webp"], "new/film.webp"),
     ):
         monkeypatch.chdir(folder)
-        assert main(["animate", *words]) == 0
+        assert main(["animate", *words, "--overwrite"]) == 0
         assert capsys.readouterr().out.startswith(f"{made}: 6 pictures") and (folder / made).exists()

@@ -54,7 +54,7 @@ def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shap
     form = r"(\d)/4 photos_painting/(\d\d)_painting.png: \d+(?:\.\d)? s"
     made_in_order = [re.fullmatch(form, line).groups() for line in lines[1:5]]
     assert made_in_order == [("1", "00"), ("2", "02"), ("3", "01"), ("4", "03")]
-    assert lines[5] == "photos_painting/sheet.png: all of them"
+    assert lines[5] == "photos_painting/sheet.png: 4 pictures"
     nst("photos/01.png", "painting.png", *QUICK, "-o", "alone.png")
     assert (here / "alone.png").read_bytes() == (made / "01_painting.png").read_bytes()
     programs, (status, out, _) = compiled_while(lambda: nst("photos/", "painting.png", *QUICK))
@@ -62,7 +62,7 @@ def test_each_photograph_is_painted_as_it_would_be_alone_with_one_program_a_shap
     # a sheet that is older than a picture, as when the process was killed between them, is written again
     before = (made / "sheet.png").stat().st_mtime_ns
     os.utime(made / "sheet.png", ns=(0, 0))
-    assert nst("photos/", "painting.png", *QUICK)[1].endswith("sheet.png: all of them\n")
+    assert nst("photos/", "painting.png", *QUICK)[1].endswith("sheet.png: 4 pictures\n")
     assert (made / "sheet.png").stat().st_mtime_ns >= before
 
 
@@ -245,3 +245,20 @@ def test_twenty_photographs_of_four_shapes_survive_a_kill_and_a_corrupt_one(nst,
             nst(f"photos/{index:02d}.png", *words[1:], "-o", "alone.png", "--overwrite")
             assert made == (here / "alone.png").read_bytes()
     assert gallery.SHEET == images.read_description("whole/sheet.png")
+
+
+def test_pictures_that_nst_made_are_no_photographs_of_a_folder(nst, here, photos):
+    photos(2, SHAPES[:1])
+    nst("photos/00.png", "painting.png", *QUICK, "--keep", "--config.log.preview_every=1")
+    nst("animate", "photos/00_painting.nst")
+    assert sorted(os.listdir("photos"))[1:] == [
+        "00_painting.gif",
+        "00_painting.nst",
+        "00_painting.png",
+        "01.png",
+    ]
+    status, out, err = nst("photos/", "painting.png", *QUICK)
+    assert status == 0 and "photos: 2 pictures made by nst left out" in out + err
+    assert sorted(os.listdir(here / "photos_painting")) == ["00_painting.png", "01_painting.png", "sheet.png"]
+    # unless there are no others
+    assert nst("photos_painting/", "painting.png", *QUICK)[1].startswith("3 pictures: 0 finished already")

@@ -216,7 +216,7 @@ def test_a_kept_run_makes_more_steps(nst, here):
     nst("photo.png", "painting.png", *QUICK, "--keep")
     assert (here / "photo_painting.nst/result.png").exists()
     more = "photo.png", "painting.png", *QUICK, "--steps=5", "--keep"
-    refused(nst(*more), "--overwrite, which continues the run that was kept if only --steps is larger")
+    refused(nst(*more), "with more --steps and nothing else, --overwrite continues the kept run")
     assert "continuing from step 3" in nst(*more, "--overwrite")[1]
     assert (here / "photo_painting.png").read_bytes() == (here / "whole.png").read_bytes()
     nst("photo.png", "painting.png", *QUICK, "--steps=4", "--overwrite")  # a step back: it begins again

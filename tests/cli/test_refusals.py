@@ -6,8 +6,11 @@ import socket
 import pytest
 
 from nst import images
+from nst.cli import arguments
 from nst.metrics import instrument
 from nst.networks import checkpoints
+from nst.sweeps import results
+from nst.sweeps.points import make_points
 from tests.helpers.painting import FREE, refused
 from tests.helpers.running import picture
 
@@ -89,6 +92,15 @@ def test_a_dry_run_needs_no_folder(nst, nothing_loaded):
     status, out, _ = nst("sweep", "--config=sweeps/weights", "--dry-run")
     assert status == 0 and "waiting" in out and " to run; the time is known after the first point" in out
     assert sorted(os.listdir()) == ["file", "narrow.png", "painting.png", "photo.png", "wide.png"]
+
+
+def test_a_dry_run_of_another_base_is_refused_like_the_sweep(nst, here):
+    base = arguments.load(["--config=sweeps/weights"], "default").config
+    asked = results.Request("sweeps/weights", ["sweep"], "local", "random", "nst2-random")
+    results.enter(here / "sweep", asked, base, make_points(base, [{}]))
+    words = "sweep", "--config=sweeps/weights", "--workdir=sweep", "--config.steps=3"
+    for more in ((), ("--dry-run",)):
+        refused(nst(*words, *more), "sweep holds a sweep of another base", "steps")
 
 
 def test_why_a_download_failed_is_said_in_words(nst, here, monkeypatch):

@@ -392,6 +392,10 @@ def test_wrong_files_of_the_pair_and_of_the_numbers(program):
     with pytest.raises(UserError, match=r"x.png: cannot write there \(.*x.png is not a folder\)"):
         program("none.png", json="x.png/out.json")
     assert program("x.png", json="new/out.json")[1]["images"][0]["image"] == "x.png"
+    photo = Path("photo.png").read_bytes()
+    with pytest.raises(UserError, match="photo.png: there already"):
+        program("x.png", json="photo.png")
+    assert Path("photo.png").read_bytes() == photo
 
 
 def test_the_instrument_is_loaded_only_if_there_is_a_picture_to_measure(program, monkeypatch, capsys):

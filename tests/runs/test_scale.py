@@ -82,6 +82,11 @@ def test_a_loss_that_hardly_falls_is_said():
     tiny, usual = (scaled(factor, **{"optimizer.name": "lbfgs_torch"}) for factor in (1e-20, 1.0))
     assert any("the loss has hardly fallen" in line for line in stylize(*PICTURES, tiny)[1])
     assert not any("hardly" in line for line in stylize(*PICTURES, usual)[1])
+    diverging = scaled(
+        1.0, **{"optimizer.name": "sgd", "optimizer.learning_rate": 1e9, "optimizer.clamp": True}
+    )
+    (line,) = [line for line in stylize(*PICTURES, diverging)[1] if "the loss has" in line]
+    assert line.startswith("the loss has risen, from ") and line.endswith("lower optimizer.learning_rate")
 
 
 @pytest.mark.slow
