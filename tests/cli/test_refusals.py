@@ -98,9 +98,9 @@ def test_a_dry_run_of_another_base_is_refused_like_the_sweep(nst, here):
     base = arguments.load(["--config=sweeps/weights"], "default").config
     asked = results.Request("sweeps/weights", ["sweep"], "local", "random", "nst2-random")
     results.enter(here / "sweep", asked, base, make_points(base, [{}]))
-    words = "sweep", "--config=sweeps/weights", "--workdir=sweep", "--config.steps=3"
+    words = "sweep", "--config=sweeps/weights", "--workdir=sweep", "--config.size=64"
     for more in ((), ("--dry-run",)):
-        refused(nst(*words, *more), "sweep holds a sweep of another base", "steps")
+        refused(nst(*words, *more), "sweep holds a sweep of another base", "size")
 
 
 def test_why_a_download_failed_is_said_in_words(nst, here, monkeypatch):
