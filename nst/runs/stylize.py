@@ -88,7 +88,7 @@ def stylize(
         lines = show is None or callable(progress)
         hooks = Hooks(stop, log, load, show, lines, describe=once(log))
         with opened(job, full, hooks, smaller) as run:
-            program = _begin(run)
+            compiled = _begin(run)
             with interrupt.deferred() as interrupted:
                 hooks = hooks._replace(stop=lambda: stop() or failed() or interrupted())
                 if run.state is None:
@@ -96,7 +96,7 @@ def stylize(
                     run = follow(run, last)
                     if last is not None and not last.finished:  # stopped before the full size made a step
                         return finish(run, None)
-                return _optimize(run, program, hooks)
+                return _optimize(run, compiled, hooks)
 
 
 def run_sizes(
