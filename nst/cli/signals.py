@@ -5,8 +5,8 @@ import os
 import signal
 
 _STOPPING = (
-    b"stopping as soon as the compiler or the steps in progress allow it; a second Ctrl-C ends at once, "
-    b"and keeps what is saved\n"
+    b"stopping as soon as the compiler or the steps in progress allow it; a second Ctrl-C ends the "
+    b"program at once, and what is saved stays\n"
 )
 
 

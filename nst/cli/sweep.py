@@ -12,6 +12,7 @@ from nst.cli.catalogue import locate
 from nst.cli.process import say
 from nst.errors import UserError, choose
 from nst.metrics.instrument import Instrument
+from nst.runs import folder
 from nst.sweeps import judge, local, progress, results, space
 from nst.sweeps.launchers import LAUNCHERS, Options
 from nst.sweeps.points import Point, make_points, select
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         workdir = Path(args.workdir) if args.workdir else None
         # in a new folder no point is finished, so the instrument need not be loaded
-        begun = workdir and (workdir / "sweep.json").exists()
+        begun = workdir and (workdir / folder.SWEEP).exists()
         if begun:
             results.check(workdir, args.config)
         name = _judge(args, workdir, points)[1].name if begun else ""

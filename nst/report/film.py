@@ -9,7 +9,6 @@ from PIL import Image
 from nst import images
 from nst.errors import UserError, choose, optional
 from nst.files import replacing
-from nst.outputs import check_writable
 
 _LONGEST = 600.0  # seconds for which a film, and its last picture, may last; a GIF counts to 655
 _WIDEST = 2048  # width in pixels to which a film of a smaller run can be enlarged
@@ -34,7 +33,6 @@ def write(path: Path, frames: Sequence[Path], seconds: float, hold: float, width
         written, or PyAV, which MP4 needs, is not installed.
     """
     encode = _FORMATS[choose(f"{path}: suffix", path.suffix.lower(), _FORMATS)]
-    check_writable(path.parent)
     if max(seconds, hold) > _LONGEST:
         raise UserError(f"a film of {seconds:g} s and {hold:g} s more: give at most {_LONGEST:g} s for each")
     last = images.read(frames[-1]).rgb_HxWx3

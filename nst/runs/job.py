@@ -88,7 +88,7 @@ def prepare(
     size_notes = tuple(pictures.size_notes(spec, inputs))
     start = pictures.initial_image(config, photo.rgb_HxWx3, paintings[0].rgb_HxWx3)
     originals = tuple(picture.original for picture in inputs)
-    pyramid.plan(config, None, originals)
+    pyramid.plan(config, None, originals)  # raises the error of sizes that are no pyramid
     network = load(config, spec, convention)  # after all checks, since it may have to be downloaded
     hashes = {picture.role: picture.sha256 for picture in inputs} | regions.inputs
     if config.init.kind == "image":

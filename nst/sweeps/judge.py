@@ -7,6 +7,7 @@ from nst.files import read_json
 from nst.metrics import instrument
 from nst.metrics.instrument import Instrument
 from nst.networks.fallback import FULL, SMALL, full_or_small
+from nst.runs import folder
 from nst.sweeps import results
 from nst.sweeps.points import Point
 
@@ -47,5 +48,5 @@ def load(
 
 def _recorded(workdir: Path) -> str:
     """Returns the instrument's network of the sweep in a folder; "" if there is no sweep."""
-    sweep = read_json(workdir / "sweep.json", results.SWEEP)
+    sweep = read_json(workdir / folder.SWEEP, results.SWEEP)
     return sweep["network"] if sweep else ""
